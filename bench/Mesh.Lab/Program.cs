@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Mesh.Lab: not built yet");
+return 1;

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Mesh.Load: not built yet");
+return 1;

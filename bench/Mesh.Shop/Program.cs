@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Mesh.Shop: not built yet");
+return 1;

@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Mesh.ControlPlane: not built yet");
+return 1;

@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Mesh.Rules.Reading;
+
+namespace Mesh.ControlPlane.Store;
+
+/// <summary>One stored object: what the API serves, and the rule it was bound to.</summary>
+/// <param name="Key">Identity.</param>
+/// <param name="ResourceVersion">The store's revision of the last change.</param>
+/// <param name="Object">The whole object as JSON; never changed in place.</param>
+/// <param name="Document">The bound rule; its <c>Generation</c> and <c>CreationTimestamp</c> are those of the object.</param>
+public sealed record StoredRule(RuleKey Key, long ResourceVersion, JsonObject Object, RuleDocument Document);
+
+/// <summary>All rules at one revision. Immutable.</summary>
+/// <param name="Revision">The store's revision.</param>
+/// <param name="Rules">Rules by identity.</param>
+public sealed record RuleStoreState(long Revision, ImmutableDictionary<RuleKey, StoredRule> Rules);
+
+/// <summary>The rules as the push side sees them: a state, a signal that it changed, and a door for status. Thread-safe.</summary>
+public interface IRuleStore
+{
+    /// <summary>The state now.</summary>
+    RuleStoreState Current { get; }
+
+    /// <summary>
+    /// A task that completes at the next change after <paramref name="revision"/>, at once if there was one. Status-only changes count as changes
+    /// of the revision but leave <c>metadata.generation</c>.
+    /// </summary>
+    Task WaitForChangeAsync(long revision, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Replaces <c>status</c> of the rule if it still is the object with <paramref name="uid"/>. Same content: no new revision.
+    /// Status is kept in memory only: it is learned anew after a restart. False when the object is gone.
+    /// </summary>
+    bool TrySetStatus(RuleKey key, string uid, JsonObject status);
+}

@@ -1,0 +1,49 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Validation;
+
+namespace Mesh.Rules.Reading;
+
+/// <summary>Identity of a rule object: kind, namespace and name.</summary>
+/// <param name="Kind">Kind, such as <c>DestinationRule</c>.</param>
+/// <param name="Namespace">Namespace.</param>
+/// <param name="Name">Name.</param>
+public readonly record struct RuleKey(string Kind, string Namespace, string Name)
+{
+    /// <inheritdoc/>
+    public override string ToString() => $"{Kind}/{Namespace}/{Name}";
+}
+
+/// <summary>A rule as read: who it is, where it came from, and its bound spec.</summary>
+public sealed record RuleDocument
+{
+    /// <summary>Kind, namespace, name.</summary>
+    public required RuleKey Key { get; init; }
+
+    /// <summary>apiVersion as written, such as <c>networking.istio.io/v1alpha3</c>.</summary>
+    public required string ApiVersion { get; init; }
+
+    /// <summary>The kind's description.</summary>
+    public required RuleKind RuleKind { get; init; }
+
+    /// <summary>The bound spec: a <see cref="DestinationRule"/>, a <see cref="ServiceEntry"/>, …</summary>
+    public required object Spec { get; init; }
+
+    /// <summary>metadata.labels.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>metadata.creationTimestamp; the order of several rules for one host depends on it.</summary>
+    public DateTimeOffset? CreationTimestamp { get; init; }
+
+    /// <summary>metadata.generation, 0 when unknown.</summary>
+    public long Generation { get; init; }
+
+    /// <summary>Where it was read: a file and line, or the control plane.</summary>
+    public string Source { get; init; } = "";
+}
+
+/// <summary>What reading one document gave: the rule unless there were errors, and every finding.</summary>
+/// <param name="Document">The rule; null when there is an error or the kind is not ours.</param>
+/// <param name="Diagnostics">All findings, errors and warnings.</param>
+/// <param name="SkippedKind">Set when the document is of a kind that is not ours and was skipped (<c>apps/v1 Deployment</c>).</param>
+public sealed record RuleReadResult(RuleDocument? Document, ImmutableArray<Diagnostic> Diagnostics, string? SkippedKind = null);

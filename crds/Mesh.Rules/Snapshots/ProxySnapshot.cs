@@ -1,0 +1,57 @@
+using System.Collections.Immutable;
+
+namespace Mesh.Rules.Snapshots;
+
+/// <summary>Everything one sidecar runs with, compiled, immutable, compared by content.</summary>
+/// <param name="Version">Content version of the inputs; only for humans and ACKs.</param>
+/// <param name="Clusters">Clusters by name, outbound and inbound.</param>
+/// <param name="Endpoints">Endpoints by cluster name; a cluster without an entry has none.</param>
+/// <param name="Routes">Routes of the outbound HTTP listener.</param>
+/// <param name="Listeners">Extra listeners (TCP ports of service entries); outbound and inbound HTTP are fixed by options.</param>
+public sealed record ProxySnapshot(
+    string Version,
+    ImmutableDictionary<string, ClusterConfig> Clusters,
+    ImmutableDictionary<string, ImmutableArray<EndpointConfig>> Endpoints,
+    RouteConfig Routes,
+    ImmutableArray<ListenerConfig> Listeners)
+{
+    /// <summary>A snapshot with nothing in it.</summary>
+    public static ProxySnapshot Empty { get; } = new("0", ImmutableDictionary<string, ClusterConfig>.Empty,
+        ImmutableDictionary<string, ImmutableArray<EndpointConfig>>.Empty, new RouteConfig([]), []);
+}
+
+/// <summary>Host-based routes of the outbound HTTP listener.</summary>
+/// <param name="VirtualHosts">Virtual hosts; a domain stands in at most one of them per port.</param>
+public sealed record RouteConfig(ImmutableArray<VirtualHostConfig> VirtualHosts);
+
+/// <summary>The names under which a service port is called, and the cluster that answers.</summary>
+/// <param name="Name">Name for the access log, <c>fqdn:port</c>.</param>
+/// <param name="Port">Service port; a request without a port in its authority means port 80.</param>
+/// <param name="Domains">Host names, lower case, without port: short name, with namespace, fully qualified, virtual IPs, <c>*.suffix</c>.</param>
+/// <param name="Cluster">Name of the cluster.</param>
+public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<string> Domains, string Cluster);
+
+/// <summary>A TCP listener that leads to one cluster.</summary>
+/// <param name="Name">Name, such as <c>127.0.0.1_3306</c>; identity is the address and port.</param>
+/// <param name="Address">IP to bind.</param>
+/// <param name="Port">Port to bind.</param>
+/// <param name="Cluster">Name of the cluster.</param>
+/// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status.</param>
+public sealed record ListenerConfig(string Name, string Address, int Port, string Cluster, string Source);
+
+/// <summary>One upstream address of a cluster. Identity is <see cref="Address"/> alone.</summary>
+/// <param name="Address"><c>ip:port</c> to connect to (IPv6 in brackets).</param>
+/// <param name="Weight">Load-balancing weight, at least 1.</param>
+/// <param name="Zone">Locality, or empty.</param>
+/// <param name="Workload">Workload for metrics, or <c>unknown</c>.</param>
+/// <param name="WorkloadNamespace">Namespace of the workload, or <c>unknown</c>.</param>
+/// <param name="WorkloadVersion">Version label of the workload, or <c>latest</c>.</param>
+/// <param name="IsHealthy">False when the service itself reports the endpoint as not ready.</param>
+public sealed record EndpointConfig(
+    string Address,
+    int Weight = 1,
+    string Zone = "",
+    string Workload = "unknown",
+    string WorkloadNamespace = "unknown",
+    string WorkloadVersion = "latest",
+    bool IsHealthy = true);

@@ -1,0 +1,134 @@
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>Envoy's statistics of one cluster. A new one is one property here, one <c>Add()</c> where it happens.</summary>
+public sealed class ClusterStats
+{
+    /// <summary>upstream_cx_total.</summary>
+    public StripedCounter CxTotal { get; } = new();
+
+    /// <summary>upstream_cx_active (gauge; the breaker's count).</summary>
+    public Gauge CxActive { get; } = new();
+
+    /// <summary>upstream_cx_connect_fail.</summary>
+    public StripedCounter CxConnectFail { get; } = new();
+
+    /// <summary>upstream_cx_connect_timeout.</summary>
+    public StripedCounter CxConnectTimeout { get; } = new();
+
+    /// <summary>upstream_cx_connect_attempts_exceeded (TCP).</summary>
+    public StripedCounter CxConnectAttemptsExceeded { get; } = new();
+
+    /// <summary>upstream_cx_overflow.</summary>
+    public StripedCounter CxOverflow { get; } = new();
+
+    /// <summary>upstream_cx_idle_timeout.</summary>
+    public StripedCounter CxIdleTimeout { get; } = new();
+
+    /// <summary>upstream_cx_max_requests.</summary>
+    public StripedCounter CxMaxRequests { get; } = new();
+
+    /// <summary>upstream_cx_max_duration_reached.</summary>
+    public StripedCounter CxMaxDurationReached { get; } = new();
+
+    /// <summary>upstream_cx_none_healthy.</summary>
+    public StripedCounter CxNoneHealthy { get; } = new();
+
+    /// <summary>upstream_cx_destroy.</summary>
+    public StripedCounter CxDestroy { get; } = new();
+
+    /// <summary>upstream_cx_destroy_local.</summary>
+    public StripedCounter CxDestroyLocal { get; } = new();
+
+    /// <summary>upstream_cx_destroy_remote.</summary>
+    public StripedCounter CxDestroyRemote { get; } = new();
+
+    /// <summary>upstream_cx_destroy_with_active_rq.</summary>
+    public StripedCounter CxDestroyWithActiveRq { get; } = new();
+
+    /// <summary>upstream_cx_rx_bytes_total.</summary>
+    public StripedCounter CxRxBytes { get; } = new();
+
+    /// <summary>upstream_cx_tx_bytes_total.</summary>
+    public StripedCounter CxTxBytes { get; } = new();
+
+    /// <summary>upstream_cx_http1_total.</summary>
+    public StripedCounter CxHttp1Total { get; } = new();
+
+    /// <summary>upstream_rq_total: attempts attached to a connection.</summary>
+    public StripedCounter RqTotal { get; } = new();
+
+    /// <summary>upstream_rq_active (gauge; the breaker's count).</summary>
+    public Gauge RqActive { get; } = new();
+
+    /// <summary>upstream_rq_pending_total: admitted to the queue.</summary>
+    public StripedCounter RqPendingTotal { get; } = new();
+
+    /// <summary>upstream_rq_pending_active (gauge; the breaker's count).</summary>
+    public Gauge RqPendingActive { get; } = new();
+
+    /// <summary>upstream_rq_pending_overflow.</summary>
+    public StripedCounter RqPendingOverflow { get; } = new();
+
+    /// <summary>upstream_rq_active_overflow.</summary>
+    public StripedCounter RqActiveOverflow { get; } = new();
+
+    /// <summary>upstream_rq_pending_failure_eject.</summary>
+    public StripedCounter RqPendingFailureEject { get; } = new();
+
+    /// <summary>upstream_rq_cancelled.</summary>
+    public StripedCounter RqCancelled { get; } = new();
+
+    /// <summary>upstream_rq_timeout.</summary>
+    public StripedCounter RqTimeout { get; } = new();
+
+    /// <summary>upstream_rq_rx_reset.</summary>
+    public StripedCounter RqRxReset { get; } = new();
+
+    /// <summary>upstream_rq_tx_reset.</summary>
+    public StripedCounter RqTxReset { get; } = new();
+
+    /// <summary>upstream_rq_completed: responses charged to the cluster, local replies included.</summary>
+    public StripedCounter RqCompleted { get; } = new();
+
+    /// <summary>Responses by status code, 0..599; upstream_rq_&lt;code&gt; and upstream_rq_Nxx are read from it.</summary>
+    public CodeCounters RqByCode { get; } = new();
+
+    /// <summary>membership_total.</summary>
+    public Gauge MembershipTotal { get; } = new();
+
+    /// <summary>membership_healthy.</summary>
+    public Gauge MembershipHealthy { get; } = new();
+
+    /// <summary>membership_change.</summary>
+    public StripedCounter MembershipChange { get; } = new();
+
+    /// <summary>lb_healthy_panic.</summary>
+    public StripedCounter LbHealthyPanic { get; } = new();
+
+    /// <summary>outlier_detection.ejections_active.</summary>
+    public Gauge EjectionsActive { get; } = new();
+
+    /// <summary>outlier_detection.ejections_enforced_total.</summary>
+    public StripedCounter EjectionsEnforcedTotal { get; } = new();
+
+    /// <summary>outlier_detection.ejections_overflow.</summary>
+    public StripedCounter EjectionsOverflow { get; } = new();
+
+    /// <summary>outlier_detection.ejections_detected_consecutive_5xx.</summary>
+    public StripedCounter EjectionsDetectedConsecutive5xx { get; } = new();
+
+    /// <summary>outlier_detection.ejections_enforced_consecutive_5xx.</summary>
+    public StripedCounter EjectionsEnforcedConsecutive5xx { get; } = new();
+
+    /// <summary>outlier_detection.ejections_detected_consecutive_gateway_failure.</summary>
+    public StripedCounter EjectionsDetectedConsecutiveGatewayFailure { get; } = new();
+
+    /// <summary>outlier_detection.ejections_enforced_consecutive_gateway_failure.</summary>
+    public StripedCounter EjectionsEnforcedConsecutiveGatewayFailure { get; } = new();
+
+    /// <summary>outlier_detection.ejections_detected_consecutive_local_origin_failure.</summary>
+    public StripedCounter EjectionsDetectedConsecutiveLocalOriginFailure { get; } = new();
+
+    /// <summary>outlier_detection.ejections_enforced_consecutive_local_origin_failure.</summary>
+    public StripedCounter EjectionsEnforcedConsecutiveLocalOriginFailure { get; } = new();
+}

@@ -1,0 +1,68 @@
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>The closed list of reasons for a local reply: the first word of <c>x-mesh-reason</c>. Text form: snake_case.</summary>
+public enum DecisionReason : byte
+{
+    /// <summary>No decision fell.</summary>
+    None,
+
+    /// <summary>http1MaxPendingRequests reached.</summary>
+    PendingOverflow,
+
+    /// <summary>http2MaxRequests reached.</summary>
+    RequestOverflow,
+
+    /// <summary>maxConnections reached (TCP).</summary>
+    ConnectionOverflow,
+
+    /// <summary>Every endpoint is ejected or reported unhealthy.</summary>
+    NoHealthyUpstream,
+
+    /// <summary>The service has no endpoints.</summary>
+    NoEndpoints,
+
+    /// <summary>The upstream refused or reset the connection while connecting.</summary>
+    ConnectFailure,
+
+    /// <summary>connectTimeout passed.</summary>
+    ConnectTimeout,
+
+    /// <summary>The upstream closed the connection before response headers.</summary>
+    UpstreamClosed,
+
+    /// <summary>The upstream's answer breaks HTTP.</summary>
+    UpstreamProtocolError,
+
+    /// <summary>No service of this name is known.</summary>
+    UnknownService,
+
+    /// <summary>A route names a cluster that is not there.</summary>
+    UnknownCluster,
+
+    /// <summary>The request's target is one of this sidecar's own listeners.</summary>
+    Loop,
+
+    /// <summary>The request breaks HTTP.</summary>
+    BadRequest,
+
+    /// <summary>The sidecar is draining.</summary>
+    Draining,
+
+    /// <summary>The connection was not redirected and does not come from loopback.</summary>
+    NotRedirected,
+}
+
+/// <summary>
+/// What was decided and why, made where the decision falls: rule, field, limit and value at that instant. The reply header,
+/// access log, metrics and <c>explain</c> all read it; it becomes text only when somebody asks.
+/// </summary>
+/// <param name="Reason">The reason.</param>
+/// <param name="Rule">Rule and path of the block in force (<c>default/products#spec.trafficPolicy.connectionPool</c>); null for built-in defaults.</param>
+/// <param name="Field">Field below the block, such as <c>http.http1MaxPendingRequests</c>; null when no field is meant.</param>
+/// <param name="Limit">The limit; -1 when there is none.</param>
+/// <param name="Now">The value at that instant; -1 when there is none.</param>
+public readonly record struct DecisionRecord(DecisionReason Reason, string? Rule = null, string? Field = null, long Limit = -1, long Now = -1)
+{
+    /// <summary>Whether a decision fell.</summary>
+    public bool IsSet => Reason != DecisionReason.None;
+}

@@ -1,0 +1,48 @@
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>Counters of the process that belong to no cluster.</summary>
+public sealed class ProxyStats
+{
+    /// <summary>http.outbound.downstream_*.</summary>
+    public DownstreamStats Outbound { get; } = new();
+
+    /// <summary>http.inbound.downstream_*.</summary>
+    public DownstreamStats Inbound { get; } = new();
+
+    /// <summary>unexpected_exception_total: exceptions that only a bug can cause. Every integration test asserts that it is 0.</summary>
+    public StripedCounter UnexpectedExceptions { get; } = new();
+
+    /// <summary>Snapshots applied (listener_manager.lds.update_success and friends have no use here).</summary>
+    public StripedCounter ConfigApplied { get; } = new();
+
+    /// <summary>config_rejected: snapshots refused; the last good one stays.</summary>
+    public StripedCounter ConfigRejected { get; } = new();
+}
+
+/// <summary>Counters of one listener side.</summary>
+public sealed class DownstreamStats
+{
+    /// <summary>downstream_cx_total.</summary>
+    public StripedCounter CxTotal { get; } = new();
+
+    /// <summary>downstream_cx_active.</summary>
+    public Gauge CxActive { get; } = new();
+
+    /// <summary>downstream_rq_total.</summary>
+    public StripedCounter RqTotal { get; } = new();
+
+    /// <summary>downstream_rq_active.</summary>
+    public Gauge RqActive { get; } = new();
+
+    /// <summary>downstream_cx_protocol_error.</summary>
+    public StripedCounter CxProtocolError { get; } = new();
+
+    /// <summary>Connections closed because they were neither redirected nor from loopback.</summary>
+    public StripedCounter CxNotRedirected { get; } = new();
+
+    /// <summary>downstream_cx_rx_bytes_total.</summary>
+    public StripedCounter CxRxBytes { get; } = new();
+
+    /// <summary>downstream_cx_tx_bytes_total.</summary>
+    public StripedCounter CxTxBytes { get; } = new();
+}

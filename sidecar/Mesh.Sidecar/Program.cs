@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Mesh.Sidecar: not built yet");
+return 1;
