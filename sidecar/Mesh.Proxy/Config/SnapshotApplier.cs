@@ -17,6 +17,7 @@ public sealed partial class SnapshotApplier : IDisposable
     private readonly ProxyStats _stats;
     private readonly ILogger _logger;
     private readonly SemaphoreSlim _turn = new(1, 1);
+    private IReadOnlyList<(ListenerConfig Listener, string Problem)> _listenerProblems = [];
     private volatile ProxyState _state = new(ProxySnapshot.Empty, new RouteTable(ProxySnapshot.Empty.Routes));
 
     /// <summary>Creates an applier with an empty snapshot in force.</summary>
@@ -70,9 +71,12 @@ public sealed partial class SnapshotApplier : IDisposable
         _clusters.AddOrUpdate(diff.Clusters);
         _state = new ProxyState(next, diff.RoutesChanged ? new RouteTable(next.Routes) : old.Routes);
 
-        // Always asked, changed or not: a listener that could not be bound last time may succeed now.
-        IReadOnlyList<(ListenerConfig, string)> problems =
-            Listeners is { } listeners && (diff.ListenersChanged || next.Listeners.Length > 0) ? await listeners.UpdateAsync(next.Listeners) : [];
+        // Without a change too if something could not be bound last time: it may succeed now.
+        if (Listeners is { } listeners && (diff.ListenersChanged || _listenerProblems.Count > 0))
+        {
+            _listenerProblems = await listeners.UpdateAsync(next.Listeners);
+        }
+
         _clusters.Remove(diff.Removed);
         if (!diff.IsEmpty)
         {
@@ -80,7 +84,7 @@ public sealed partial class SnapshotApplier : IDisposable
             LogApplied(next.Version, diff.Clusters.Count, diff.Removed.Count);
         }
 
-        return problems;
+        return _listenerProblems;
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Snapshot {Version} in force: {Changed} clusters new or changed, {Removed} removed")]

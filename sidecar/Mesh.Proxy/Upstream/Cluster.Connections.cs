@@ -6,6 +6,8 @@ namespace Mesh.Proxy.Upstream;
 // What connections and waiters report: each takes the lock, lets the pool decide, and carries the decision out after it.
 public sealed partial class Cluster
 {
+    private const int MaxIdleWaiters = 256;
+
     private readonly TickEntry _connectionCheck;
     private long _nextConnectionCheck = long.MaxValue;
 
@@ -131,7 +133,10 @@ public sealed partial class Cluster
     {
         lock (_gate)
         {
-            _idleWaiters.Push(request);
+            if (_idleWaiters.Count < MaxIdleWaiters)
+            {
+                _idleWaiters.Push(request);
+            }
         }
     }
 
@@ -155,9 +160,9 @@ public sealed partial class Cluster
             _nextConnectionCheck = long.MaxValue;
             long now = Now;
             long next = long.MaxValue;
-            foreach (Endpoint endpoint in AllWithDrainingLocked())
+            foreach (Endpoint endpoint in _hosts.All)
             {
-                next = Math.Min(next, endpoint.Pool.CheckLocked(now, ref deferred));
+                next = Math.Min(next, endpoint.Pool.CheckLocked(now, ref deferred)); // of one removed, all connections drain anyway
             }
 
             CheckConnectionsLocked(next, ref deferred);

@@ -9,6 +9,7 @@ public sealed partial class Cluster
 {
     private readonly Rotation _rotation;
     private readonly Dictionary<string, Endpoint> _draining = [];
+    private volatile bool _isRetired;
 
     /// <summary>Puts a new configuration in force. Pools, counts, ejections and statistics stay.</summary>
     internal void Update(ClusterConfig next)
@@ -65,7 +66,12 @@ public sealed partial class Cluster
         Deferred deferred = default;
         lock (_gate)
         {
-            Dictionary<string, Endpoint> gone = _hosts.All.ToDictionary(static e => e.Address);
+            Dictionary<string, Endpoint> gone = [];
+            foreach (Endpoint endpoint in _hosts.All)
+            {
+                gone.Add(endpoint.Address, endpoint);
+            }
+
             Dictionary<string, Endpoint> kept = new(desired.Length);
             bool changed = false;
             foreach (EndpointConfig config in desired)
@@ -104,6 +110,13 @@ public sealed partial class Cluster
         deferred.Run(this);
     }
 
+    /// <summary>The cluster is no longer in force: its endpoints drain, its sweeps end.</summary>
+    internal void Retire()
+    {
+        _isRetired = true;
+        UpdateEndpoints([]);
+    }
+
     private Endpoint ReviveOrCreateLocked(EndpointConfig config)
     {
         if (!_draining.Remove(config.Address, out Endpoint? endpoint))
@@ -133,8 +146,6 @@ public sealed partial class Cluster
             _draining.Remove(endpoint.Address);
         }
     }
-
-    private IEnumerable<Endpoint> AllWithDrainingLocked() => _hosts.All.Concat(_draining.Values);
 
     /// <summary>Publishes what requests choose from; after any change of membership, health, ejections or policy.</summary>
     private void RebuildHostsLocked(Endpoint[] all)

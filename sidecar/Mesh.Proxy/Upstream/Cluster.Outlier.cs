@@ -133,7 +133,7 @@ public sealed partial class Cluster
         lock (_gate)
         {
             config = _config;
-            if (config.Outlier is not { } policy)
+            if (_isRetired || config.Outlier is not { } policy)
             {
                 return;
             }
@@ -173,7 +173,7 @@ public sealed partial class Cluster
 
     private void ReturnAllLocked(string? rule, ref Deferred deferred)
     {
-        foreach (Endpoint endpoint in AllWithDrainingLocked())
+        foreach (Endpoint endpoint in (Endpoint[])[.. _hosts.All, .. _draining.Values])
         {
             if (endpoint.IsEjected)
             {

@@ -77,8 +77,7 @@ public sealed class ClusterManager : IDisposable
         _clusters = next;
         foreach (Cluster cluster in gone)
         {
-            cluster.Update(cluster.Config with { Outlier = null }); // no more sweeps
-            cluster.UpdateEndpoints([]);
+            cluster.Retire();
         }
     }
 }

@@ -79,7 +79,7 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         Stats.RqActive.Add(-1);
         endpoint.RqActive.Add(-1);
-        if (!reusable || connection.IsDraining || connection.IsDead || endpoint.IsRemoved)
+        if (!reusable || connection.IsDraining || connection.IsDead)
         {
             CloseLocked(connection, ref deferred);
         }
@@ -240,7 +240,7 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     private void ServeOrKeepLocked(UpstreamConnection connection, ref Deferred deferred)
     {
-        while (_pending.First is { } oldest)
+        while (_pending.First is { } oldest && !(oldest.Value.IsTcp && connection.Streams > 0))
         {
             PendingRequest request = UnlinkLocked(oldest);
             TimeSpan waited = cluster.Since(request.EnqueuedAt);
@@ -255,7 +255,8 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
             return;
         }
 
-        if (connection.IsDraining || connection.IsDead || endpoint.IsRemoved || cluster.Config.Protocol == ClusterProtocol.Tcp)
+        bool isKept = cluster.Config.Protocol == ClusterProtocol.Http1 && _pending.Count == 0 && !endpoint.IsRemoved;
+        if (!isKept || connection.IsDraining || connection.IsDead)
         {
             CloseLocked(connection, ref deferred);
             return;
