@@ -80,7 +80,7 @@ public sealed class FakeConnect(string address, TcpKeepaliveConfig? keepalive)
 }
 
 /// <summary>A connection in memory; the test plays the upstream.</summary>
-public sealed class FakeTransport : ConnectionContext
+public class FakeTransport : ConnectionContext
 {
     private readonly Pipe _toProxy = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline));
     private readonly Pipe _toUpstream = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline));
@@ -129,6 +129,7 @@ public sealed class FakeTransport : ConnectionContext
     {
         IsDisposed = true;
         _closed.Cancel();
+        GC.SuppressFinalize(this);
         return base.DisposeAsync();
     }
 

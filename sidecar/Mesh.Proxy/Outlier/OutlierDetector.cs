@@ -53,8 +53,7 @@ internal static class OutlierDetector
         Detected(stats, cause).Add();
         endpoint.ClearCount(cause);
 
-        // As today's Envoy: the share after this ejection, and no "at least one". The default of 10 % never ejects below 10 endpoints.
-        if (100L * (ejected + 1) > Math.Min(100L, policy.MaxEjectionPercent) * total)
+        if (!MayEject(policy, ejected, total))
         {
             stats.EjectionsOverflow.Add();
             return EjectionVerdict.Overflow;
@@ -70,6 +69,13 @@ internal static class OutlierDetector
 
         return EjectionVerdict.Ejected;
     }
+
+    /// <summary>
+    /// Whether one more may be out. As today's Envoy: the share after this ejection, and no "at least one", so the default of 10 % never
+    /// ejects below 10 endpoints (sidecar/adr/0010).
+    /// </summary>
+    public static bool MayEject(OutlierConfig policy, int ejected, int total) =>
+        100L * (ejected + 1) <= Math.Min(100L, policy.MaxEjectionPercent) * total;
 
     /// <summary>How long the endpoint stays out: base × multiplier, capped.</summary>
     public static TimeSpan EjectionTime(OutlierConfig policy, EndpointOutlierState endpoint)

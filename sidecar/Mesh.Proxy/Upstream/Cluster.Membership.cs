@@ -49,6 +49,8 @@ public sealed partial class Cluster
             }
         }
 
+        WarnIfNobodyCanBeEjected();
+
         if (next.Outlier != previous.Outlier)
         {
             ScheduleSweep(next);
@@ -107,6 +109,7 @@ public sealed partial class Cluster
             RebuildHostsLocked([.. kept.Values]);
         }
 
+        WarnIfNobodyCanBeEjected();
         deferred.Run(this);
     }
 

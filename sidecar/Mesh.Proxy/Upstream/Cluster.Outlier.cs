@@ -2,6 +2,7 @@ using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Outlier;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
+using Microsoft.Extensions.Logging;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -12,6 +13,7 @@ public sealed partial class Cluster
         [EjectionCause.ConsecutiveGatewayFailure, EjectionCause.Consecutive5xx, EjectionCause.ConsecutiveLocalOriginFailure];
 
     private readonly TickEntry _sweep;
+    private bool _canEject = true; // changed by the applier alone
 
     /// <summary>Tells the detector of an attempt. Overflow and cancellation are never recorded. Connect failures of a rent are recorded by the cluster itself.</summary>
     /// <param name="endpoint">The endpoint that was tried.</param>
@@ -193,6 +195,23 @@ public sealed partial class Cluster
             Services.Ticker.ScheduleNoLaterThan(_sweep, After(policy.Interval));
         }
     }
+
+    /// <summary>Says once that the percentage is too small for so few endpoints (sidecar/adr/0010); after each change of either.</summary>
+    private void WarnIfNobodyCanBeEjected()
+    {
+        int total = _hosts.All.Length;
+        bool canEject = _config.Outlier is not { } policy || total == 0 || OutlierDetector.MayEject(policy, ejected: 0, total);
+        if (_canEject && !canEject)
+        {
+            LogCannotEject(Services.Logger, _config.OutlierSource ?? Name, _config.Outlier!.MaxEjectionPercent, total, (100 + total - 1) / total, Name);
+        }
+
+        _canEject = canEject;
+    }
+
+    [LoggerMessage(Level = LogLevel.Warning,
+        Message = "{Rule}.maxEjectionPercent: {Percent} % of {Endpoints} endpoints is less than one, so outlier detection never ejects; write at least {Needed} (cluster {Cluster})")]
+    private static partial void LogCannotEject(ILogger logger, string rule, int percent, int endpoints, int needed, string cluster);
 
     private EjectionEvent EventOf(Endpoint endpoint, long? lastAction, string reason, DateTimeOffset? until, string? rule) => new(
         Services.Runtime.Time.GetUtcNow(),

@@ -19,9 +19,10 @@ public sealed class ClusterManager : IDisposable
     /// <param name="stats">Where exceptions of background work are counted.</param>
     public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null)
     {
-        BackgroundWork background = new(runtime.Loggers.CreateLogger<ClusterManager>(), (stats ?? new ProxyStats()).UnexpectedExceptions);
+        ILogger logger = runtime.Loggers.CreateLogger<ClusterManager>();
+        BackgroundWork background = new(logger, (stats ?? new ProxyStats()).UnexpectedExceptions);
         _services = new ClusterServices(
-            runtime, connector, onEjection, new Ticker(runtime.Time, background), new TimeoutPool(runtime.Time), background);
+            runtime, connector, onEjection, new Ticker(runtime.Time, background), new TimeoutPool(runtime.Time), background, logger);
     }
 
     /// <summary>Clusters that are in force now (draining ones excluded).</summary>

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Microsoft.Extensions.Logging;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -10,10 +11,12 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="Ticker">Slow timers.</param>
 /// <param name="Timeouts">Connect timeouts.</param>
 /// <param name="Background">Runs what nobody awaits.</param>
+/// <param name="Logger">Log; never written while a lock is held.</param>
 internal sealed record ClusterServices(
     ProxyRuntime Runtime,
     IUpstreamConnector Connector,
     Action<EjectionEvent> OnEjection,
     Ticker Ticker,
     TimeoutPool Timeouts,
-    BackgroundWork Background);
+    BackgroundWork Background,
+    ILogger Logger);

@@ -22,21 +22,22 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
     /// <inheritdoc/>
     public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken)
     {
-        Socket socket = new(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        Socket? socket = null;
         try
         {
+            socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }; // may lack descriptors
             SetKeepalive(socket, keepalive);
             await socket.ConnectAsync(endPoint, cancellationToken);
             return new ConnectResult(_contexts.Create(socket), null);
         }
         catch (SocketException failure)
         {
-            socket.Dispose();
+            socket?.Dispose();
             return new ConnectResult(null, failure.Message);
         }
         catch (OperationCanceledException)
         {
-            socket.Dispose();
+            socket?.Dispose();
             return new ConnectResult(null, "connect cancelled");
         }
     }

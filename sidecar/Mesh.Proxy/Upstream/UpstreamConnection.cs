@@ -75,7 +75,10 @@ public sealed class UpstreamConnection
     /// <exception cref="InvalidOperationException">It carries no stream: released twice.</exception>
     public void Release(bool reusable) => _cluster.Release(this, reusable && IsQuiet());
 
-    /// <summary>Closes the socket at once; a pending read or write on it ends. Release(false) must still be called.</summary>
+    /// <summary>
+    /// Closes the socket at once; a pending read or write on it ends with <see cref="ConnectionAbortedException"/>. Release(false) must still
+    /// be called.
+    /// </summary>
     public void Abort() => Context.Abort(new ConnectionAbortedException("The proxy gave the stream up."));
 
     /// <summary>

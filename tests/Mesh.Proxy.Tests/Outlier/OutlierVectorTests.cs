@@ -2,6 +2,7 @@ using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Tests.Upstream;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Outlier;
@@ -389,6 +390,24 @@ public sealed class OutlierVectorTests
 
         Assert.Equal(1, harness.Stats.EjectionsEnforcedTotal.Value);
         Assert.Single(harness.Events);
+    }
+
+    [Fact]
+    public void TooFewEndpointsForThePercentage_IsSaidOnceWithWhatToWrite()
+    {
+        RecordingLoggerFactory log = new();
+        using UpstreamHarness harness = new(static c => c.Outlier(static o => o with { MaxEjectionPercent = 10 }), endpoints: 3, log: log);
+
+        harness.Configure(static c => c.Limit(connections: 5));
+        Assert.Equal(
+            "default/a#spec.trafficPolicy.outlierDetection.maxEjectionPercent: 10 % of 3 endpoints is less than one, so outlier detection never ejects; " +
+            "write at least 34 (cluster outbound|80||a.test)",
+            Assert.Single(log.Warnings));
+
+        harness.Configure(static c => c.Outlier(static o => o with { MaxEjectionPercent = 34 }));
+        Assert.Single(log.Warnings);
+        harness.Configure(static c => c.Outlier(static o => o with { MaxEjectionPercent = 33 }));
+        Assert.Equal(2, log.Warnings.Count);
     }
 
     private static void Answer(UpstreamHarness harness, Endpoint endpoint, int code, int times = 1)

@@ -69,6 +69,62 @@ public sealed class SocketUpstreamConnectorTests : IDisposable
     }
 
     [Fact]
+    public async Task IdleConnection_ServerCloses_LeavesThePoolByItself()
+    {
+        Cluster cluster = AddCluster(_server.LocalEndpoint.ToString()!);
+        using (Socket server = await RentEchoReleaseAsync(cluster))
+        {
+            server.Shutdown(SocketShutdown.Send);
+            await Eventually.HoldsAsync(() => cluster.Stats.CxActive.Value == 0, "the closed connection leaves");
+        }
+
+        Assert.Equal(1, cluster.Stats.CxDestroyRemote.Value);
+    }
+
+    [Fact]
+    public async Task Release_NotReusable_SendsWhatWasWrittenAndEndsInOrder()
+    {
+        Cluster cluster = AddCluster(_server.LocalEndpoint.ToString()!);
+        Task<RentResult> renting = cluster.RentTcpAsync(CancellationToken.None).AsTask();
+        using Socket server = await _server.AcceptSocketAsync();
+        UpstreamConnection connection = (await renting.WaitAsync(Patience)).Connection!;
+        const int Size = 4 * 1024 * 1024; // more than the socket buffers take: the rest is still with us when we release
+
+        connection.Transport.Output.GetMemory(Size).Span[..Size].Fill((byte)'x');
+        connection.Transport.Output.Advance(Size);
+        ValueTask<System.IO.Pipelines.FlushResult> flushing = connection.Transport.Output.FlushAsync();
+        connection.Release(reusable: false);
+
+        byte[] buffer = new byte[65536];
+        int received = 0;
+        int count;
+        while ((count = await server.ReceiveAsync(buffer).WaitAsync(Patience)) > 0)
+        {
+            received += count;
+        }
+
+        Assert.Equal(Size, received);
+        await flushing.AsTask().WaitAsync(Patience);
+        await Eventually.HoldsAsync(() => cluster.Stats.CxActive.Value == 0, "it counts until it is closed");
+    }
+
+    [Fact]
+    public async Task Abort_RequestHalfWritten_EndsPendingReads()
+    {
+        Cluster cluster = AddCluster(_server.LocalEndpoint.ToString()!);
+        Task<RentResult> renting = cluster.RentHttpAsync(CancellationToken.None).AsTask();
+        using Socket server = await _server.AcceptSocketAsync();
+        UpstreamConnection connection = (await renting.WaitAsync(Patience)).Connection!;
+        Task<System.IO.Pipelines.ReadResult> reading = connection.Transport.Input.ReadAsync().AsTask();
+
+        connection.Abort();
+
+        await Assert.ThrowsAsync<Microsoft.AspNetCore.Connections.ConnectionAbortedException>(() => reading.WaitAsync(Patience));
+        connection.Release(reusable: false);
+        await Eventually.HoldsAsync(() => cluster.Stats.CxActive.Value == 0, "the aborted connection leaves");
+    }
+
+    [Fact]
     public async Task RentHttp_NobodyListens_FailsWithTheSystemsWords()
     {
         string address = _server.LocalEndpoint.ToString()!;

@@ -5,6 +5,7 @@ using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 using Mesh.Testing;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
@@ -16,9 +17,9 @@ internal sealed class UpstreamHarness : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly ConcurrentQueue<EjectionEvent> _events = new();
 
-    public UpstreamHarness(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, Random? random = null)
+    public UpstreamHarness(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, Random? random = null, ILoggerFactory? log = null)
     {
-        ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
+        ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), log ?? NullLoggerFactory.Instance);
         Manager = new ClusterManager(runtime, Connector, _events.Enqueue, ProcessStats);
         ClusterConfig config = new()
         {
