@@ -1,7 +1,9 @@
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -46,6 +48,9 @@ public sealed class UpstreamConnection
 
     /// <summary>Local address, cached text.</summary>
     public string LocalAddress => _localAddress ??= Context.LocalEndPoint?.ToString() ?? "";
+
+    /// <summary>The socket below, for half-closing; null on a transport that has none. Owned by the connection.</summary>
+    public Socket? Socket => Context.Features.Get<IConnectionSocketFeature>()?.Socket;
 
     /// <summary>Fires when the socket is dead.</summary>
     public CancellationToken Closed => Context.ConnectionClosed;
