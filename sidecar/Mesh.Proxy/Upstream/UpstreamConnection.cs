@@ -71,7 +71,10 @@ public sealed class UpstreamConnection
 
     private ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
 
-    /// <summary>Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed. Exactly once.</summary>
+    /// <summary>
+    /// Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed once what was written has left.
+    /// Exactly once. A reusable one has no read under way, and its reader stands after the last byte of the response.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It carries no stream: released twice.</exception>
     public void Release(bool reusable) => _cluster.Release(this, reusable && IsQuiet());
 
@@ -149,6 +152,7 @@ public sealed class UpstreamConnection
 
     private void OnTransportClosed() => _cluster.OnTransportClosed(this);
 
+    /// <summary>Closes the transport and reports it; once.</summary>
     internal async Task CloseAsync()
     {
         ValueTask closing = Context.DisposeAsync();

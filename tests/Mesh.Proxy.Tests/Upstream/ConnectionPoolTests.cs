@@ -312,6 +312,56 @@ public sealed class ConnectionPoolTests
     }
 
     [Fact]
+    public async Task Close_PeerTakesNothing_CountsUntilItIsCutOffAfterFiveSeconds()
+    {
+        using UpstreamHarness harness = new(static c => c.Limit(connections: 1));
+        UpstreamConnection connection = await harness.RentOk();
+        FakeTransport transport = Assert.Single(harness.Connector.Alive);
+        transport.ClosesOnlyByAbort = true;
+
+        connection.Release(reusable: false);
+        Task<RentResult> next = harness.Rent();
+        harness.Time.Advance(TimeSpan.FromSeconds(4.999));
+        Assert.Equal(1, harness.Stats.CxActive.Value);
+        Assert.Single(harness.Connector.Started);
+        harness.Time.Advance(TimeSpan.FromMilliseconds(1));
+
+        Assert.True(transport.IsAborted);
+        harness.Connector.Open[0].Succeed();
+        Assert.Equal(RentStatus.Ok, (await UpstreamHarness.Soon(next)).Status);
+    }
+
+    [Fact]
+    public async Task Ejected_WhileConnecting_TheConnectionIsMadeAndKept()
+    {
+        using UpstreamHarness harness = new(static c => c.Outlier(static o => o with { MaxEjectionPercent = 100, Consecutive5xx = 1 }));
+        Task<RentResult> rent = harness.Rent();
+
+        harness.Cluster.Record(harness.First, UpstreamOutcome.Response, 500);
+        harness.Connector.Open[0].Succeed();
+
+        UpstreamConnection connection = (await UpstreamHarness.Soon(rent)).Connection!;
+        Assert.False(connection.IsDraining);
+        connection.Release(reusable: true);
+        Assert.Single(harness.Connector.Alive); // for panic or return
+    }
+
+    [Fact]
+    public async Task EndpointRemoved_WhileConnecting_WhoWaitsIsStillServed()
+    {
+        using UpstreamHarness harness = new();
+        Task<RentResult> rent = harness.Rent();
+
+        harness.Manager.AddOrUpdate([(harness.Cluster.Config, [])]);
+        harness.Connector.Open[0].Succeed();
+
+        UpstreamConnection connection = (await UpstreamHarness.Soon(rent)).Connection!;
+        connection.Release(reusable: true);
+        Assert.Empty(harness.Connector.Alive);
+        Assert.Equal(0, harness.Stats.CxActive.Value);
+    }
+
+    [Fact]
     public async Task Tcp_ConcurrentConnectsAboveThePendingLimit_AreRefused()
     {
         using UpstreamHarness harness = new(static c => c.Tcp().Limit(pending: 1));
