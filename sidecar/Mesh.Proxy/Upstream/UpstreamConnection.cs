@@ -144,7 +144,11 @@ public sealed class UpstreamConnection
             timeout.Disarm(); // somebody is cancelling it: not for the pool
         }
 
-        if (_cluster.OnOpened(this, result, expired) && result.Connection is { } context)
+        if (result.Connection is not { } context)
+        {
+            _cluster.OnOpenFailed(this, result.FailureText, expired);
+        }
+        else if (_cluster.OnOpened(this, context))
         {
             context.ConnectionClosed.UnsafeRegister(static s => ((UpstreamConnection)s!).OnTransportClosed(), this);
         }
