@@ -43,6 +43,36 @@ public static class RuleJson
         };
     }
 
+    /// <summary>Removes the fields that the kind's schema does not know, as a Kubernetes API server prunes; metadata stays as it is.</summary>
+    /// <param name="obj">The object; changed in place.</param>
+    /// <param name="kind">Its kind.</param>
+    public static void PruneUnknownFields(JsonObject obj, Kinds.RuleKind kind) => Prune(obj, kind.OpenApiSchema());
+
+    private static void Prune(JsonNode? value, JsonObject schema)
+    {
+        if (value is JsonArray list && schema["items"] is JsonObject itemSchema)
+        {
+            foreach (JsonNode? item in list)
+            {
+                Prune(item, itemSchema);
+            }
+        }
+        else if (value is JsonObject map && schema["properties"] is JsonObject properties)
+        {
+            foreach (string name in map.Select(static field => field.Key).ToArray())
+            {
+                if (properties[name] is JsonObject known)
+                {
+                    Prune(map[name], known);
+                }
+                else
+                {
+                    map.Remove(name);
+                }
+            }
+        }
+    }
+
     internal static JsonNode? ToJson(RuleNode node)
     {
         switch (node.Kind)

@@ -37,30 +37,63 @@ internal sealed class YamlTree
         }
         catch (YamlException e)
         {
-            documents.Add(Failed((int)e.Start.Line, (int)e.Start.Column, $"not readable as YAML: {Reason(e)}"));
+            int tab = LineIndentedByTab(text, (int)e.Start.Line);
+            documents.Add(tab > 0
+                ? Failed(tab, 1, "not readable as YAML: the line is indented with a tab; indent with spaces")
+                : Failed((int)e.Start.Line, (int)e.Start.Column, $"not readable as YAML: {e.Message.TrimEnd('.')}"));
         }
 
         return documents;
     }
 
-    private static string Reason(YamlException e) =>
-        e.Message.Contains("tab", StringComparison.OrdinalIgnoreCase)
-            ? $"{e.Message.TrimEnd('.')}; indent with spaces"
-            : e.Message.TrimEnd('.');
+    /// <summary>The line where the error is or the next one, if it begins with a tab; the parser's own words do not say so.</summary>
+    private static int LineIndentedByTab(string text, int errorLine)
+    {
+        int line = 0;
+        foreach (ReadOnlySpan<char> content in text.AsSpan().EnumerateLines())
+        {
+            line++;
+            if (line >= errorLine && content.TrimStart(' ') is ['\t', ..])
+            {
+                return line;
+            }
+
+            if (line > errorLine)
+            {
+                break;
+            }
+        }
+
+        return 0;
+    }
 
     private static Document Failed(int line, int column, string message) =>
         new(null, [new Diagnostic(Severity.Error, DiagnosticCode.Syntax, "", line, column, message)]);
 
     private void ReadStream(List<Document> documents)
     {
-        _parser.MoveNext();
-        while (_parser.MoveNext() && _parser.Current is not StreamEnd)
+        Next();
+        while (Next() && _parser.Current is not StreamEnd)
         {
-            _parser.MoveNext(); // past the document's start
+            Next(); // past the document's start
             _problems.Clear();
             RuleNode root = ReadNode("", 0);
-            _parser.MoveNext(); // to the document's end
+            Next(); // to the document's end
             documents.Add(new Document(root, [.. _problems]));
+        }
+    }
+
+    private bool Next()
+    {
+        try
+        {
+            return _parser.MoveNext();
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // The parser's slips on some malformed texts (a bare value broken off in a flow list); to the author a syntax error like any other.
+            Mark place = _parser.Current?.End ?? Mark.Empty;
+            throw new YamlException(place, place, "broken off or misplaced value after this point", e);
         }
     }
 
@@ -80,7 +113,7 @@ internal sealed class YamlTree
                 return ReadScalar(scalar, line, column);
             case SequenceStart:
                 List<RuleNode> items = [];
-                while (_parser.MoveNext() && _parser.Current is not SequenceEnd)
+                while (Next() && _parser.Current is not SequenceEnd)
                 {
                     items.Add(ReadNode($"{path}[{items.Count}]", depth + 1));
                 }
@@ -98,7 +131,7 @@ internal sealed class YamlTree
     {
         List<RuleField> fields = [];
         HashSet<string> names = new(StringComparer.Ordinal);
-        while (_parser.MoveNext() && _parser.Current is not MappingEnd)
+        while (Next() && _parser.Current is not MappingEnd)
         {
             if (_parser.Current is not Scalar key)
             {
@@ -107,7 +140,7 @@ internal sealed class YamlTree
 
             (int keyLine, int keyColumn) = ((int)key.Start.Line, (int)key.Start.Column);
             string fieldPath = path.Length == 0 ? key.Value : $"{path}.{key.Value}";
-            _parser.MoveNext();
+            Next();
             RuleNode value = ReadNode(fieldPath, depth + 1);
             if (names.Add(key.Value))
             {
