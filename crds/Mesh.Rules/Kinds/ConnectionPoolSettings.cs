@@ -37,8 +37,8 @@ public sealed record TcpSettings
     public TimeSpan? IdleTimeout { get; init; }
 
     internal static ObjectSchema<TcpSettings> Schema { get; } = new ObjectSchema<TcpSettings>()
-        .Whole("maxConnections", static (o, v) => o with { MaxConnections = v },
-            "Most connections to the host. 0 or unset: no limit.", min: 0, outOfRange: "max connections must be non-negative")
+        .NonNegative("maxConnections", static (o, v) => o with { MaxConnections = v },
+            "Most connections to the host. 0 or unset: no limit.", "max connections")
         .Duration("connectTimeout", static (o, v) => o with { ConnectTimeout = v },
             "Time allowed for connecting, TLS included. Default 10s.")
         .Field("tcpKeepalive", TcpKeepalive.Schema, static (o, v) => o with { TcpKeepalive = v },
@@ -62,8 +62,8 @@ public sealed record TcpKeepalive
     public TimeSpan? Interval { get; init; }
 
     internal static ObjectSchema<TcpKeepalive> Schema { get; } = new ObjectSchema<TcpKeepalive>()
-        .Whole("probes", static (o, v) => o with { Probes = v },
-            "Unanswered probes before the connection is dead.", min: 0, outOfRange: "probes must be non-negative")
+        .NonNegative("probes", static (o, v) => o with { Probes = v },
+            "Unanswered probes before the connection is dead.", "probes")
         .Duration("time", static (o, v) => o with { Time = v },
             "Silence before the first probe.")
         .Duration("interval", static (o, v) => o with { Interval = v },

@@ -33,14 +33,14 @@ public sealed record HttpSettings
     public Http2KeepAlive? Http2KeepAlive { get; init; }
 
     internal static ObjectSchema<HttpSettings> Schema { get; } = new ObjectSchema<HttpSettings>()
-        .Whole("http1MaxPendingRequests", static (o, v) => o with { Http1MaxPendingRequests = v },
-            "Most requests that wait for a connection (HTTP/1.1, HTTP/2 and TCP). 0 or unset: no limit.", min: 0, outOfRange: "http1 max pending requests must be non-negative")
-        .Whole("http2MaxRequests", static (o, v) => o with { Http2MaxRequests = v },
-            "Most active requests, HTTP/1.1 included. 0 or unset: no limit.", min: 0, outOfRange: "http2 max requests must be non-negative")
-        .Whole("maxRequestsPerConnection", static (o, v) => o with { MaxRequestsPerConnection = v },
-            "Requests after which a connection is closed; 1 switches keep-alive off. 0 or unset: no limit.", min: 0, outOfRange: "max requests per connection must be non-negative")
-        .Whole("maxRetries", static (o, v) => o with { MaxRetries = v },
-            "Most concurrent retries. 0 or unset: no limit.", min: 0, outOfRange: "max retries must be non-negative")
+        .NonNegative("http1MaxPendingRequests", static (o, v) => o with { Http1MaxPendingRequests = v },
+            "Most requests that wait for a connection (HTTP/1.1, HTTP/2 and TCP). 0 or unset: no limit.", "http1 max pending requests")
+        .NonNegative("http2MaxRequests", static (o, v) => o with { Http2MaxRequests = v },
+            "Most active requests, HTTP/1.1 included. 0 or unset: no limit.", "http2 max requests")
+        .NonNegative("maxRequestsPerConnection", static (o, v) => o with { MaxRequestsPerConnection = v },
+            "Requests after which a connection is closed; 1 switches keep-alive off. 0 or unset: no limit.", "max requests per connection")
+        .NonNegative("maxRetries", static (o, v) => o with { MaxRetries = v },
+            "Most concurrent retries. 0 or unset: no limit.", "max retries")
             .NotEnforcedYet("this version does not retry", "0")
         .Duration("idleTimeout", static (o, v) => o with { IdleTimeout = v },
             "Time without a request after which an upstream connection is closed. Default 1h.")
@@ -50,8 +50,8 @@ public sealed record HttpSettings
         .Flag("useClientProtocol", static (o, v) => o with { UseClientProtocol = v },
             "Speak to the upstream what the downstream speaks.")
             .NotEnforcedYet("the upstream is spoken to in HTTP/1.1", "false")
-        .Whole("maxConcurrentStreams", static (o, v) => o with { MaxConcurrentStreams = v },
-            "Most concurrent streams of one HTTP/2 connection.", min: 0, outOfRange: "max concurrent streams must be non-negative")
+        .NonNegative("maxConcurrentStreams", static (o, v) => o with { MaxConcurrentStreams = v },
+            "Most concurrent streams of one HTTP/2 connection.", "max concurrent streams")
             .NotEnforcedYet("the upstream is spoken to in HTTP/1.1", "0")
         .Field("http2KeepAlive", Http2KeepAlive.Schema, static (o, v) => o with { Http2KeepAlive = v },
             "HTTP/2 PING.")

@@ -26,7 +26,8 @@ public sealed record LoadBalancerSettings
     internal static ObjectSchema<LoadBalancerSettings> Schema { get; } = new ObjectSchema<LoadBalancerSettings>()
         .Enum("simple", static (o, v) => o with { Simple = v },
             "The algorithm. Default LEAST_REQUEST.", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
-            .NotEnforcedYet("the endpoints of the registry are used, by LEAST_REQUEST", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "ROUND_ROBIN", "LEAST_REQUEST")
+            .NotEnforcedYet(
+                "the endpoints of the registry are used, by LEAST_REQUEST", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "ROUND_ROBIN", "LEAST_REQUEST")
         .Field("consistentHash", ConsistentHash.Schema, static (o, v) => o with { ConsistentHash = v },
             "Stickiness by hash.")
             .NotEnforcedYet("requests are spread by LEAST_REQUEST, not by hash")

@@ -56,11 +56,11 @@ public sealed record OutlierDetection
             "Time between sweeps. Default 10s.")
         .Duration("baseEjectionTime", static (o, v) => o with { BaseEjectionTime = v },
             "Time of the first ejection; multiplied by the number of ejections. Default 30s.")
-        .Whole("maxEjectionPercent", static (o, v) => o with { MaxEjectionPercent = v },
-            "Most endpoints out at once, in percent. Default 10; 0 means the default.", min: 0, max: 100, outOfRange: "percentage is out of 0..100 range")
-        .Whole("minHealthPercent", static (o, v) => o with { MinHealthPercent = v },
-            "Below this share of healthy endpoints health is ignored. Default 0: never.", min: 0, max: 100, outOfRange: "percentage is out of 0..100 range")
-        .Field("outlierDetectionHttpErrorCodes", new ListType<long>(new WholeType(100, 599, "int32")), 
+        .Percent("maxEjectionPercent", static (o, v) => o with { MaxEjectionPercent = v },
+            "Most endpoints out at once, in percent. Default 10; 0 means the default.")
+        .Percent("minHealthPercent", static (o, v) => o with { MinHealthPercent = v },
+            "Below this share of healthy endpoints health is ignored. Default 0: never.")
+        .Field("outlierDetectionHttpErrorCodes", new ListType<long>(new WholeType(100, 599, "int32")),
             static (o, v) => o with { OutlierDetectionHttpErrorCodes = [.. v.Select(static code => (int)code)] },
             "If set, only these codes count as errors.");
 }

@@ -75,14 +75,14 @@ public sealed record ServicePort
     public int? TargetPort { get; init; }
 
     internal static ObjectSchema<ServicePort> Schema { get; } = new ObjectSchema<ServicePort>()
-        .Whole("number", static (o, v) => o with { Number = v },
-            "Number of the port; unique.", min: 1, max: 65535, outOfRange: "port number must be in the range 1..65535")
+        .Port("number", static (o, v) => o with { Number = v },
+            "Number of the port; unique.")
             .Required("port number is required")
         .Text("protocol", static (o, v) => o with { Protocol = v },
             "HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS.")
         .Text("name", static (o, v) => o with { Name = v },
             "Name; unique.")
             .Required("port name is required")
-        .Whole("targetPort", static (o, v) => o with { TargetPort = v },
-            "Port on the endpoint. Default: number.", min: 1, max: 65535, outOfRange: "port number must be in the range 1..65535");
+        .Port("targetPort", static (o, v) => o with { TargetPort = v },
+            "Port on the endpoint. Default: number.");
 }

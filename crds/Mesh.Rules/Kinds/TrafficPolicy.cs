@@ -90,6 +90,6 @@ public sealed record PortSelector
     public int? Number { get; init; }
 
     internal static ObjectSchema<PortSelector> Schema { get; } = new ObjectSchema<PortSelector>()
-        .Whole("number", static (o, v) => o with { Number = v },
-            "Number of the port.", min: 1, max: 65535, outOfRange: "port number must be in the range 1..65535");
+        .Port("number", static (o, v) => o with { Number = v },
+            "Number of the port.");
 }

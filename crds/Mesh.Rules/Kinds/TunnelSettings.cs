@@ -20,8 +20,8 @@ public sealed record TunnelSettings
         .Text("targetHost", static (o, v) => o with { TargetHost = v },
             "Host to which the tunnel leads.")
             .Required("targetHost is required: the host to which the tunnel leads")
-        .Whole("targetPort", static (o, v) => o with { TargetPort = v },
-            "Port to which the tunnel leads.", min: 1, max: 65535, outOfRange: "port number must be in the range 1..65535")
+        .Port("targetPort", static (o, v) => o with { TargetPort = v },
+            "Port to which the tunnel leads.")
             .Required("targetPort is required: the port to which the tunnel leads");
 }
 
@@ -51,8 +51,8 @@ public sealed record RetryBudget
     internal static ObjectSchema<RetryBudget> Schema { get; } = new ObjectSchema<RetryBudget>()
         .Number("percent", static (o, v) => o with { Percent = v },
             "Percent of active and pending requests that may be retries. Default 20.", 0, 100, "percentage is out of 0..100 range")
-        .Whole("minRetryConcurrency", static (o, v) => o with { MinRetryConcurrency = v },
-            "Retries always allowed. Default 3.", min: 0, outOfRange: "min retry concurrency must be non-negative")
+        .NonNegative("minRetryConcurrency", static (o, v) => o with { MinRetryConcurrency = v },
+            "Retries always allowed. Default 3.", "min retry concurrency")
         .Duration("budgetInterval", static (o, v) => o with { BudgetInterval = v },
             "Requests started within this time count too. Default 0s.", allowZero: true);
 }

@@ -46,6 +46,16 @@ internal sealed class ObjectSchema<T> : FieldType<T>
         string name, Func<T, int, T> set, string doc, int min = int.MinValue, int max = int.MaxValue, string? outOfRange = null) =>
         Field(name, new WholeType(min, max, "int32", outOfRange), (target, value) => set(target, (int)value), doc);
 
+    /// <summary>A limit or count; <paramref name="what"/> is Istio's name for it in the message about a negative one.</summary>
+    public ObjectSchema<T> NonNegative(string name, Func<T, int, T> set, string doc, string what) =>
+        Whole(name, set, doc, min: 0, outOfRange: $"{what} must be non-negative");
+
+    public ObjectSchema<T> Percent(string name, Func<T, int, T> set, string doc) =>
+        Whole(name, set, doc, min: 0, max: 100, outOfRange: "percentage is out of 0..100 range");
+
+    public ObjectSchema<T> Port(string name, Func<T, int, T> set, string doc) =>
+        Whole(name, set, doc, min: 1, max: 65535, outOfRange: "port number must be in the range 1..65535");
+
     public ObjectSchema<T> Long(string name, Func<T, long, T> set, string doc, long min = long.MinValue, long max = long.MaxValue) =>
         Field(name, new WholeType(min, max, "int64"), set, doc);
 

@@ -175,6 +175,14 @@ public sealed class RuleReaderTests
     }
 
     [Fact]
+    public void ReadYaml_FromManyThreads_GivesTheSameFindings()
+    {
+        string expected = string.Join('\n', RuleText.Read(LabRule).Diagnostics);
+
+        Parallel.For(0, 200, _ => Assert.Equal(expected, string.Join('\n', RuleText.Read(LabRule).Diagnostics)));
+    }
+
+    [Fact]
     public void ReadYaml_MutatedDocuments_NeverThrows()
     {
         Random random = new(20261121);
