@@ -85,6 +85,7 @@ public class FakeTransport : ConnectionContext
     private readonly Pipe _toProxy = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline));
     private readonly Pipe _toUpstream = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline));
     private readonly CancellationTokenSource _closed = new();
+    private readonly TaskCompletionSource _aborted = new(); // synchronous continuations: when Abort returns, the pool has done its work
 
     public FakeTransport()
     {
@@ -95,6 +96,9 @@ public class FakeTransport : ConnectionContext
     public bool IsDisposed { get; private set; }
 
     public bool IsAborted { get; private set; }
+
+    /// <summary>As if the peer did not take the last bytes: closing ends only when the connection is aborted.</summary>
+    public bool ClosesOnlyByAbort { get; set; }
 
     public override IDuplexPipe Transport { get; set; }
 
@@ -123,14 +127,20 @@ public class FakeTransport : ConnectionContext
     {
         IsAborted = true;
         _closed.Cancel();
+        _aborted.TrySetResult();
     }
 
-    public override ValueTask DisposeAsync()
+    public override async ValueTask DisposeAsync()
     {
+        if (ClosesOnlyByAbort)
+        {
+            await _aborted.Task;
+        }
+
         IsDisposed = true;
-        _closed.Cancel();
+        _closed.Cancel(); // on this thread: closing is over when DisposeAsync returns
+        await base.DisposeAsync();
         GC.SuppressFinalize(this);
-        return base.DisposeAsync();
     }
 
     private sealed class DuplexPipe(PipeReader input, PipeWriter output) : IDuplexPipe

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -32,50 +33,22 @@ public sealed partial class Cluster
         deferred.Run(this);
     }
 
-    /// <summary>Connecting has ended. True when the connection lives.</summary>
-    internal bool OnOpened(UpstreamConnection connection, ConnectResult opened, bool timedOut)
+    /// <summary>Connecting has succeeded. False when nobody wants the connection any more: it is being closed.</summary>
+    internal bool OnOpened(UpstreamConnection connection, ConnectionContext context)
     {
         Deferred deferred = default;
-        int failed = 0;
-        bool wasCancelled;
-        UpstreamOutcome outcome = timedOut ? UpstreamOutcome.ConnectTimeout : UpstreamOutcome.ConnectFailure;
+        bool isWanted;
         lock (_gate)
         {
-            wasCancelled = connection.State == ConnectionState.Closing;
-            if (opened.Connection is not null)
-            {
-                connection.Attach(opened.Connection);
-            }
-
-            if (wasCancelled)
-            {
-                // Nobody wants it any more; closed below.
-            }
-            else if (opened.Connection is not null)
+            connection.Attach(context);
+            isWanted = connection.State != ConnectionState.Closing;
+            if (isWanted)
             {
                 connection.Endpoint.Pool.OpenedLocked(connection, ref deferred);
             }
-            else
-            {
-                failed = connection.Endpoint.Pool.OpenFailedLocked(connection, Failure(connection.Endpoint, opened.FailureText, timedOut), ref deferred);
-            }
         }
 
-        if (opened.Connection is null)
-        {
-            if (!wasCancelled)
-            {
-                CountConnectFailure(connection.Endpoint, timedOut);
-            }
-
-            for (int i = 0; i < failed; i++)
-            {
-                Record(connection.Endpoint, outcome, 0); // one for each request that failed with it (as Envoy)
-            }
-
-            OnClosed(connection);
-        }
-        else if (wasCancelled)
+        if (!isWanted)
         {
             Services.Background.Start("upstream close", static c => c.CloseAsync(), connection);
         }
@@ -85,7 +58,37 @@ public sealed partial class Cluster
         }
 
         deferred.Run(this);
-        return opened.Connection is not null && !wasCancelled;
+        return isWanted;
+    }
+
+    /// <summary>Connecting has failed, was given up, or took too long.</summary>
+    internal void OnOpenFailed(UpstreamConnection connection, string? text, bool timedOut)
+    {
+        Deferred deferred = default;
+        Endpoint endpoint = connection.Endpoint;
+        int failed = 0;
+        bool wasWanted;
+        lock (_gate)
+        {
+            wasWanted = connection.State != ConnectionState.Closing;
+            if (wasWanted)
+            {
+                failed = endpoint.Pool.OpenFailedLocked(connection, Failure(endpoint, text, timedOut), ref deferred);
+            }
+        }
+
+        if (wasWanted)
+        {
+            CountConnectFailure(endpoint, timedOut);
+        }
+
+        for (int i = 0; i < failed; i++)
+        {
+            Record(endpoint, timedOut ? UpstreamOutcome.ConnectTimeout : UpstreamOutcome.ConnectFailure, 0); // for each request (as Envoy)
+        }
+
+        OnClosed(connection);
+        deferred.Run(this);
     }
 
     internal void OnTransportClosed(UpstreamConnection connection)

@@ -125,7 +125,8 @@ public sealed partial class Cluster
         }
 
         deferred.Tell(EventOf(endpoint, lastAction, OutlierDetector.Name(cause), until, _config.OutlierSource)
-            with { IsEject = true, IsEnforced = verdict == EjectionVerdict.Ejected });
+            with
+        { IsEject = true, IsEnforced = verdict == EjectionVerdict.Ejected });
     }
 
     private void Sweep()

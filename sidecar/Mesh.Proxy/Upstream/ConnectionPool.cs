@@ -3,24 +3,11 @@ using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
 
-/// <summary>Why a pool lets go of its connections.</summary>
-internal enum DrainCause
-{
-    /// <summary>The endpoint was ejected: connections being made stay, the pool remains usable (panic, return).</summary>
-    Ejected,
-
-    /// <summary>What decides the look of the wire changed: nothing old may be used twice.</summary>
-    TransportChanged,
-
-    /// <summary>The endpoint left the cluster.</summary>
-    Removed,
-}
-
 /// <summary>
 /// Connections of one endpoint and the requests that wait for one: Envoy's algorithm (semantics 2.3 to 2.7). Oldest request first, warmest
 /// connection first. The limits belong to the cluster and are exact, because every member runs under the cluster's lock.
 /// </summary>
-internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
+internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 {
     private const int MaxOpensPerCall = 3; // as Envoy
 
@@ -119,25 +106,6 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
         return failed;
     }
 
-    /// <summary>The socket is closed: from now on it does not count.</summary>
-    public void ClosedLocked(UpstreamConnection connection, ref Deferred deferred)
-    {
-        _all.Remove(connection);
-        Stats.CxActive.Add(-1);
-        endpoint.CxActive.Add(-1);
-        OpenLocked(ref deferred);
-    }
-
-    /// <summary>The transport reported the end of a connection: an idle one leaves at once, a busy one after its stream.</summary>
-    public void DiedLocked(UpstreamConnection connection, ref Deferred deferred)
-    {
-        connection.IsDead = true;
-        if (connection.State == ConnectionState.Ready)
-        {
-            CloseLocked(connection, ref deferred);
-        }
-    }
-
     /// <summary>A request stops waiting. False when it is already being served.</summary>
     public bool CancelLocked(PendingRequest request, ref Deferred deferred)
     {
@@ -156,55 +124,6 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         return true;
-    }
-
-    /// <summary>Lets connections go: idle ones now, busy ones after their stream.</summary>
-    public void DrainLocked(DrainCause cause, ref Deferred deferred)
-    {
-        foreach (UpstreamConnection connection in _all)
-        {
-            if (connection.State == ConnectionState.Ready)
-            {
-                CloseLocked(connection, ref deferred);
-            }
-            else if (connection.State == ConnectionState.Busy || cause == DrainCause.TransportChanged)
-            {
-                connection.IsDraining = true; // one still connecting serves the request that waits for it, once
-            }
-        }
-
-        while (cause == DrainCause.Removed && _connecting > _pending.Count)
-        {
-            CloseOneConnectingLocked(ref deferred);
-        }
-    }
-
-    /// <summary>Closes what was idle or has lived too long; returns when to look again.</summary>
-    public long CheckLocked(long now, ref Deferred deferred)
-    {
-        long next = long.MaxValue;
-        foreach (UpstreamConnection connection in _all)
-        {
-            if (connection.State == ConnectionState.Ready && connection.IdleDeadline <= now)
-            {
-                Stats.CxIdleTimeout.Add();
-                CloseLocked(connection, ref deferred);
-            }
-            else if (connection.State is ConnectionState.Ready or ConnectionState.Busy && connection.AgeDeadline <= now)
-            {
-                AgedLocked(connection, ref deferred);
-            }
-            else if (connection.State == ConnectionState.Ready)
-            {
-                next = Math.Min(next, Math.Min(connection.IdleDeadline, connection.AgeDeadline));
-            }
-            else if (connection.State == ConnectionState.Busy)
-            {
-                next = Math.Min(next, connection.AgeDeadline);
-            }
-        }
-
-        return next;
     }
 
     /// <summary>Opens connections while requests wait that no connecting one will serve (Envoy's preconnect ratio 1).</summary>
@@ -304,7 +223,8 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqPendingOverflow.Add();
         Stats.RqActiveOverflow.Add();
         refusal = cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint)
-            with { QueueTime = waited };
+            with
+        { QueueTime = waited };
         return true;
     }
 
@@ -324,45 +244,6 @@ internal sealed class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         return null;
-    }
-
-    private void AgedLocked(UpstreamConnection connection, ref Deferred deferred)
-    {
-        connection.AgeDeadline = long.MaxValue;
-        Stats.CxMaxDurationReached.Add();
-        if (connection.State == ConnectionState.Ready)
-        {
-            CloseLocked(connection, ref deferred);
-        }
-        else
-        {
-            connection.IsDraining = true;
-        }
-    }
-
-    private void CloseOneConnectingLocked(ref Deferred deferred)
-    {
-        UpstreamConnection? newest = _all.FindLast(static c => c.State == ConnectionState.Connecting);
-        if (newest is not null)
-        {
-            CloseLocked(newest, ref deferred);
-        }
-    }
-
-    private void CloseLocked(UpstreamConnection connection, ref Deferred deferred)
-    {
-        if (connection.State == ConnectionState.Ready)
-        {
-            _ready.Remove(connection);
-        }
-        else if (connection.State == ConnectionState.Connecting)
-        {
-            _connecting--;
-            connection.CancelOpening();
-        }
-
-        connection.State = ConnectionState.Closing;
-        deferred.Close(connection);
     }
 
     private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)

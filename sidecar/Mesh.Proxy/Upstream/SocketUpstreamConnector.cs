@@ -16,7 +16,7 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
     public SocketUpstreamConnector(ILoggerFactory loggers) =>
         _contexts = new SocketConnectionContextFactory(
             // Inline: what reads from a connection goes on where its bytes arrived, without a hop over the thread pool.
-            new SocketConnectionFactoryOptions { IOQueueCount = 0, UnsafePreferInlineScheduling = true, WaitForDataBeforeAllocatingBuffer = true },
+            new SocketConnectionFactoryOptions { IOQueueCount = 0, UnsafePreferInlineScheduling = true, WaitForDataBeforeAllocatingBuffer = true, MaxWriteBufferSize = 1 },
             loggers.CreateLogger<SocketUpstreamConnector>());
 
     /// <inheritdoc/>

@@ -1,7 +1,9 @@
 using System.IO.Pipelines;
+using System.Net.Sockets;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -47,6 +49,9 @@ public sealed class UpstreamConnection
     /// <summary>Local address, cached text.</summary>
     public string LocalAddress => _localAddress ??= Context.LocalEndPoint?.ToString() ?? "";
 
+    /// <summary>The socket below, for half-closing; null on a transport that has none. Owned by the connection.</summary>
+    public Socket? Socket => Context.Features.Get<IConnectionSocketFeature>()?.Socket;
+
     /// <summary>Fires when the socket is dead.</summary>
     public CancellationToken Closed => Context.ConnectionClosed;
 
@@ -71,7 +76,10 @@ public sealed class UpstreamConnection
 
     private ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
 
-    /// <summary>Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed. Exactly once.</summary>
+    /// <summary>
+    /// Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed once what was written has left.
+    /// Exactly once. A reusable one has no read under way, and its reader stands after the last byte of the response.
+    /// </summary>
     /// <exception cref="InvalidOperationException">It carries no stream: released twice.</exception>
     public void Release(bool reusable) => _cluster.Release(this, reusable && IsQuiet());
 
@@ -141,7 +149,11 @@ public sealed class UpstreamConnection
             timeout.Disarm(); // somebody is cancelling it: not for the pool
         }
 
-        if (_cluster.OnOpened(this, result, expired) && result.Connection is { } context)
+        if (result.Connection is not { } context)
+        {
+            _cluster.OnOpenFailed(this, result.FailureText, expired);
+        }
+        else if (_cluster.OnOpened(this, context))
         {
             context.ConnectionClosed.UnsafeRegister(static s => ((UpstreamConnection)s!).OnTransportClosed(), this);
         }
@@ -149,6 +161,7 @@ public sealed class UpstreamConnection
 
     private void OnTransportClosed() => _cluster.OnTransportClosed(this);
 
+    /// <summary>Closes the transport and reports it; once.</summary>
     internal async Task CloseAsync()
     {
         ValueTask closing = Context.DisposeAsync();

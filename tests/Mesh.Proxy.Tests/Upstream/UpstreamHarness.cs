@@ -74,6 +74,15 @@ internal sealed class UpstreamHarness : IDisposable
 
     public static async Task<IReadOnlyList<RentResult>> All(IEnumerable<Task<RentResult>> rents) => await Task.WhenAll(rents).WaitAsync(Patience);
 
+    /// <summary>An answer of <paramref name="endpoint"/>, as the exchange records it.</summary>
+    public void Answer(Endpoint endpoint, int code, int times = 1)
+    {
+        for (int i = 0; i < times; i++)
+        {
+            Cluster.Record(endpoint, UpstreamOutcome.Response, code);
+        }
+    }
+
     public void Configure(Func<ClusterConfig, ClusterConfig> change) => Manager.AddOrUpdate([(change(Cluster.Config), null)]);
 
     public void Dispose()
