@@ -21,6 +21,7 @@ internal sealed class ApplierHarness : IDisposable
 
     public ApplierHarness()
     {
+        NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, new ScriptedRandom(), NullLoggerFactory.Instance);
         Clusters = new ClusterManager(runtime, Connector, _events.Enqueue, Stats);
         Applier = new SnapshotApplier(Clusters, Listeners, runtime, Stats);

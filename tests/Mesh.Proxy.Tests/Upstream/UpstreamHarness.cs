@@ -19,6 +19,7 @@ internal sealed class UpstreamHarness : IDisposable
 
     public UpstreamHarness(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, Random? random = null, ILoggerFactory? log = null)
     {
+        NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), log ?? NullLoggerFactory.Instance);
         Manager = new ClusterManager(runtime, Connector, _events.Enqueue, ProcessStats);
         ClusterConfig config = new()
