@@ -3,16 +3,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Mesh.Sidecar.Control;
 
-/// <summary>How a push is written as text and read back; the wire and the state folder use the same form.</summary>
-/// <param name="Write">The <c>data</c> of the event.</param>
-/// <param name="Read">The push of an event; null when the text cannot be read.</param>
-internal sealed record PushCodec(Func<PushMessage, string> Write, Func<string, string, PushMessage?> Read);
-
 /// <summary>
-/// The last good state on disk: its version on the first line, then the push as on the wire. Replaced whole (temporary file, fsync,
+/// The last good state on disk: the sum of all pushes, in the form of a push on the wire. Replaced whole (temporary file, fsync,
 /// rename), so that it is readable after a crash at any instant.
 /// </summary>
-internal sealed partial class LastGoodFile(string folder, PushCodec codec, ILogger<LastGoodFile> logger)
+internal sealed partial class LastGoodFile(string folder, ILogger<LastGoodFile> logger)
 {
     private readonly string _path = Path.Combine(folder, "last-good.yaml");
 
@@ -26,7 +21,7 @@ internal sealed partial class LastGoodFile(string folder, PushCodec codec, ILogg
             using (FileStream file = new(temporary, FileMode.Create, FileAccess.Write))
             {
                 using StreamWriter text = new(file, leaveOpen: true);
-                text.Write($"# version {push.Version}\n{codec.Write(push)}");
+                text.Write(PushMessageWriter.Write(push));
                 text.Flush();
                 file.Flush(flushToDisk: true);
             }
@@ -44,16 +39,13 @@ internal sealed partial class LastGoodFile(string folder, PushCodec codec, ILogg
     {
         try
         {
-            string text = File.ReadAllText(_path);
-            int end = text.IndexOf('\n', StringComparison.Ordinal);
-            string version = end < 0 ? "" : text[..end].Replace("# version ", "", StringComparison.Ordinal);
-            PushMessage? push = end < 0 ? null : codec.Read(version, text[(end + 1)..]);
-            if (push is null)
+            PushReadResult result = PushMessageReader.Read(File.ReadAllText(_path));
+            if (result.Error is { } problem)
             {
-                LogUnreadable(_path);
+                LogUnreadable(_path, problem);
             }
 
-            return push;
+            return result.Message;
         }
         catch (Exception error) when (error is FileNotFoundException or DirectoryNotFoundException)
         {
@@ -61,7 +53,7 @@ internal sealed partial class LastGoodFile(string folder, PushCodec codec, ILogg
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            LogUnreadable(_path);
+            LogUnreadable(_path, error.Message);
             return null;
         }
     }
@@ -69,6 +61,6 @@ internal sealed partial class LastGoodFile(string folder, PushCodec codec, ILogg
     [LoggerMessage(Level = LogLevel.Warning, Message = "The last good rules cannot be kept in {Path}: {Reason}")]
     private partial void LogNotSaved(string path, string reason);
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} cannot be read; the sidecar waits for the control plane")]
-    private partial void LogUnreadable(string path);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Path} cannot be used, the sidecar waits for the control plane: {Reason}")]
+    private partial void LogUnreadable(string path, string reason);
 }

@@ -12,13 +12,11 @@ namespace Mesh.Sidecar.Control;
 /// </summary>
 internal sealed partial class SnapshotClient
 {
-    private const string PushEvent = "push";
     private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
 
     private readonly ControlPlaneApi _api;
     private readonly SnapshotPipeline _pipeline;
-    private readonly PushCodec _codec;
     private readonly ReadRules _read;
     private readonly LastGoodFile? _lastGood;
     private readonly ProxyRuntime _runtime;
@@ -30,11 +28,10 @@ internal sealed partial class SnapshotClient
 
     /// <summary>Creates a client; <see cref="RunAsync"/> starts it.</summary>
     public SnapshotClient(
-        ControlPlaneApi api, SnapshotPipeline pipeline, PushCodec codec, ReadRules read, LastGoodFile? lastGood, ProxyRuntime runtime)
+        ControlPlaneApi api, SnapshotPipeline pipeline, ReadRules read, LastGoodFile? lastGood, ProxyRuntime runtime)
     {
         _api = api;
         _pipeline = pipeline;
-        _codec = codec;
         _read = read;
         _lastGood = lastGood;
         _runtime = runtime;
@@ -111,7 +108,7 @@ internal sealed partial class SnapshotClient
             await foreach (SseItem<string> item in _api.StreamAsync(id, _state.Version, stop))
             {
                 _isConnected = true;
-                if (item.EventType == PushEvent)
+                if (item.EventType == SseWriter.PushEvent)
                 {
                     await TakeAsync(id, item.EventId ?? "", item.Data, stop);
                 }
@@ -127,9 +124,10 @@ internal sealed partial class SnapshotClient
 
     private async Task TakeAsync(string id, string version, string text, CancellationToken stop)
     {
-        if (_codec.Read(version, text) is not { } push)
+        PushReadResult read = PushMessageReader.Read(text);
+        if (read.Message is not { } push)
         {
-            SidecarFinding unreadable = new("", "error", "", "the push cannot be read; is this sidecar older than the control plane?");
+            SidecarFinding unreadable = new("", "error", "", $"{read.Error}; is this sidecar older than the control plane?");
             await _api.AckAsync(id, new SidecarAck { Version = version, Accepted = false, Findings = [unreadable] }, stop);
             return;
         }
@@ -137,6 +135,11 @@ internal sealed partial class SnapshotClient
         PushState next = _state.With(push, _read);
         PipelineResult result = await _pipeline.ApplyAsync(next.View, push.Version);
         _state = next; // refused or not: the next delta builds on this one
+        if (result.IsAccepted)
+        {
+            _lastGood?.Save(next.ToFullPush());
+        }
+
         bool isAccepted = result.IsAccepted && next.Refused.IsEmpty;
         if (!isAccepted)
         {
@@ -147,10 +150,6 @@ internal sealed partial class SnapshotClient
             id,
             new SidecarAck { Version = push.Version, Accepted = isAccepted, Findings = [.. next.Refused.Values.SelectMany(static f => f), .. result.Findings] },
             stop);
-        if (result.IsAccepted)
-        {
-            _lastGood?.Save(next.ToFullPush());
-        }
     }
 
     private async Task<string> ReportAsync(SidecarRegistered registered, CancellationToken stop)

@@ -114,6 +114,7 @@ internal static class OptionRows
         string dialled = text.StartsWith("localhost:", StringComparison.Ordinal) ? $"127.0.0.1:{text["localhost:".Length..]}" : text;
         // The system's parser takes an address without a port; here the port must be written.
         return IPEndPoint.TryParse(dialled, out address) && TryPort(dialled[(dialled.LastIndexOf(':') + 1)..], out _, lowest: 0)
+            && dialled.Contains(':', StringComparison.Ordinal)
             && (dialled.StartsWith('[') || dialled.IndexOf(':', StringComparison.Ordinal) == dialled.LastIndexOf(':'));
     }
 
