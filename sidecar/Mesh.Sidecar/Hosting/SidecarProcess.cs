@@ -36,6 +36,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     private readonly HttpMessageInvoker? _http;
     private readonly SnapshotClient? _client;
     private readonly RulesFolder? _folder;
+    private readonly List<IPEndPoint> _ownAddresses = [];
     private readonly CancellationTokenSource _rulesStop = new();
     private Task _rules = Task.CompletedTask;
 
@@ -62,7 +63,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Outbound = options.Outbound,
                 Inbound = options.Inbound,
                 InboundCluster = $"inbound|{options.ServicePort}||",
-                OwnAddresses = [options.Admin, options.Health, options.Metrics],
+                OwnAddresses = _ownAddresses,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
@@ -101,8 +102,9 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     /// <exception cref="IOException">An address cannot be bound; the message names it.</exception>
     public async Task StartAsync(Action<string> print)
     {
-        await _proxy.StartAsync(CancellationToken.None);
         await _admin.StartAsync();
+        _ownAddresses.AddRange(_admin.Addresses.Select(static a => a.Address)); // before the proxy runs: it reads the list
+        await _proxy.StartAsync(CancellationToken.None);
         if (_folder is not null)
         {
             await _folder.ScanAsync();
@@ -111,6 +113,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         foreach ((string name, IPEndPoint address) in Listeners())
         {
             print($"{name} listening on http://{address}");
+        }
+
+        if (_options.Concurrency > 0)
+        {
+            LogConcurrency(_options.Concurrency);
         }
 
         _rules = FollowRulesAsync();
@@ -252,6 +259,9 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Draining: no new connections, up to {Seconds} s for requests in flight")]
     private partial void LogDraining(double seconds);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "--concurrency {Count} is not enforced yet: the runtime's thread pool decides")]
+    private partial void LogConcurrency(int count);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the rules failed; please report this")]
     private partial void LogUnexpected(Exception bug);
