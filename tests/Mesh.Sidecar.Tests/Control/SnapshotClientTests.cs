@@ -102,7 +102,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
 
         Assert.False(ack.Accepted);
-        SidecarFinding finding = Assert.Single(ack.Findings);
+        SidecarFinding finding = Assert.Single(ack.Findings, static f => f.Severity == "error");
         Assert.Equal(("DestinationRule/default/products", "error", "spec.trafficPolicy.connectionPool.tcp.maxConnections"), (finding.Rule, finding.Severity, finding.Path));
         Assert.Equal(2, _pipeline.Current!.View.Rules.Count);
 
