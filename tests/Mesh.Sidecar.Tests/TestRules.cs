@@ -14,7 +14,7 @@ internal static class TestRules
     public static string Yaml(string name, int maxConnections = 1) => $$"""
         apiVersion: networking.istio.io/v1
         kind: DestinationRule
-        metadata: {name: {{name}}, namespace: default}
+        metadata: { name: {{name}}, namespace: default, resourceVersion: "1" }
         spec:
           host: {{name}}
           trafficPolicy: { connectionPool: { tcp: { maxConnections: {{maxConnections}} } } }
@@ -24,7 +24,7 @@ internal static class TestRules
 
     public static PushedRule Pushed(string name, string? yaml = null, string version = "1") => new(Key(name), version, yaml ?? Yaml(name));
 
-    public static IReadOnlyList<RuleReadResult> Read(string text, string source) => RuleReader.ReadYaml(text, source);
+    public static ImmutableArray<RuleReadResult> Read(string text, string source) => RuleReader.ReadYaml(text, source);
 
     public static string Broken(string name) => Yaml(name).Replace("maxConnections: 1", "maxConnections: many", StringComparison.Ordinal);
 }

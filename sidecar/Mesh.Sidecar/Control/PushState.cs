@@ -74,7 +74,7 @@ internal sealed record PushState
             return this with { Texts = Texts.SetItem(rule.Key, rule), Refused = Refused.Remove(rule.Key) };
         }
 
-        IReadOnlyList<RuleReadResult> results = read(rule.Yaml, $"control plane, version {rule.Version}");
+        ImmutableArray<RuleReadResult> results = read(rule.Yaml, $"control plane, version {rule.Version}");
         ImmutableArray<SidecarFinding> errors =
         [
             .. from result in results
@@ -82,7 +82,7 @@ internal sealed record PushState
                where finding.Severity == Severity.Error
                select SnapshotPipeline.FindingOf(rule.Key, finding),
         ];
-        RuleDocument? document = results.Count == 1 ? results[0].Document : null;
+        RuleDocument? document = results.Length == 1 ? results[0].Document : null;
         if (errors.IsEmpty && document?.Key != rule.Key)
         {
             errors = [new SidecarFinding(rule.Key.ToString(), "error", "", $"the text holds {(document is null ? "no such rule" : document.Key)}; is this sidecar older than the control plane?")];

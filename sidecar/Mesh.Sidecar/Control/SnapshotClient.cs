@@ -23,6 +23,7 @@ internal sealed partial class SnapshotClient
     private readonly ILogger _logger;
     private PushState _state = new();
     private bool _isConnected;
+    private string _toldProblem = "";
     private volatile string? _id;
     private volatile bool _isReady = true;
 
@@ -55,7 +56,12 @@ internal sealed partial class SnapshotClient
             }
 
             pause = _isConnected ? ShortestPause : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
-            LogLost(problem);
+            if (_isConnected || problem != _toldProblem)
+            {
+                LogLost(problem);
+            }
+
+            _toldProblem = problem;
             _isConnected = false;
             await UseLastGoodAsync();
             await Task.Delay(pause * (0.5 + (_runtime.Random.NextDouble() / 2)), _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

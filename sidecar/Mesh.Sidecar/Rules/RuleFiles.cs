@@ -92,7 +92,7 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
 
     private RuleFile Read(string name, string text, RuleFile? before)
     {
-        IReadOnlyList<RuleReadResult> results = read(text, name);
+        ImmutableArray<RuleReadResult> results = read(text, name);
         bool isBad = false;
         foreach (RuleReadResult result in results)
         {

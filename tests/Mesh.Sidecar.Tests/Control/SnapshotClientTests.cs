@@ -102,7 +102,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
 
         Assert.False(ack.Accepted);
-        SidecarFinding finding = Assert.Single(ack.Findings);
+        SidecarFinding finding = Assert.Single(ack.Findings, static f => f.Severity == "error");
         Assert.Equal(("DestinationRule/default/products", "error", "spec.trafficPolicy.connectionPool.tcp.maxConnections"), (finding.Rule, finding.Severity, finding.Path));
         Assert.Equal(2, _pipeline.Current!.View.Rules.Count);
 
@@ -152,13 +152,13 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Reports_ComeEachSecond_WithTheVersionInForce()
+    public async Task Reports_ComeAtTheInterval_WithTheVersionInForce()
     {
         Start();
         _control.Push(Full("v1"));
         await FakeControlPlane.NextAsync(_control.Acks);
 
-        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(TimeSpan.FromMilliseconds(200));
         SidecarReport report = await FakeControlPlane.NextAsync(_control.Reports);
 
         Assert.Equal(("v1", true), (report.Version, report.Ready));
