@@ -6,7 +6,6 @@ using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Validation;
-using Microsoft.AspNetCore.Http;
 
 namespace Mesh.ControlPlane.Api;
 
@@ -31,26 +30,8 @@ internal static partial class Admission
         }
 
         obj["apiVersion"] = $"{kind.Group}/{kind.StorageVersion}";
+        CheckFields(request, obj, duplicates);
         RuleReadResult read = RuleReader.ReadJson(obj, "the control plane");
-        Diagnostic[] strict = [.. duplicates, .. read.Diagnostics.Where(static d => d.Code is DiagnosticCode.UnknownField or DiagnosticCode.DuplicateField)];
-        if (strict.Length > 0)
-        {
-            if (request.Validation == FieldValidation.Strict)
-            {
-                throw ApiError.BadRequest(
-                    $"{kind.Kind} in version \"{request.Version}\" cannot be handled as a {kind.Kind}: strict decoding error: {string.Join(", ", strict.Select(Words))}");
-            }
-
-            foreach (Diagnostic field in strict)
-            {
-                JsonReply.Warn(request.Http, Words(field));
-            }
-
-            PruneMetadata(obj);
-            RuleJson.PruneUnknownFields(obj, kind);
-            read = RuleReader.ReadJson(obj, "the control plane");
-        }
-
         Diagnostic[] errors = [.. read.Diagnostics.Where(static d => d.Severity == Severity.Error)];
         if (errors.Length > 0 || read.Document is null)
         {
@@ -63,6 +44,34 @@ internal static partial class Admission
         }
 
         return read.Document;
+    }
+
+    /// <summary>Unknown and doubled fields: refused, or dropped with a warning, as the request wants it.</summary>
+    public static void CheckFields(ApiRequest request, JsonObject obj, IReadOnlyList<Diagnostic> duplicates)
+    {
+        Diagnostic[] strict =
+        [
+            .. duplicates,
+            .. RuleReader.ReadJson(obj, "the control plane").Diagnostics.Where(static d => d.Code is DiagnosticCode.UnknownField or DiagnosticCode.DuplicateField),
+        ];
+        if (strict.Length == 0)
+        {
+            return;
+        }
+
+        if (request.Validation == FieldValidation.Strict)
+        {
+            throw ApiError.BadRequest(
+                $"{request.Kind.Kind} in version \"{request.Version}\" cannot be handled as a {request.Kind.Kind}: strict decoding error: {string.Join(", ", strict.Select(Words))}");
+        }
+
+        foreach (Diagnostic field in strict)
+        {
+            JsonReply.Warn(request.Http, Words(field));
+        }
+
+        PruneMetadata(obj);
+        RuleJson.PruneUnknownFields(obj, request.Kind);
     }
 
     /// <summary>Fields of metadata that a client may set.</summary>
