@@ -137,7 +137,7 @@ internal sealed class CommandParser
             case 'c' when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int users) && users is > 0 and <= 10_000:
                 _users = users;
                 return true;
-            case 't' when TryTime(value, out TimeSpan time):
+            case 't' when SiegeTime.TryParse(value, out TimeSpan time):
                 _options = _options with { Duration = time };
                 return true;
             case 'r' when (value == "once" ? 1 : Count(value)) is > 0 and int reps:
@@ -170,17 +170,6 @@ internal sealed class CommandParser
             default:
                 return Wrong($"{name}: '{value}' is not right; see --help");
         }
-    }
-
-    /// <summary>Reads siege's times: a number and S, M or H; without a letter, minutes.</summary>
-    internal static bool TryTime(string text, out TimeSpan time)
-    {
-        char unit = text.Length == 0 ? ' ' : char.ToUpperInvariant(text[^1]);
-        double? number = Number(unit is 'S' or 'M' or 'H' ? text[..^1] : text);
-        time = number is > 0 and <= 86_400 and double n
-            ? unit switch { 'S' => TimeSpan.FromSeconds(n), 'H' => TimeSpan.FromHours(n), _ => TimeSpan.FromMinutes(n) }
-            : default;
-        return time > TimeSpan.Zero;
     }
 
     private static int? Count(string text) => int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : null;

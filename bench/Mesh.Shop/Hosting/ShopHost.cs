@@ -33,7 +33,8 @@ internal static class ShopHost
         switch (options.Role)
         {
             case ShopRole.Products:
-                new ProductsService(new ProductCatalog(), new ProductsControl(options.Instance, time, stopping), time).Map(app);
+                ProductCatalog catalog = new();
+                new ProductsService(catalog, new ProductsControl(options.Instance, catalog, time, stopping), time).Map(app);
                 break;
             case ShopRole.Delivery:
                 new DeliveryService(new JsonCalls(client, stopping), options.ProductsUrl).Map(app);

@@ -11,15 +11,20 @@ namespace Mesh.Shop.Products;
 /// <param name="DelayMs">Delay of <c>slow</c>.</param>
 internal sealed record ControlBody(string Mode, int Status = 500, int DelayMs = 20);
 
-/// <summary>Body of GET <c>/control</c>: what the instance counted itself, calls of <c>/control</c> and the health probe left out.</summary>
+/// <summary>
+/// Body of GET <c>/control</c>: what the instance counted itself, calls of <c>/control</c> and the health probe left out, and the stock of
+/// product 2, which everybody orders.
+/// </summary>
 internal sealed record ControlReport(
-    string Instance, string Mode, int Status, int DelayMs, long Requests, SortedDictionary<string, long> Answers, int Active, int MaxConcurrency);
+    string Instance, string Mode, int Status, int DelayMs, long Requests, SortedDictionary<string, long> Answers, int Active, int MaxConcurrency,
+    long MaskStock);
 
 /// <summary>Makes an instance sick on demand and counts what it serves. Thread-safe.</summary>
 /// <param name="instance">Id of the instance.</param>
+/// <param name="catalog">Where the stock is read.</param>
 /// <param name="time">Clock of the delay.</param>
 /// <param name="stopping">Releases hanging requests.</param>
-internal sealed class ProductsControl(string instance, TimeProvider time, CancellationToken stopping)
+internal sealed class ProductsControl(string instance, ProductCatalog catalog, TimeProvider time, CancellationToken stopping)
 {
     private readonly Lock _gate = new();
     private readonly ConcurrentDictionary<int, long> _answers = new();
@@ -150,9 +155,10 @@ internal sealed class ProductsControl(string instance, TimeProvider time, Cancel
             answers[$"{status}"] = count;
         }
 
+        long stock = catalog.Get(2).Stock;
         lock (_gate)
         {
-            return new ControlReport(instance, _mode.Mode, _mode.Status, _mode.DelayMs, _requests, answers, _active, _maxConcurrency);
+            return new ControlReport(instance, _mode.Mode, _mode.Status, _mode.DelayMs, _requests, answers, _active, _maxConcurrency, stock);
         }
     }
 }
