@@ -3,6 +3,8 @@ using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Store;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 
 namespace Mesh.ControlPlane.Api;
 
@@ -33,7 +35,8 @@ internal sealed class ResourceWatch(RuleStore store, TimeProvider time)
         await response.Body.FlushAsync(request.Http.RequestAborted);
 
         using CancellationTokenSource timeout = new(Timeout(request), time);
-        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, request.Http.RequestAborted);
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(
+            timeout.Token, request.Http.RequestAborted, request.Http.RequestServices.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping);
         try
         {
             await StreamAsync(new Stream(request, time), selector, initialEvents, end.Token);
