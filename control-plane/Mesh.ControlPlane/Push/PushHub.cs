@@ -38,9 +38,6 @@ internal sealed partial class PushHub
         Refresh();
     }
 
-    /// <summary>Raised after a new version stands; on the hub's loop.</summary>
-    public event Action? Published;
-
     /// <summary>The newest content.</summary>
     public MeshContent Current => _watched.Content;
 
@@ -78,7 +75,6 @@ internal sealed partial class PushHub
         _history = _order.Count > HistoryLength ? history.Remove(_order.Dequeue()) : history;
         LogPublished(next.Version, next.Rules.Count, next.Registry.Endpoints.Count);
         Wake(next);
-        Published?.Invoke();
     }
 
     /// <summary>Ends the time of grace.</summary>
