@@ -28,7 +28,8 @@ internal sealed class PushBench : IDisposable
 
     public StatusWriter Status { get; }
 
-    public static SidecarRegistration Instance(string node, string service = "products", int port = 8080, string address = "127.0.0.1:1001", string ns = "default") =>
+    public static SidecarRegistration Instance(
+        string node, string service = "products", int port = 8080, string address = "127.0.0.1:1001", string ns = "default") =>
         new() { Node = node, Service = service, Namespace = ns, Port = port, Address = address, StartedAt = "2030-01-01T00:00:00Z" };
 
     public PushSession Register(string node, string service = "products", string address = "127.0.0.1:1001", string ns = "default")

@@ -22,8 +22,16 @@ public sealed class SidecarMessagesTests
     {
         SidecarRegistration written = new()
         {
-            Node = "orders-1", Service = "orders", Namespace = "shop", Port = 1, Protocol = "TCP", Address = "[::1]:2",
-            Labels = ImmutableSortedDictionary<string, string>.Empty.Add("a", "b"), Version = "v1", Zone = "z", StartedAt = "2030-01-01T00:00:00Z",
+            Node = "orders-1",
+            Service = "orders",
+            Namespace = "shop",
+            Port = 1,
+            Protocol = "TCP",
+            Address = "[::1]:2",
+            Labels = ImmutableSortedDictionary<string, string>.Empty.Add("a", "b"),
+            Version = "v1",
+            Zone = "z",
+            StartedAt = "2030-01-01T00:00:00Z",
         };
 
         SidecarRegistration read = JsonSerializer.Deserialize(JsonSerializer.Serialize(written, WireJson.Default.SidecarRegistration), WireJson.Default.SidecarRegistration)!;
