@@ -34,7 +34,8 @@ internal static class CommandLine
 
         if (arguments is not ["serve", ..])
         {
-            return Wrong($"{(arguments.Count == 0 ? "no command is given" : $"'{arguments[0]}' is no command")}; write 'serve', or --help for the options");
+            string found = arguments.Count == 0 ? "no command is given" : $"'{arguments[0]}' is no command";
+            return Wrong($"{found}; write 'serve', or --help for the options");
         }
 
         Dictionary<string, string> given = new(StringComparer.Ordinal);

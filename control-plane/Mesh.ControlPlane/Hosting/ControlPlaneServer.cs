@@ -106,7 +106,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private async Task CountRefusalsAsync(HttpContext context, RequestDelegate next)
     {
         await next(context);
-        bool isRefused = context.Response.StatusCode is StatusCodes.Status400BadRequest or StatusCodes.Status409Conflict or StatusCodes.Status422UnprocessableEntity;
+        bool isRefused = context.Response.StatusCode
+            is StatusCodes.Status400BadRequest or StatusCodes.Status409Conflict or StatusCodes.Status422UnprocessableEntity;
         if (isRefused && !HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments("/apis"))
         {
             _stats.CountRejectedWrite();

@@ -28,11 +28,13 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
     private string Overview()
     {
         StringBuilder text = new();
-        text.Append($"Mesh control plane {CommandLine.Version}, version {hub.Current.Version}{(hub.IsSettled ? "" : ", sidecars are still coming back")}\n\n");
+        string grace = hub.IsSettled ? "" : ", sidecars are still coming back";
+        text.Append($"Mesh control plane {CommandLine.Version}, version {hub.Current.Version}{grace}\n\n");
         text.Append("Rules\n");
         foreach (StoredRule rule in store.Current.Rules.Values.OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal))
         {
-            JsonNode? programmed = (rule.Object["status"]?["conditions"] as JsonArray)?.FirstOrDefault(static c => (string?)c?["type"] == "Programmed");
+            JsonNode? programmed = (rule.Object["status"]?["conditions"] as JsonArray)?
+                .FirstOrDefault(static c => (string?)c?["type"] == "Programmed");
             text.Append($"  {rule.Key}  generation {rule.Document.Generation}  {(string?)programmed?["message"] ?? "not pushed yet"}\n");
         }
 
@@ -41,8 +43,11 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
         {
             SessionView view = sidecar.Session.View;
             string state = sidecar.IsReady ? "" : "  draining";
-            string answer = view.NackedVersion.Length > 0 ? $"  refuses {view.NackedVersion}" : view.AckedVersion.Length > 0 ? $"  runs {view.AckedVersion}" : "";
-            text.Append($"  {sidecar.Id}  {RegistryState.HostOf(sidecar.Registration)}:{sidecar.Registration.Port}  {sidecar.Registration.Address}{state}{answer}\n");
+            string answer = view.NackedVersion.Length > 0 ? $"  refuses {view.NackedVersion}"
+                : view.AckedVersion.Length > 0 ? $"  runs {view.AckedVersion}"
+                : "";
+            string service = $"{RegistryState.HostOf(sidecar.Registration)}:{sidecar.Registration.Port}";
+            text.Append($"  {sidecar.Id}  {service}  {sidecar.Registration.Address}{state}{answer}\n");
         }
 
         return text.Append("\nMore: /mesh/v1/sidecars, /mesh/v1/endpoints; rules with kubectl --server=URL get destinationrules -A\n").ToString();

@@ -21,7 +21,10 @@ internal sealed class DoorGuard(TokenFile? token)
             }
 
             context.Response.Headers.WWWAuthenticate = "Bearer";
-            return Answers.TextAsync(context, StatusCodes.Status401Unauthorized, "the token of --token-file is missing or wrong; send 'Authorization: Bearer TOKEN'");
+            return Answers.TextAsync(
+                context,
+                StatusCodes.Status401Unauthorized,
+                "the token of --token-file is missing or wrong; send 'Authorization: Bearer TOKEN'");
         }
 
         return Problem(context.Request) is { } problem
@@ -33,7 +36,8 @@ internal sealed class DoorGuard(TokenFile? token)
     {
         if (!IsLocal(request.Host.Host))
         {
-            return $"Host '{request.Host}' is foreign: this listener answers to localhost, 127.0.0.1 and [::1] only; for other names serve with --tls-cert, --tls-key and --token-file";
+            return $"Host '{request.Host}' is foreign: this listener answers to localhost, 127.0.0.1 and [::1] only; "
+                + "for other names serve with --tls-cert, --tls-key and --token-file";
         }
 
         string? origin = request.Headers.Origin;
@@ -43,5 +47,6 @@ internal sealed class DoorGuard(TokenFile? token)
     }
 
     private static bool IsLocal(string host) =>
-        host.Equals("localhost", StringComparison.OrdinalIgnoreCase) || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
+        host.Equals("localhost", StringComparison.OrdinalIgnoreCase)
+        || (IPAddress.TryParse(host, out IPAddress? address) && IPAddress.IsLoopback(address));
 }

@@ -31,7 +31,8 @@ internal static class DoorKeys
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)
         {
-            return (null, null, $"--tls-cert '{options.TlsCert}' and --tls-key '{options.TlsKey}' cannot be used: {error.Message.ReplaceLineEndings(" ")}; write two PEM files that belong together");
+            string files = $"--tls-cert '{options.TlsCert}' and --tls-key '{options.TlsKey}'";
+            return (null, null, $"{files} cannot be used: {error.Message.ReplaceLineEndings(" ")}; write two PEM files that belong together");
         }
     }
 }

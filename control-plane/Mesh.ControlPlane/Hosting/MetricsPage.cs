@@ -36,9 +36,9 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         Sample(page, "mesh_push_nacks_total", stats.Nacks);
         Latency(page);
         Family(page, "mesh_rules", "gauge", "Rules in the store.");
-        foreach (IGrouping<string, StoredRule> kind in rules.Rules.Values.GroupBy(static r => r.Key.Kind).OrderBy(static g => g.Key, StringComparer.Ordinal))
+        foreach ((string kind, int count) in rules.Rules.Keys.CountBy(static key => key.Kind).OrderBy(static k => k.Key, StringComparer.Ordinal))
         {
-            Sample(page, $"mesh_rules{{kind=\"{kind.Key}\"}}", kind.Count());
+            Sample(page, $"mesh_rules{{kind=\"{kind}\"}}", count);
         }
 
         Family(page, "mesh_rejected_writes_total", "counter", "Writes of rules that the API refused.");

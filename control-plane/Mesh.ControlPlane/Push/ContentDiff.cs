@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.ControlPlane.Registry;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
 
@@ -23,17 +24,21 @@ internal static class ContentDiff
     /// <summary>What changed for a sidecar of that namespace, or null when nothing did.</summary>
     public static PushMessage? Between(MeshContent from, MeshContent to, string clientNamespace)
     {
-        ImmutableArray<PushedRule> rules = ReferenceEquals(from.Rules, to.Rules) ? [] : Sorted(to.Rules.Values.Where(r =>
-            r.IsVisibleTo(clientNamespace) && (Visible(from, r.Pushed.Key, clientNamespace) is not { } former || former.Fingerprint != r.Fingerprint)));
-        ImmutableArray<RuleKey> removedRules = ReferenceEquals(from.Rules, to.Rules) ? [] :
+        bool sameRules = ReferenceEquals(from.Rules, to.Rules);
+        ImmutableArray<PushedRule> rules = sameRules ? [] : Sorted(to.Rules.Values.Where(r => r.IsVisibleTo(clientNamespace)
+            && Visible(from, r.Pushed.Key, clientNamespace)?.Fingerprint != r.Fingerprint));
+        ImmutableArray<RuleKey> removedRules = sameRules ? [] :
         [
             .. from.Rules.Values.Where(r => r.IsVisibleTo(clientNamespace) && Visible(to, r.Pushed.Key, clientNamespace) is null)
                 .Select(static r => r.Pushed.Key).OrderBy(static k => k.ToString(), StringComparer.Ordinal),
         ];
-        ImmutableArray<MeshService> services = [.. to.Registry.Services.Values.Where(s => !from.Registry.Services.TryGetValue(s.Host, out MeshService? f) || !Same(f, s))];
-        ImmutableArray<string> removedServices = [.. from.Registry.Services.Keys.Where(host => !to.Registry.Services.ContainsKey(host))];
-        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = to.Registry.Endpoints.RemoveRange(
-            to.Registry.Endpoints.Where(e => from.Registry.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> f) && Same(f, e.Value)).Select(static e => e.Key));
+        (RegistryState old, RegistryState now) = (from.Registry, to.Registry);
+        ImmutableArray<MeshService> services =
+            [.. now.Services.Values.Where(s => !old.Services.TryGetValue(s.Host, out MeshService? former) || !Same(former, s))];
+        ImmutableArray<string> removedServices = [.. old.Services.Keys.Where(host => !now.Services.ContainsKey(host))];
+        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = now.Endpoints.RemoveRange(now.Endpoints
+            .Where(e => old.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> former) && Same(former, e.Value))
+            .Select(static e => e.Key));
         bool isNothing = rules.IsEmpty && removedRules.IsEmpty && services.IsEmpty && removedServices.IsEmpty && endpoints.IsEmpty;
         return isNothing ? null : new PushMessage
         {

@@ -38,9 +38,6 @@ internal sealed partial class PushHub
         Refresh();
     }
 
-    /// <summary>Raised after a new version stands; on the hub's loop.</summary>
-    public event Action? Published;
-
     /// <summary>The newest content.</summary>
     public MeshContent Current => _watched.Content;
 
@@ -82,7 +79,6 @@ internal sealed partial class PushHub
         }
 
         Wake(next);
-        Published?.Invoke();
     }
 
     /// <summary>Ends the time of grace.</summary>

@@ -128,15 +128,14 @@ internal sealed class EndpointRegistry : IDisposable
         bool isChanged;
         lock (_gate)
         {
-            // If this runs late, the process itself stood still (suspended, starved) and could not hear anybody: that silence is no evidence.
-            TimeSpan late = _time.GetElapsedTime(_sweepDue);
-            long deaf = late > ReportInterval ? Ticks(late) : 0;
+            // If this runs late, the process itself stood still (suspended, starved) and could not hear anybody: that silence is no evidence,
+            // and every lease begins anew.
+            bool wasDeaf = _time.GetElapsedTime(_sweepDue) > ReportInterval;
             ImmutableDictionary<string, RegisteredSidecar> alive = _sidecars;
             foreach ((string id, RegisteredSidecar sidecar) in _sidecars)
             {
-                long lastSeen = sidecar.LastSeen + deaf;
-                alive = _time.GetElapsedTime(lastSeen) >= Lease ? alive.Remove(id)
-                    : deaf > 0 ? alive.SetItem(id, sidecar with { LastSeen = lastSeen })
+                alive = wasDeaf ? alive.SetItem(id, sidecar with { LastSeen = _time.GetTimestamp() })
+                    : _time.GetElapsedTime(sidecar.LastSeen) >= Lease ? alive.Remove(id)
                     : alive;
             }
 

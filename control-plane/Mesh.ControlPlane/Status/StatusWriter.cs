@@ -4,6 +4,7 @@ using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Store;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
 using Microsoft.Extensions.Logging;
 
@@ -76,8 +77,8 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
 
         ImmutableArray<SidecarFinding> warnings =
         [
-            .. RuleReader.ReadJson(rule.Object, "").Diagnostics
-                .Select(d => new SidecarFinding(rule.Key.ToString(), d.Severity == Mesh.Rules.Validation.Severity.Error ? "error" : "warning", d.Path, d.Message)),
+            .. RuleReader.ReadJson(rule.Object, "").Diagnostics.Select(d =>
+                new SidecarFinding(rule.Key.ToString(), d.Severity == Severity.Error ? "error" : "warning", d.Path, d.Message)),
         ];
         _warnings[rule.Key] = (uid, rule.Document.Generation, warnings);
         return warnings;

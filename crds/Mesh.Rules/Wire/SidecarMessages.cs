@@ -7,34 +7,34 @@ namespace Mesh.Rules.Wire;
 public sealed record SidecarRegistration
 {
     /// <summary>Id the sidecar wishes to have (<c>--node</c>), or its former one after a restart; null lets the control plane choose.</summary>
-    public string? Node { get; init; }
+    public string? Node { get; set; }
 
     /// <summary>Service name, one label.</summary>
     public required string Service { get; init; }
 
     /// <summary>Namespace of the service.</summary>
-    public string Namespace { get; init; } = "default";
+    public string Namespace { get; set; } = "default";
 
     /// <summary>Service port.</summary>
     public required int Port { get; init; }
 
     /// <summary>HTTP or TCP.</summary>
-    public string Protocol { get; init; } = "HTTP";
+    public string Protocol { get; set; } = "HTTP";
 
     /// <summary><c>ip:port</c> at which peers reach the inbound listener.</summary>
     public required string Address { get; init; }
 
     /// <summary>Labels for subsets and workload selectors.</summary>
-    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    public ImmutableSortedDictionary<string, string> Labels { get; set; } = ImmutableSortedDictionary<string, string>.Empty;
 
     /// <summary>Version label of the workload.</summary>
-    public string Version { get; init; } = "latest";
+    public string Version { get; set; } = "latest";
 
     /// <summary>Locality, or empty.</summary>
-    public string Zone { get; init; } = "";
+    public string Zone { get; set; } = "";
 
     /// <summary>When the sidecar started, RFC 3339.</summary>
-    public string StartedAt { get; init; } = "";
+    public string StartedAt { get; set; } = "";
 }
 
 /// <summary>Answer to a registration.</summary>
@@ -53,7 +53,7 @@ public sealed record SidecarAck
     public required bool Accepted { get; init; }
 
     /// <summary>Findings, for the rule's status.</summary>
-    public ImmutableArray<SidecarFinding> Findings { get; init; } = [];
+    public ImmutableArray<SidecarFinding> Findings { get; set; } = [];
 }
 
 /// <summary>Something a sidecar has to say about a rule.</summary>
@@ -67,14 +67,15 @@ public sealed record SidecarFinding(string Rule, string Severity, string Path, s
 public sealed record SidecarReport
 {
     /// <summary>Version in force.</summary>
-    public string Version { get; init; } = "";
+    public string Version { get; set; } = "";
 
     /// <summary>Whether the sidecar takes new traffic (false while draining: its endpoint is taken out).</summary>
-    public bool Ready { get; init; } = true;
+    public bool Ready { get; set; } = true;
 }
 
-/// <summary>JSON of the sidecar messages (camelCase, no reflection).</summary>
-[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true)]
+/// <summary>JSON of the sidecar messages (camelCase, no reflection). A field that is left out has its default, null is refused.</summary>
+/// <remarks>Fields with a default have <c>set</c>, not <c>init</c>: generated code sets every <c>init</c> property, to null or false when absent.</remarks>
+[JsonSourceGenerationOptions(PropertyNamingPolicy = JsonKnownNamingPolicy.CamelCase, UseStringEnumConverter = true, RespectNullableAnnotations = true)]
 [JsonSerializable(typeof(SidecarRegistration))]
 [JsonSerializable(typeof(SidecarRegistered))]
 [JsonSerializable(typeof(SidecarAck))]
