@@ -141,6 +141,13 @@ internal static partial class Admission
             }
         }
 
+        // Who leaves the owners out keeps them; an empty list forgets them.
+        if (metadata["managedFields"] is null && old["managedFields"] is { } owners)
+        {
+            metadata["managedFields"] = owners.DeepClone();
+        }
+
+        CheckFinalizers(before, metadata);
         obj.Remove("status");
         if (before.Object["status"] is { } status)
         {
@@ -164,6 +171,20 @@ internal static partial class Admission
         {
             throw ApiError.Conflict(request.Kind, name);
         }
+    }
+
+    private static void CheckFinalizers(StoredRule before, JsonObject metadata)
+    {
+        JsonNode old = before.Object["metadata"]!;
+        string[] added = [.. Names(metadata["finalizers"]).Except(Names(old["finalizers"]))];
+        if (old["deletionTimestamp"] is not null && added.Length > 0)
+        {
+            string list = string.Join(", ", added.Select(static f => $"\"{f}\""));
+            throw ApiError.Invalid(before.Document.RuleKind, before.Key.Name, [("metadata.finalizers", "FieldValueForbidden",
+                $"Forbidden: no new finalizers can be added if the object is being deleted, found new finalizers []string{{{list}}}")]);
+        }
+
+        static IEnumerable<string> Names(JsonNode? list) => (list as JsonArray ?? []).Select(static f => (string)f!);
     }
 
     private static void PruneMetadata(JsonObject obj)

@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Store;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
@@ -45,7 +46,16 @@ internal sealed class ApiRequest
 
     public RuleKey Key => new(Kind.Kind, Namespace!, Name!);
 
-    public bool IsDryRun => Query("dryRun") == "All";
+    /// <summary>Nothing shall be stored. Any other word than All is refused rather than taken for a real write.</summary>
+    public bool IsDryRun
+    {
+        get
+        {
+            string[] words = [.. Http.Request.Query["dryRun"].Select(static w => w ?? "").Where(static w => w.Length > 0)];
+            CheckDryRun(Kind, words);
+            return words.Length > 0;
+        }
+    }
 
     public FieldValidation Validation => Query("fieldValidation") is "Warn" or "Ignore" ? FieldValidation.Warn : FieldValidation.Strict;
 
@@ -60,6 +70,15 @@ internal sealed class ApiRequest
         string version = (string)http.GetRouteValue("version")!;
         RuleKind? kind = RuleKinds.FindByPlural((string)http.GetRouteValue("group")!, (string)http.GetRouteValue("plural")!);
         return kind is null || !kind.Versions.Contains(version) ? null : new ApiRequest(http, kind, version);
+    }
+
+    /// <summary>422 when one of the words is not All, the only one there is.</summary>
+    public static void CheckDryRun(RuleKind kind, IEnumerable<string> words)
+    {
+        if (words.FirstOrDefault(static w => w != "All") is { } other)
+        {
+            throw ApiError.Invalid(kind, "", [("dryRun", "FieldValueNotSupported", $"Unsupported value: \"{other}\": supported values: \"All\"")]);
+        }
     }
 
     public string? Query(string name) => Http.Request.Query.TryGetValue(name, out Microsoft.Extensions.Primitives.StringValues value) ? value.ToString() : null;
@@ -96,6 +115,16 @@ internal sealed class ApiRequest
                 $"the object provided is unrecognized (must be of type {Kind.Kind}): {place}{(errors.Length > 0 ? errors[0].Message : "it is empty")}");
         }
 
+        CheckShape(obj);
         return (obj, [.. findings.Where(static f => f.Code == DiagnosticCode.DuplicateField)]);
+    }
+
+    /// <summary>400 when a field that the API itself reads has a wrong type.</summary>
+    public void CheckShape(JsonObject obj)
+    {
+        if (ObjectShape.Problem(obj) is { } problem)
+        {
+            throw ApiError.BadRequest($"{Kind.Kind} in version \"{Version}\" cannot be handled as a {Kind.Kind}: {problem.Field}: {problem.Message}");
+        }
     }
 }

@@ -98,6 +98,9 @@ internal sealed class FieldSet
 
     public bool Owns(string path) => _paths.Contains(path);
 
+    /// <summary>Whether the path or something below it is owned: then it cannot be taken away for another's sake.</summary>
+    public bool Reaches(string path) => Owns(path) || _paths.Any(p => p.StartsWith(path + Joint, StringComparison.Ordinal));
+
     /// <summary>The value at a path, or null.</summary>
     public static JsonNode? Get(JsonObject obj, string path)
     {

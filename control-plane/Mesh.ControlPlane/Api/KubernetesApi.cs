@@ -95,7 +95,7 @@ public static class KubernetesApi
         {
             await JsonReply.WriteAsync(context, refusal.Code, refusal.ToStatus());
         }
-        catch (IOException problem) when (!context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException && !context.Response.HasStarted && !context.RequestAborted.IsCancellationRequested)
         {
             ApiError error = new(500, "InternalError", string.Create(CultureInfo.InvariantCulture, $"the store could not be written: {problem.Message}"));
             await JsonReply.WriteAsync(context, 500, error.ToStatus());

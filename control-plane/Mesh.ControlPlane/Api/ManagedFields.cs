@@ -21,7 +21,7 @@ internal static class ManagedFields
         (string Manager, string Path)[] conflicts =
         [
             .. from path in wanted.Paths
-               where !JsonNode.DeepEquals(FieldSet.Get(live, path), FieldSet.Get(applied, path))
+               where !IsMet(live, applied, path)
                from other in others
                where other.Fields.Owns(path)
                select (other.Manager, path),
@@ -36,12 +36,12 @@ internal static class ManagedFields
             other.Fields = other.Fields.Except(conflicts.Where(c => c.Manager == other.Manager).Select(static c => c.Path));
         }
 
-        foreach (string gone in (mine?.Fields ?? FieldSet.Empty).Paths.Where(p => !wanted.Owns(p) && !others.Exists(o => o.Fields.Owns(p))))
+        foreach (string gone in (mine?.Fields ?? FieldSet.Empty).Paths.Where(p => !wanted.Reaches(p) && !others.Exists(o => o.Fields.Reaches(p))))
         {
             FieldSet.Remove(live, gone);
         }
 
-        foreach (string path in wanted.Paths)
+        foreach (string path in wanted.Paths.Where(p => !IsMet(live, applied, p)))
         {
             FieldSet.Set(live, path, FieldSet.Get(applied, path));
         }
@@ -82,6 +82,13 @@ internal static class ManagedFields
 
         mine.Touch(mine.Fields.Union(changed), apiVersion, now);
         Write(after, entries);
+    }
+
+    // An applied {} asks for an object, not for an empty one: what others keep inside stays.
+    private static bool IsMet(JsonObject live, JsonObject applied, string path)
+    {
+        (JsonNode? has, JsonNode? wants) = (FieldSet.Get(live, path), FieldSet.Get(applied, path));
+        return JsonNode.DeepEquals(has, wants) || (has is JsonObject && wants is JsonObject { Count: 0 });
     }
 
     private static ApiError ConflictError((string Manager, string Path)[] conflicts)

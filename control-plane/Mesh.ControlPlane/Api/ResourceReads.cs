@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Store;
 
@@ -63,11 +64,11 @@ internal sealed class ResourceReads(RuleStore store, TimeProvider time)
 
         Span<byte> bytes = new byte[token.Length];
         if (!Convert.TryFromBase64String(token, bytes, out int length) ||
-            Mesh.Rules.Reading.RuleJson.FromJson(bytes[..length]).Object is not { } parsed || parsed["rv"] is null)
+            Mesh.Rules.Reading.RuleJson.FromJson(bytes[..length]).Object is not { } parsed || parsed["rv"] is null || parsed["start"]?.GetValueKind() != JsonValueKind.String)
         {
             throw ApiError.BadRequest("continue key is not valid: list again without it");
         }
 
-        return ((string?)parsed["start"] ?? "", parsed["rv"]!.ToString());
+        return ((string)parsed["start"]!, parsed["rv"]!.ToString());
     }
 }

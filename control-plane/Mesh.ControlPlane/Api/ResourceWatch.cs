@@ -139,6 +139,10 @@ internal sealed class ResourceWatch(RuleStore store, TimeProvider time)
             {
                 content = Shapes.Table(request, [rule], version, withColumns: !_hasColumns, time.GetUtcNow());
                 _hasColumns = true;
+                if (type == "DELETED")
+                {
+                    content["rows"]![0]!["object"]!["metadata"]!["resourceVersion"] = version;
+                }
             }
             else
             {

@@ -87,21 +87,19 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
 
     public async Task DeleteAsync(ApiRequest request)
     {
-        byte[] body = await request.BodyAsync();
-        JsonObject? options = body.Length == 0 ? null : RuleJson.FromJson(body).Object;
-        bool dryRun = request.IsDryRun || (options?["dryRun"] as JsonArray)?.Count > 0;
+        DeleteOptions options = await DeleteOptions.ReadAsync(request);
         StoredRule? kept = null;
         StoredRule Find(StoredRule? before)
         {
             StoredRule found = before ?? throw ApiError.NotFound(request.Kind, request.Name!);
-            Admission.CheckLock(request, found, options?["preconditions"] as JsonObject);
+            Admission.CheckLock(request, found, options.Preconditions);
             return found;
         }
 
         StoredRule gone = store.Change(request.Key, before =>
         {
             StoredRule found = Find(before);
-            if (dryRun)
+            if (options.IsDryRun)
             {
                 return (found.Object, found.Document);
             }
@@ -114,12 +112,13 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
 
     public async Task DeleteCollectionAsync(ApiRequest request)
     {
+        DeleteOptions options = await DeleteOptions.ReadAsync(request);
         StoredRule[] all = ResourceReads.Sorted(store.Current, new Selector(request));
-        if (!request.IsDryRun)
+        if (!options.IsDryRun)
         {
             foreach (StoredRule rule in all)
             {
-                store.Change(rule.Key, static before => before is not null && MarkedForDeletion(before) is { } kept ? (kept.Object, kept.Document) : (null, null));
+                store.Change(rule.Key, before => before is not null && MarkedForDeletion(before) is { } kept ? (kept.Object, kept.Document) : (null, null));
             }
         }
 
@@ -141,6 +140,11 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
         if (applied["metadata"]?["managedFields"] is not null)
         {
             throw ApiError.BadRequest("metadata.managedFields must be nil");
+        }
+
+        if ((string?)applied["apiVersion"] != $"{request.Kind.Group}/{request.Version}")
+        {
+            throw ApiError.BadRequest($"invalid object type: apiVersion must be {request.Kind.Group}/{request.Version}, as in the URL");
         }
 
         Admission.Identify(request, applied);
@@ -175,6 +179,7 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
             Admission.CheckLock(request, found, patchMetadata);
             JsonObject target = (JsonObject)found.Object.DeepClone();
             patch(target);
+            request.CheckShape(target);
             if (patchMetadata is null)
             {
                 Admission.CheckLock(request, found, target["metadata"] as JsonObject); // a JSON patch may carry the lock
@@ -193,18 +198,21 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
         ApiRequest request, RuleKey key, int code, Func<StoredRule?, (JsonObject? Next, RuleDocument? Document)> change, Func<int>? codeAfter = null)
     {
         JsonObject? dry = null;
+        JsonObject? last = null;
         StoredRule? stored = store.Change(key, before =>
         {
             (JsonObject? next, RuleDocument? document) = change(before);
             if (!request.IsDryRun)
             {
-                return (next, document);
+                // An object without a rule is one that goes with this write: it is answered, not stored.
+                last = document is null ? next : null;
+                return (document is null ? null : next, document);
             }
 
             dry = next;
             return (before?.Object, before?.Document);
         });
-        await JsonReply.WriteAsync(request.Http, codeAfter?.Invoke() ?? code, Shapes.InVersion(request, dry ?? stored!.Object));
+        await JsonReply.WriteAsync(request.Http, codeAfter?.Invoke() ?? code, Shapes.InVersion(request, dry ?? last ?? stored!.Object));
     }
 
     private (JsonObject?, RuleDocument?) Created(ApiRequest request, JsonObject obj, IReadOnlyList<Diagnostic> duplicates, bool tracks = true)
@@ -225,7 +233,7 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
         RuleDocument document = Admission.Admit(request, obj, duplicates, store.Current);
         if (obj["metadata"]!["deletionTimestamp"] is not null && obj["metadata"]!["finalizers"] is not JsonArray { Count: > 0 })
         {
-            return (null, null); // the last finalizer has gone
+            return (obj, null); // the last finalizer has gone
         }
 
         bool ownFields = !JsonNode.DeepEquals(obj["metadata"]!["managedFields"], before.Object["metadata"]!["managedFields"]);
@@ -246,11 +254,16 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
         }
 
         JsonObject next = (JsonObject)before.Object.DeepClone();
-        next["status"] = status?.DeepClone();
+        next.Remove("status");
+        if (status is not null)
+        {
+            next["status"] = status.DeepClone();
+        }
+
         return (next, before.Document);
     }
 
-    private static StoredRule? MarkedForDeletion(StoredRule rule)
+    private StoredRule? MarkedForDeletion(StoredRule rule)
     {
         if (rule.Object["metadata"]!["finalizers"] is not JsonArray { Count: > 0 })
         {
@@ -263,7 +276,7 @@ internal sealed class ResourceWrites(RuleStore store, TimeProvider time)
         }
 
         JsonObject next = (JsonObject)rule.Object.DeepClone();
-        next["metadata"]!["deletionTimestamp"] = next["metadata"]!["creationTimestamp"]!.DeepClone();
+        next["metadata"]!["deletionTimestamp"] = RuleStore.Timestamp(time.GetUtcNow());
         next["metadata"]!["deletionGracePeriodSeconds"] = 0;
         next["metadata"]!["generation"] = rule.Document.Generation + 1;
         return rule with { Object = next, Document = rule.Document with { Generation = rule.Document.Generation + 1 } };

@@ -5,52 +5,49 @@ using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Store;
 
-/// <summary>Notices what people do to the files of the store: by size and time first, then by reading. Calls come one at a time, or from within the store's lock.</summary>
+/// <summary>
+/// Notices what people do to the files of the store: by size and time first, then by reading. Each file is judged inside the store's lock: read outside of it, an
+/// old text could overtake a write that was acknowledged meanwhile. Thread-safe.
+/// </summary>
 internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, ILogger logger)
 {
-    private readonly Lock _gate = new();
-    private readonly Dictionary<string, (DateTime Written, long Length)> _seen = [];
+    private readonly Lock _turn = new();
+    private readonly Dictionary<string, (DateTime Written, long Length)> _seen = []; // guarded by the store's lock
 
-    /// <summary>Looks at all files once.</summary>
+    /// <summary>Looks at all files once; returns at once when another look still goes on.</summary>
     public void Pick()
     {
-        HashSet<string> present = [];
-        foreach (FileInfo file in List())
+        if (!_turn.TryEnter())
         {
-            present.Add(file.FullName);
-            if (IsNew(file))
-            {
-                Read(file);
-            }
+            return;
         }
 
-        foreach (string gone in Missing(present))
+        try
         {
-            if (folder.KeyOf(new FileInfo(gone)) is { } key)
+            HashSet<string> present = [];
+            foreach (FileInfo file in List())
             {
-                store.TakeDeletion(key);
+                present.Add(file.FullName);
+                store.Alone(() => ReadIfNew(file));
             }
+
+            store.Alone(() => TakeDeletions(present));
+        }
+        finally
+        {
+            _turn.Exit();
         }
     }
 
-    /// <summary>The store itself wrote this file.</summary>
+    /// <summary>The store itself wrote this file. Called inside the store's lock.</summary>
     public void Remember(string path)
     {
         FileInfo file = new(path);
-        lock (_gate)
-        {
-            _seen[path] = (file.LastWriteTimeUtc, file.Length);
-        }
+        _seen[path] = (file.LastWriteTimeUtc, file.Length);
     }
 
-    /// <summary>The store itself deletes this file.</summary>
-    public void Forget(string path)
-    {
-        lock (_gate)
-        {
-            _seen.Remove(path);
-        }
-    }
+    /// <summary>The store itself deletes this file. Called inside the store's lock.</summary>
+    public void Forget(string path) => _seen.Remove(path);
 
     private FileInfo[] List()
     {
@@ -58,35 +55,38 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
         {
             return [.. folder.Files()];
         }
-        catch (IOException problem)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             LogUnlistable(problem.Message);
             return [];
         }
     }
 
-    private bool IsNew(FileInfo file)
+    private void ReadIfNew(FileInfo file)
     {
-        lock (_gate)
+        file.Refresh(); // what the listing saw may be older than the lock
+        if (!file.Exists)
         {
-            (DateTime, long) now = (file.LastWriteTimeUtc, file.Exists ? file.Length : 0);
-            bool isNew = !_seen.TryGetValue(file.FullName, out (DateTime, long) known) || known != now;
+            return;
+        }
+
+        (DateTime, long) now = (file.LastWriteTimeUtc, file.Length);
+        if (!_seen.TryGetValue(file.FullName, out (DateTime, long) known) || known != now)
+        {
             _seen[file.FullName] = now;
-            return isNew;
+            Read(file);
         }
     }
 
-    private string[] Missing(HashSet<string> present)
+    private void TakeDeletions(HashSet<string> present)
     {
-        lock (_gate)
+        foreach (string gone in _seen.Keys.Where(path => !present.Contains(path) && !File.Exists(path)).ToArray())
         {
-            string[] missing = [.. _seen.Keys.Where(path => !present.Contains(path) && !File.Exists(path))];
-            foreach (string path in missing)
+            _seen.Remove(gone);
+            if (folder.KeyOf(new FileInfo(gone)) is { } key)
             {
-                _seen.Remove(path);
+                store.TakeDeletion(key);
             }
-
-            return missing;
         }
     }
 
@@ -103,7 +103,7 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
         {
             text = File.ReadAllText(file.FullName);
         }
-        catch (IOException problem)
+        catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
             store.Report(file.FullName, new Diagnostic(Severity.Error, DiagnosticCode.Syntax, "", 0, 0, problem.Message));
             return;
@@ -119,6 +119,12 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
                 store.Report(file.FullName, finding);
             }
 
+            return;
+        }
+
+        if (ObjectShape.Problem(obj) is { } shape)
+        {
+            store.Report(file.FullName, new Diagnostic(Severity.Error, DiagnosticCode.TypeInvalid, shape.Field, 0, 0, shape.Message));
             return;
         }
 

@@ -14,6 +14,7 @@ namespace Mesh.ControlPlane.Store;
 public sealed partial class RuleStore : IRuleStore, IDisposable
 {
     private const int HistoryLength = 4096;
+    private const long MaxRevision = 1L << 53; // more is no revision of ours but a number that somebody typed
 
     private readonly StoreFolder _folder;
     private readonly TimeProvider _time;
@@ -176,11 +177,17 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
                 Generation = generation,
                 CreationTimestamp = DateTimeOffset.Parse((string)metadata["creationTimestamp"]!, CultureInfo.InvariantCulture),
             };
-            if (!_isLoaded && long.TryParse((string?)metadata["resourceVersion"], out long version) && version <= _folder.FirstRevision)
+            if (!_isLoaded && long.TryParse((string?)metadata["resourceVersion"], out long version) && version <= MaxRevision)
             {
-                // Unchanged since an earlier run: clients that remember its version are still right.
-                _current = _current with { Rules = _current.Rules.SetItem(key, new StoredRule(key, version, next, document)) };
-                return;
+                if (version <= _folder.FirstRevision)
+                {
+                    // Unchanged since an earlier run: clients that remember its version are still right.
+                    _current = _current with { Rules = _current.Rules.SetItem(key, new StoredRule(key, version, next, document)) };
+                    return;
+                }
+
+                // The revision file is lost, or older than the rules: go on above all that was ever given out.
+                _current = _current with { Revision = Math.Max(_current.Revision, version) };
             }
 
             PublishLocked(key, before, Stamp(next, document));
@@ -196,6 +203,15 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
             {
                 PublishLocked(key, before, null);
             }
+        }
+    }
+
+    /// <summary>Runs <paramref name="look"/> while no write goes on.</summary>
+    internal void Alone(Action look)
+    {
+        lock (_gate)
+        {
+            look();
         }
     }
 

@@ -14,6 +14,7 @@ internal sealed class StoreFolder : IDisposable
 {
     private const string Temporary = ".tmp";
     private const long RevisionsReserved = 10_000;
+    private const int NotSupportedByFileSystem = 22; // EINVAL: such a file system has nothing to flush for a folder
 
     private readonly string _rules;
     private readonly string _revisionFile;
@@ -125,18 +126,23 @@ internal sealed class StoreFolder : IDisposable
         }
 
         int descriptor = open(folder, 0);
+        int error = descriptor < 0 || fsync(descriptor) < 0 ? Marshal.GetLastPInvokeError() : 0;
         if (descriptor >= 0)
         {
-            _ = fsync(descriptor);
             _ = close(descriptor);
+        }
+
+        if (error is not (0 or NotSupportedByFileSystem))
+        {
+            throw new IOException($"folder '{folder}' cannot be made durable: {Marshal.GetPInvokeErrorMessage(error)}");
         }
     }
 
-    [DllImport("libc", CharSet = CharSet.Ansi, BestFitMapping = false)]
+    [DllImport("libc", CharSet = CharSet.Ansi, BestFitMapping = false, SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int open([MarshalAs(UnmanagedType.LPUTF8Str)] string path, int flags);
 
-    [DllImport("libc")]
+    [DllImport("libc", SetLastError = true)]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int fsync(int descriptor);
 
