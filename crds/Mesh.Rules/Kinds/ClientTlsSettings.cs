@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -31,4 +32,25 @@ public sealed record ClientTlsSettings
 
     /// <summary>Path of a certificate revocation list.</summary>
     public string? CaCrl { get; init; }
+
+    internal static ObjectSchema<ClientTlsSettings> Schema { get; } = new ObjectSchema<ClientTlsSettings>()
+        .Enum("mode", static (o, v) => o with { Mode = v },
+            "DISABLE sends plain text.", "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
+            .NotEnforcedYet("traffic to the upstream is sent in plain text", "DISABLE")
+        .Text("clientCertificate", static (o, v) => o with { ClientCertificate = v },
+            "Path of the client certificate (MUTUAL).")
+        .Text("privateKey", static (o, v) => o with { PrivateKey = v },
+            "Path of the private key (MUTUAL).")
+        .Text("caCertificates", static (o, v) => o with { CaCertificates = v },
+            "Path of the CA certificates. Unset: the system's.")
+        .Text("credentialName", static (o, v) => o with { CredentialName = v },
+            "Name of a secret instead of paths.")
+        .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
+            "Names of which the server's certificate must carry one.")
+        .Text("sni", static (o, v) => o with { Sni = v },
+            "SNI to send.")
+        .Flag("insecureSkipVerify", static (o, v) => o with { InsecureSkipVerify = v },
+            "Accept any certificate.")
+        .Text("caCrl", static (o, v) => o with { CaCrl = v },
+            "Path of a certificate revocation list.");
 }

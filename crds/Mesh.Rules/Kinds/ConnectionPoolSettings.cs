@@ -1,3 +1,5 @@
+using Mesh.Rules.Schema;
+
 namespace Mesh.Rules.Kinds;
 
 /// <summary>Connection-pool limits of a host.</summary>
@@ -8,6 +10,12 @@ public sealed record ConnectionPoolSettings
 
     /// <summary>Settings for HTTP.</summary>
     public HttpSettings? Http { get; init; }
+
+    internal static ObjectSchema<ConnectionPoolSettings> Schema { get; } = new ObjectSchema<ConnectionPoolSettings>()
+        .Field("tcp", TcpSettings.Schema, static (o, v) => o with { Tcp = v },
+            "Settings for HTTP and TCP alike.")
+        .Field("http", HttpSettings.Schema, static (o, v) => o with { Http = v },
+            "Settings for HTTP.");
 }
 
 /// <summary>Connection settings common to HTTP and TCP.</summary>
@@ -27,6 +35,18 @@ public sealed record TcpSettings
 
     /// <summary>Time without traffic after which a connection is closed; default 1 h, 0 switches it off.</summary>
     public TimeSpan? IdleTimeout { get; init; }
+
+    internal static ObjectSchema<TcpSettings> Schema { get; } = new ObjectSchema<TcpSettings>()
+        .NonNegative("maxConnections", static (o, v) => o with { MaxConnections = v },
+            "Most connections to the host. 0 or unset: no limit.", "max connections")
+        .Duration("connectTimeout", static (o, v) => o with { ConnectTimeout = v },
+            "Time allowed for connecting, TLS included. Default 10s.")
+        .Field("tcpKeepalive", TcpKeepalive.Schema, static (o, v) => o with { TcpKeepalive = v },
+            "TCP keepalive; the block's presence alone switches it on.")
+        .Duration("maxConnectionDuration", static (o, v) => o with { MaxConnectionDuration = v },
+            "Longest life of a connection. Unset: no limit.")
+        .Duration("idleTimeout", static (o, v) => o with { IdleTimeout = v },
+            "Time without traffic after which a connection is closed. Default 1h; 0s: never.", allowZero: true);
 }
 
 /// <summary>TCP keepalive probes; unset fields are the system's.</summary>
@@ -40,45 +60,12 @@ public sealed record TcpKeepalive
 
     /// <summary>Time between probes.</summary>
     public TimeSpan? Interval { get; init; }
-}
 
-/// <summary>HTTP settings of a connection pool.</summary>
-public sealed record HttpSettings
-{
-    /// <summary>Most requests that wait for a connection (HTTP/1.1, HTTP/2 and TCP); 0 or unset means no limit.</summary>
-    public int? Http1MaxPendingRequests { get; init; }
-
-    /// <summary>Most active requests, HTTP/1.1 included; 0 or unset means no limit.</summary>
-    public int? Http2MaxRequests { get; init; }
-
-    /// <summary>Requests after which a connection is closed; 1 switches keep-alive off, 0 or unset means no limit.</summary>
-    public int? MaxRequestsPerConnection { get; init; }
-
-    /// <summary>Most concurrent retries; 0 or unset means no limit.</summary>
-    public int? MaxRetries { get; init; }
-
-    /// <summary>Time without a request after which an upstream connection is closed; default 1 h.</summary>
-    public TimeSpan? IdleTimeout { get; init; }
-
-    /// <summary>DEFAULT, DO_NOT_UPGRADE or UPGRADE.</summary>
-    public string? H2UpgradePolicy { get; init; }
-
-    /// <summary>Speak to the upstream what the downstream speaks.</summary>
-    public bool? UseClientProtocol { get; init; }
-
-    /// <summary>Most concurrent streams of one HTTP/2 connection.</summary>
-    public int? MaxConcurrentStreams { get; init; }
-
-    /// <summary>HTTP/2 PING.</summary>
-    public Http2KeepAlive? Http2KeepAlive { get; init; }
-}
-
-/// <summary>HTTP/2 PING settings; both fields are required.</summary>
-public sealed record Http2KeepAlive
-{
-    /// <summary>Time between PINGs.</summary>
-    public TimeSpan? Interval { get; init; }
-
-    /// <summary>Time allowed for the answer.</summary>
-    public TimeSpan? Timeout { get; init; }
+    internal static ObjectSchema<TcpKeepalive> Schema { get; } = new ObjectSchema<TcpKeepalive>()
+        .NonNegative("probes", static (o, v) => o with { Probes = v },
+            "Unanswered probes before the connection is dead.", "probes")
+        .Duration("time", static (o, v) => o with { Time = v },
+            "Silence before the first probe.")
+        .Duration("interval", static (o, v) => o with { Interval = v },
+            "Time between probes.");
 }

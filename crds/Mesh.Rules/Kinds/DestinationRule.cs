@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -19,6 +20,20 @@ public sealed record DestinationRule
 
     /// <summary>Restricts the rule to client workloads with these labels, in the rule's own namespace.</summary>
     public WorkloadSelector? WorkloadSelector { get; init; }
+
+    internal static ObjectSchema<DestinationRule> Schema { get; } = new ObjectSchema<DestinationRule>()
+        .Text("host", static (o, v) => o with { Host = v },
+            "The service the rule is about; a short name means one of the rule's own namespace.")
+            .Required("host is required: the service that the rule is about, such as products")
+        .Field("trafficPolicy", TrafficPolicy.Schema, static (o, v) => o with { TrafficPolicy = v },
+            "Policy for every port and subset that has none of its own.")
+        .List("subsets", Subset.Schema, static (o, v) => o with { Subsets = v },
+            "Named selections of endpoints by label.")
+            .NotEnforcedYet("subsets are compiled, but only the routes of a VirtualService can select one, and this version has none")
+        .List("exportTo", TextType.Any, static (o, v) => o with { ExportTo = v },
+            "Namespaces that may use the rule: ., * or names. Empty: all.")
+        .Field("workloadSelector", WorkloadSelector.Schema, static (o, v) => o with { WorkloadSelector = v },
+            "Restricts the rule to client workloads with these labels, in its own namespace.");
 }
 
 /// <summary>A named selection of a host's endpoints.</summary>
@@ -32,6 +47,15 @@ public sealed record Subset
 
     /// <summary>Policy that replaces the rule's, block by block.</summary>
     public TrafficPolicy? TrafficPolicy { get; init; }
+
+    internal static ObjectSchema<Subset> Schema { get; } = new ObjectSchema<Subset>()
+        .Text("name", static (o, v) => o with { Name = v },
+            "DNS label, unique within the rule.")
+            .Required("subset name cannot be empty")
+        .TextMap("labels", static (o, v) => o with { Labels = v },
+            "Labels that an endpoint must all carry.")
+        .Field("trafficPolicy", TrafficPolicy.Schema, static (o, v) => o with { TrafficPolicy = v },
+            "Policy that replaces the rule's, block by block.");
 }
 
 /// <summary>Selects workloads by label.</summary>
@@ -39,4 +63,8 @@ public sealed record WorkloadSelector
 {
     /// <summary>Labels that a workload must all carry.</summary>
     public ImmutableSortedDictionary<string, string> MatchLabels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    internal static ObjectSchema<WorkloadSelector> Schema { get; } = new ObjectSchema<WorkloadSelector>()
+        .TextMap("matchLabels", static (o, v) => o with { MatchLabels = v },
+            "Labels that a workload must all carry.");
 }

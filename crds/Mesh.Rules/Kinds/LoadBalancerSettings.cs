@@ -1,4 +1,4 @@
-using System.Collections.Immutable;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -22,117 +22,27 @@ public sealed record LoadBalancerSettings
 
     /// <summary>Slow start of new endpoints.</summary>
     public WarmupConfiguration? Warmup { get; init; }
-}
 
-/// <summary>Consistent-hash settings; exactly one key.</summary>
-public sealed record ConsistentHash
-{
-    /// <summary>Hash of this header.</summary>
-    public string? HttpHeaderName { get; init; }
-
-    /// <summary>Hash of a cookie.</summary>
-    public HttpCookie? HttpCookie { get; init; }
-
-    /// <summary>Hash of the caller's IP.</summary>
-    public bool? UseSourceIp { get; init; }
-
-    /// <summary>Hash of a query parameter.</summary>
-    public string? HttpQueryParameterName { get; init; }
-
-    /// <summary>Ring hash.</summary>
-    public RingHash? RingHash { get; init; }
-
-    /// <summary>Maglev.</summary>
-    public Maglev? Maglev { get; init; }
-
-    /// <summary>Deprecated: use <see cref="RingHash"/>.</summary>
-    public long? MinimumRingSize { get; init; }
-}
-
-/// <summary>A cookie used as hash key.</summary>
-public sealed record HttpCookie
-{
-    /// <summary>Name of the cookie; required.</summary>
-    public string? Name { get; init; }
-
-    /// <summary>Path of a generated cookie.</summary>
-    public string? Path { get; init; }
-
-    /// <summary>Unset: only read. Set: generated when missing; 0 makes it a session cookie.</summary>
-    public TimeSpan? Ttl { get; init; }
-
-    /// <summary>Further attributes of a generated cookie.</summary>
-    public ImmutableArray<CookieAttributeSettings> Attributes { get; init; } = [];
-}
-
-/// <summary>An attribute of a generated cookie.</summary>
-public sealed record CookieAttributeSettings
-{
-    /// <summary>Name; required.</summary>
-    public string? Name { get; init; }
-
-    /// <summary>Value; may be empty.</summary>
-    public string? Value { get; init; }
-}
-
-/// <summary>Ring hash settings.</summary>
-public sealed record RingHash
-{
-    /// <summary>Smallest ring; default 1024, at most 8388608.</summary>
-    public long? MinimumRingSize { get; init; }
-}
-
-/// <summary>Maglev settings.</summary>
-public sealed record Maglev
-{
-    /// <summary>Table size: prime, below 5000011; required.</summary>
-    public long? TableSize { get; init; }
-}
-
-/// <summary>Locality weights and failover.</summary>
-public sealed record LocalityLbSetting
-{
-    /// <summary>Explicit weights by origin.</summary>
-    public ImmutableArray<LocalityDistribute> Distribute { get; init; } = [];
-
-    /// <summary>Where a region fails over to.</summary>
-    public ImmutableArray<LocalityFailover> Failover { get; init; } = [];
-
-    /// <summary>Labels that order endpoints into priorities.</summary>
-    public ImmutableArray<string> FailoverPriority { get; init; } = [];
-
-    /// <summary>False switches locality load balancing off.</summary>
-    public bool? Enabled { get; init; }
-}
-
-/// <summary>Weights of one origin.</summary>
-public sealed record LocalityDistribute
-{
-    /// <summary>Origin locality.</summary>
-    public string? From { get; init; }
-
-    /// <summary>Weight by target locality; the sum must be 100.</summary>
-    public ImmutableSortedDictionary<string, int> To { get; init; } = ImmutableSortedDictionary<string, int>.Empty;
-}
-
-/// <summary>Failover of one region.</summary>
-public sealed record LocalityFailover
-{
-    /// <summary>Origin region.</summary>
-    public string? From { get; init; }
-
-    /// <summary>Target region.</summary>
-    public string? To { get; init; }
-}
-
-/// <summary>Zone-aware routing.</summary>
-public sealed record ZoneAwareLbSetting
-{
-    /// <summary>Switches the setting.</summary>
-    public bool? Enabled { get; init; }
-
-    /// <summary>Fewest endpoints for it to act; default 6.</summary>
-    public int? MinClusterSize { get; init; }
+    internal static ObjectSchema<LoadBalancerSettings> Schema { get; } = new ObjectSchema<LoadBalancerSettings>()
+        .Enum("simple", static (o, v) => o with { Simple = v },
+            "The algorithm. Default LEAST_REQUEST.", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
+            .NotEnforcedYet(
+                "the endpoints of the registry are used, by LEAST_REQUEST", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "ROUND_ROBIN", "LEAST_REQUEST")
+        .Field("consistentHash", ConsistentHash.Schema, static (o, v) => o with { ConsistentHash = v },
+            "Stickiness by hash.")
+            .NotEnforcedYet("requests are spread by LEAST_REQUEST, not by hash")
+        .Field("localityLbSetting", LocalityLbSetting.Schema, static (o, v) => o with { LocalityLbSetting = v },
+            "Weights and failover between localities; replaces the mesh's setting whole.")
+        .Field("zoneAwareLbSetting", ZoneAwareLbSetting.Schema, static (o, v) => o with { ZoneAwareLbSetting = v },
+            "Zone-aware routing; excludes localityLbSetting.")
+            .NotEnforcedYet("endpoints are chosen without regard to their zone")
+        .Duration("warmupDurationSecs", static (o, v) => o with { WarmupDurationSecs = v },
+            "Slow start of new endpoints; use warmup.")
+            .Deprecated("deprecated; write warmup with its duration")
+            .NotEnforcedYet("new endpoints get their full share at once")
+        .Field("warmup", WarmupConfiguration.Schema, static (o, v) => o with { Warmup = v },
+            "Slow start of new endpoints.")
+            .NotEnforcedYet("new endpoints get their full share at once");
 }
 
 /// <summary>Slow start of new endpoints.</summary>
@@ -146,4 +56,13 @@ public sealed record WarmupConfiguration
 
     /// <summary>Shape of the ramp; default 1.0 (linear).</summary>
     public double? Aggression { get; init; }
+
+    internal static ObjectSchema<WarmupConfiguration> Schema { get; } = new ObjectSchema<WarmupConfiguration>()
+        .Duration("duration", static (o, v) => o with { Duration = v },
+            "Length of the window.")
+            .Required("duration is required in warmup")
+        .Number("minimumPercent", static (o, v) => o with { MinimumPercent = v },
+            "Weight at the start in percent. Default 10.", 0, 100, "percentage is out of 0..100 range")
+        .Number("aggression", static (o, v) => o with { Aggression = v },
+            "Shape of the ramp. Default 1.0, linear.", 0, double.MaxValue);
 }

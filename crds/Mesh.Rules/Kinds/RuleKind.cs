@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -46,4 +47,7 @@ public sealed record RuleKind
 
     /// <summary>A fresh copy of the structural OpenAPI v3 schema of the whole object: apiVersion, kind, metadata, spec, status.</summary>
     public required Func<JsonObject> OpenApiSchema { get; init; }
+
+    /// <summary>Reads and checks a spec; null when it is no object. Set by <see cref="RuleKinds"/>.</summary>
+    internal Func<RuleNode, Cursor, object?> ReadSpec { get; init; } = static (_, _) => null;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -31,6 +32,31 @@ public sealed record ServiceEntry
 
     /// <summary>Names of which the server's certificate must carry one.</summary>
     public ImmutableArray<string> SubjectAltNames { get; init; } = [];
+
+    internal static ObjectSchema<ServiceEntry> Schema { get; } = new ObjectSchema<ServiceEntry>()
+        .List("hosts", TextType.Any, static (o, v) => o with { Hosts = v },
+            "Host names; at least one.")
+            .Required("service entry must have at least one host")
+        .List("addresses", TextType.Any, static (o, v) => o with { Addresses = v },
+            "Virtual IPs or CIDR blocks.")
+        .List("ports", ServicePort.Schema, static (o, v) => o with { Ports = v },
+            "Ports of the service.")
+        .Enum("location", static (o, v) => o with { Location = v },
+            "Whether the service is part of the mesh. Default MESH_EXTERNAL.", "MESH_EXTERNAL", "MESH_INTERNAL")
+            .NotEnforcedYet("traffic is sent without mutual TLS", "MESH_EXTERNAL")
+        .Enum("resolution", static (o, v) => o with { Resolution = v },
+            "How endpoints are found. Default NONE.", "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
+            .NotEnforcedYet("the entry gets no endpoints; only STATIC does", "STATIC")
+        .List("endpoints", WorkloadEntry.Schema, static (o, v) => o with { Endpoints = v },
+            "Endpoints; excludes workloadSelector.")
+        .Field("workloadSelector", ServiceEntrySelector.Schema, static (o, v) => o with { WorkloadSelector = v },
+            "Selects workloads as endpoints.")
+            .NotEnforcedYet("the entry gets no endpoints; list them under endpoints")
+        .List("exportTo", TextType.Any, static (o, v) => o with { ExportTo = v },
+            "Namespaces that see the entry: ., * or names. Empty: all.")
+        .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
+            "Names of which the server's certificate must carry one.")
+            .NotEnforcedYet("no TLS is originated, so no certificate is checked");
 }
 
 /// <summary>A port of a service entry.</summary>
@@ -47,36 +73,16 @@ public sealed record ServicePort
 
     /// <summary>Port on the endpoint; default <see cref="Number"/>.</summary>
     public int? TargetPort { get; init; }
-}
 
-/// <summary>An endpoint of a service entry; also the spec of Istio's WorkloadEntry.</summary>
-public sealed record WorkloadEntry
-{
-    /// <summary>IP, host name or unix:// path.</summary>
-    public string? Address { get; init; }
-
-    /// <summary>Endpoint port by name of the service port.</summary>
-    public ImmutableSortedDictionary<string, int> Ports { get; init; } = ImmutableSortedDictionary<string, int>.Empty;
-
-    /// <summary>Labels, for subsets.</summary>
-    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
-
-    /// <summary>Network of the endpoint.</summary>
-    public string? Network { get; init; }
-
-    /// <summary>region/zone/subzone.</summary>
-    public string? Locality { get; init; }
-
-    /// <summary>Load-balancing weight; default 1.</summary>
-    public int? Weight { get; init; }
-
-    /// <summary>Service account of the workload.</summary>
-    public string? ServiceAccount { get; init; }
-}
-
-/// <summary>Selects workloads by label.</summary>
-public sealed record ServiceEntrySelector
-{
-    /// <summary>Labels that a workload must all carry.</summary>
-    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+    internal static ObjectSchema<ServicePort> Schema { get; } = new ObjectSchema<ServicePort>()
+        .Port("number", static (o, v) => o with { Number = v },
+            "Number of the port; unique.")
+            .Required("port number is required")
+        .Text("protocol", static (o, v) => o with { Protocol = v },
+            "HTTP, HTTPS, GRPC, HTTP2, MONGO, TCP or TLS.")
+        .Text("name", static (o, v) => o with { Name = v },
+            "Name; unique.")
+            .Required("port name is required")
+        .Port("targetPort", static (o, v) => o with { TargetPort = v },
+            "Port on the endpoint. Default: number.");
 }

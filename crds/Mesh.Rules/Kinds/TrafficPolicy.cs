@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Kinds;
 
@@ -28,6 +29,27 @@ public sealed record TrafficPolicy
 
     /// <summary>Limit on retries as a share of the load.</summary>
     public RetryBudget? RetryBudget { get; init; }
+
+    internal static ObjectSchema<TrafficPolicy> Schema { get; } = new ObjectSchema<TrafficPolicy>()
+        .Field("loadBalancer", LoadBalancerSettings.Schema, static (o, v) => o with { LoadBalancer = v },
+            "How an endpoint is chosen.")
+        .Field("connectionPool", ConnectionPoolSettings.Schema, static (o, v) => o with { ConnectionPool = v },
+            "Limits on connections and requests.")
+        .Field("outlierDetection", OutlierDetection.Schema, static (o, v) => o with { OutlierDetection = v },
+            "When a failing endpoint leaves the rotation. Present, even empty, it switches detection on.")
+        .Field("tls", ClientTlsSettings.Schema, static (o, v) => o with { Tls = v },
+            "TLS towards the upstream.")
+        .List("portLevelSettings", PortTrafficPolicy.Schema, static (o, v) => o with { PortLevelSettings = v },
+            "Policies of single ports; each stands alone and inherits nothing.")
+        .Field("tunnel", TunnelSettings.Schema, static (o, v) => o with { Tunnel = v },
+            "Tunnelling of TCP through CONNECT or POST.")
+            .NotEnforcedYet("traffic is not tunnelled")
+        .Field("proxyProtocol", ProxyProtocolSettings.Schema, static (o, v) => o with { ProxyProtocol = v },
+            "PROXY protocol towards the upstream.")
+            .NotEnforcedYet("no PROXY protocol header is sent")
+        .Field("retryBudget", RetryBudget.Schema, static (o, v) => o with { RetryBudget = v },
+            "Limit on retries as a share of the load.")
+            .NotEnforcedYet("this version does not retry");
 }
 
 /// <summary>The policy of one port.</summary>
@@ -47,6 +69,18 @@ public sealed record PortTrafficPolicy
 
     /// <summary>TLS towards the upstream.</summary>
     public ClientTlsSettings? Tls { get; init; }
+
+    internal static ObjectSchema<PortTrafficPolicy> Schema { get; } = new ObjectSchema<PortTrafficPolicy>()
+        .Field("port", PortSelector.Schema, static (o, v) => o with { Port = v },
+            "The service port it is about.")
+        .Field("loadBalancer", LoadBalancerSettings.Schema, static (o, v) => o with { LoadBalancer = v },
+            "How an endpoint is chosen.")
+        .Field("connectionPool", ConnectionPoolSettings.Schema, static (o, v) => o with { ConnectionPool = v },
+            "Limits on connections and requests.")
+        .Field("outlierDetection", OutlierDetection.Schema, static (o, v) => o with { OutlierDetection = v },
+            "When a failing endpoint leaves the rotation. Present, even empty, it switches detection on.")
+        .Field("tls", ClientTlsSettings.Schema, static (o, v) => o with { Tls = v },
+            "TLS towards the upstream.");
 }
 
 /// <summary>Names a port by number.</summary>
@@ -54,37 +88,8 @@ public sealed record PortSelector
 {
     /// <summary>1 to 65535.</summary>
     public int? Number { get; init; }
-}
 
-/// <summary>Tunnelling of TCP traffic.</summary>
-public sealed record TunnelSettings
-{
-    /// <summary>CONNECT (also when empty) or POST.</summary>
-    public string? Protocol { get; init; }
-
-    /// <summary>Host to which the tunnel leads.</summary>
-    public string? TargetHost { get; init; }
-
-    /// <summary>Port to which the tunnel leads.</summary>
-    public int? TargetPort { get; init; }
-}
-
-/// <summary>PROXY protocol settings.</summary>
-public sealed record ProxyProtocolSettings
-{
-    /// <summary>V1 (default) or V2.</summary>
-    public string? Version { get; init; }
-}
-
-/// <summary>Retry budget.</summary>
-public sealed record RetryBudget
-{
-    /// <summary>Percent of active and pending requests; default 20.</summary>
-    public double? Percent { get; init; }
-
-    /// <summary>Retries always allowed; default 3.</summary>
-    public int? MinRetryConcurrency { get; init; }
-
-    /// <summary>Requests started within this time count too; default 0.</summary>
-    public TimeSpan? BudgetInterval { get; init; }
+    internal static ObjectSchema<PortSelector> Schema { get; } = new ObjectSchema<PortSelector>()
+        .Port("number", static (o, v) => o with { Number = v },
+            "Number of the port.");
 }

@@ -1,51 +1,121 @@
+using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
 
-/// <summary>What happened to an attempt, for outlier detection (semantics 3.1).</summary>
-public enum UpstreamOutcome
+/// <summary>
+/// A long-lived upstream: endpoints, breaker, pools, detector, statistics. Identity is its name; configuration is swapped inside. Thread-safe.
+/// One lock guards pools, membership and ejections: it makes the limits exact, and nothing is awaited or called out while it is held.
+/// </summary>
+public sealed partial class Cluster
 {
-    /// <summary>Response headers arrived; the code says the rest.</summary>
-    Response,
+    private readonly Lock _gate = new();
+    private readonly Stack<PendingRequest> _idleWaiters = new();
+    private volatile ClusterConfig _config;
+    private volatile HostSet _hosts;
+    private DestinationLabels _labels;
 
-    /// <summary>Connecting failed.</summary>
-    ConnectFailure,
+    internal Cluster(ClusterConfig config, ClusterServices services)
+    {
+        Services = services;
+        _config = config;
+        _labels = LabelsOf(config);
+        _rotation = new Rotation(services.Runtime.Random);
+        _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
+        _sweep = new(Sweep);
+        _connectionCheck = new(CheckConnections);
+        ScheduleSweep(config);
+    }
 
-    /// <summary>Connecting took longer than allowed.</summary>
-    ConnectTimeout,
-
-    /// <summary>The connection died before or after the headers, or the upstream broke the protocol.</summary>
-    Reset,
-
-    /// <summary>A request deadline passed while waiting for headers.</summary>
-    Timeout,
-
-    /// <summary>TCP: the connection was made and is in use.</summary>
-    TcpConnected,
-}
-
-/// <summary>A long-lived upstream: endpoints, breaker, pools, detector, statistics. Identity is its name; configuration is swapped inside.</summary>
-public sealed class Cluster
-{
     /// <summary>Name.</summary>
-    public string Name => throw new NotImplementedException();
+    public string Name => _config.Name;
 
     /// <summary>Configuration in force now.</summary>
-    public ClusterConfig Config => throw new NotImplementedException();
+    public ClusterConfig Config => _config;
 
     /// <summary>Statistics.</summary>
-    public ClusterStats Stats => throw new NotImplementedException();
+    public ClusterStats Stats { get; } = new();
 
     /// <summary>Labels for a request that reached no endpoint.</summary>
-    public DestinationLabels Labels => throw new NotImplementedException();
+    public DestinationLabels Labels => Volatile.Read(ref _labels);
+
+    /// <summary>Endpoints in the cluster now, ejected ones included, draining ones excluded. A snapshot that does not change.</summary>
+    public IReadOnlyList<Endpoint> Endpoints => _hosts.All;
+
+    internal ClusterServices Services { get; }
+
+    internal long Now => Services.Runtime.Time.GetTimestamp();
 
     /// <summary>Chooses an endpoint and a connection for one HTTP request, within the limits; waits in the queue if it must.</summary>
-    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken) => RentAsync(isTcp: false, cancellationToken);
 
     /// <summary>Chooses an endpoint and makes a connection for one TCP stream, within the limits.</summary>
-    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken) => throw new NotImplementedException();
+    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken) => RentAsync(isTcp: true, cancellationToken);
 
-    /// <summary>Tells the detector of an attempt. Overflow and cancellation are never recorded. Connect failures of a rent are recorded by the cluster itself.</summary>
-    public void Record(Endpoint endpoint, UpstreamOutcome outcome, int statusCode) => throw new NotImplementedException();
+    /// <summary>A refusal by the connection-pool block.</summary>
+    internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
+        RentStatus.Overflow, null, endpoint, new DecisionRecord(reason, _config.ConnectionPoolSource, field, limit, now), null, TimeSpan.Zero);
+
+    internal TimeSpan Since(long timestamp) => Services.Runtime.Time.GetElapsedTime(timestamp);
+
+    /// <summary>The timestamp <paramref name="delay"/> from now.</summary>
+    internal long After(TimeSpan delay)
+    {
+        double ticks = delay.TotalSeconds * Services.Runtime.Time.TimestampFrequency;
+        return ticks < long.MaxValue / 2 ? Now + (long)ticks : long.MaxValue;
+    }
+
+    private ValueTask<RentResult> RentAsync(bool isTcp, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return new(new RentResult(RentStatus.Cancelled, null, null, default, null, TimeSpan.Zero));
+            }
+
+            HostSet hosts = _hosts;
+            Endpoint? endpoint = hosts.Pick(Stats);
+            Deferred deferred = default;
+            PendingRequest? waiter = null;
+            RentResult result;
+            lock (_gate)
+            {
+                if (isTcp && Stats.CxActive.Value >= _config.Limits.MaxConnections)
+                {
+                    // As Envoy: for TCP before anything else, and strict: a pool without connections gets none either.
+                    Stats.CxOverflow.Add();
+                    result = Refuse(
+                        DecisionReason.ConnectionOverflow, "tcp.maxConnections", _config.Limits.MaxConnections, Stats.CxActive.Value, null);
+                }
+                else if (endpoint is null)
+                {
+                    result = NoUpstream(hosts);
+                }
+                else if (endpoint.IsRemoved)
+                {
+                    continue; // it left between the choice and here; the list is a new one now
+                }
+                else
+                {
+                    waiter = endpoint.Pool.RentLocked(isTcp, ref deferred, out result);
+                }
+            }
+
+            deferred.Run(this);
+            return waiter is null ? new(result) : waiter.WaitAsync(cancellationToken);
+        }
+    }
+
+    private RentResult NoUpstream(HostSet hosts)
+    {
+        DecisionRecord decision = hosts.All.Length == 0
+            ? new(DecisionReason.NoEndpoints)
+            : new(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, hosts.All.Length, hosts.HealthyCount);
+        return new(RentStatus.NoHealthyUpstream, null, null, decision, null, TimeSpan.Zero);
+    }
+
+    private static DestinationLabels LabelsOf(ClusterConfig config) => new(
+        config.ServiceHost, config.ServiceName, config.ServiceNamespace, "unknown", "unknown", "unknown");
 }

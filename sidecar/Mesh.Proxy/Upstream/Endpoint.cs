@@ -1,13 +1,92 @@
+using System.Net;
+using Mesh.Proxy.LoadBalancing;
+using Mesh.Proxy.Outlier;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
 
-/// <summary>One upstream address of a cluster, for as long as it is one: counts, pool, outlier state. Survives pushes.</summary>
-public sealed class Endpoint
+/// <summary>One upstream address of a cluster, for as long as it is one: counts, pool, outlier state. Survives pushes. Thread-safe to read.</summary>
+public sealed class Endpoint : ILoadTarget
 {
+    private volatile EndpointConfig _config;
+    private volatile DestinationLabels _labels;
+
+    internal Endpoint(Cluster cluster, EndpointConfig config)
+    {
+        _config = config;
+        _labels = LabelsOf(cluster.Config, config);
+        RemoteEndPoint = IPEndPoint.Parse(config.Address);
+        Pool = new ConnectionPool(cluster, this);
+    }
+
     /// <summary><c>ip:port</c>.</summary>
-    public string Address => throw new NotImplementedException();
+    public string Address => _config.Address;
 
     /// <summary>Labels for the metrics.</summary>
-    public DestinationLabels Labels => throw new NotImplementedException();
+    public DestinationLabels Labels => _labels;
+
+    /// <summary>Configuration in force now.</summary>
+    public EndpointConfig Config => _config;
+
+    /// <summary>Whether the outlier detector has taken it out of the rotation.</summary>
+    public bool IsEjected => Outlier.IsEjected;
+
+    /// <summary>How often it was ejected.</summary>
+    public long Ejections => Outlier.Ejections;
+
+    /// <summary>Whether the load balancer may choose it: reported as ready and not ejected.</summary>
+    public bool IsHealthy => _config.IsHealthy && !IsEjected;
+
+    /// <summary>cx_active: connections, connecting and draining ones included.</summary>
+    public Gauge CxActive { get; } = new();
+
+    /// <summary>cx_total.</summary>
+    public StripedCounter CxTotal { get; } = new();
+
+    /// <summary>cx_connect_fail.</summary>
+    public StripedCounter CxConnectFail { get; } = new();
+
+    /// <summary>rq_active: requests attached to a connection.</summary>
+    public Gauge RqActive { get; } = new();
+
+    /// <summary>rq_total.</summary>
+    public StripedCounter RqTotal { get; } = new();
+
+    /// <summary>rq_success: answers below 500.</summary>
+    public StripedCounter RqSuccess { get; } = new();
+
+    /// <summary>rq_error: answers from 500 on, failed connects, resets.</summary>
+    public StripedCounter RqError { get; } = new();
+
+    /// <summary>rq_timeout.</summary>
+    public StripedCounter RqTimeout { get; } = new();
+
+    long ILoadTarget.ActiveRequests => RqActive.Value;
+
+    int ILoadTarget.Weight => Math.Max(1, _config.Weight);
+
+    internal IPEndPoint RemoteEndPoint { get; }
+
+    internal EndpointOutlierState Outlier { get; } = new();
+
+    /// <summary>Guarded by the cluster's lock.</summary>
+    internal ConnectionPool Pool { get; }
+
+    /// <summary>No longer in the cluster's list; lives on until its last connection has ended. Guarded by the cluster's lock.</summary>
+    internal bool IsRemoved { get; set; }
+
+    /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>
+    internal void Update(ClusterConfig cluster, EndpointConfig config)
+    {
+        _config = config;
+        DestinationLabels labels = LabelsOf(cluster, config);
+        if (labels != _labels)
+        {
+            _labels = labels; // the same object as long as nothing changes: metrics compare labels by reference
+        }
+    }
+
+    private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(
+        cluster.ServiceHost, cluster.ServiceName, cluster.ServiceNamespace, config.Workload, config.WorkloadNamespace, config.WorkloadVersion);
 }

@@ -1,31 +1,182 @@
 using System.IO.Pipelines;
+using System.Net.Sockets;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Rules.Snapshots;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Upstream;
 
 /// <summary>One socket to an endpoint, rented for one stream at a time (HTTP/1.1, TCP).</summary>
 public sealed class UpstreamConnection
 {
-    /// <summary>Bytes to and from the upstream. Only the renter may use it, between rent and release.</summary>
-    public IDuplexPipe Transport => throw new NotImplementedException();
+    /// <summary>Longest wait for the last bytes of a closing connection to leave; then it is cut off.</summary>
+    private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(5);
+
+    private readonly Cluster _cluster;
+    private readonly TimeSpan _connectTimeout;
+    private readonly TcpKeepaliveConfig? _keepalive;
+    private ConnectionContext? _context;
+    private PooledTimeout? _opening;
+    private volatile bool _isOpeningCancelled;
+    private volatile bool _isDraining;
+    private string? _localAddress;
+
+    internal UpstreamConnection(Cluster cluster, Endpoint endpoint, ConnectionConfig config)
+    {
+        _cluster = cluster;
+        _connectTimeout = config.ConnectTimeout;
+        _keepalive = config.TcpKeepalive;
+        Endpoint = endpoint;
+    }
+
+    /// <summary>Bytes to and from the upstream. Only the renter may use it, between rent and release; it must not complete the reader.</summary>
+    public IDuplexPipe Transport => Context.Transport;
 
     /// <summary>The endpoint it leads to.</summary>
-    public Endpoint Endpoint => throw new NotImplementedException();
+    public Endpoint Endpoint { get; }
 
     /// <summary>True when an earlier stream has used it: a failure before the first response byte may be a stale keep-alive.</summary>
-    public bool IsReused => throw new NotImplementedException();
+    public bool IsReused => Streams > 1;
 
     /// <summary>True when no further request may follow: the request should carry <c>connection: close</c> semantics towards the pool.</summary>
-    public bool IsDraining => throw new NotImplementedException();
+    public bool IsDraining
+    {
+        get => _isDraining;
+        internal set => _isDraining = value;
+    }
 
     /// <summary>Local address, cached text.</summary>
-    public string LocalAddress => throw new NotImplementedException();
+    public string LocalAddress => _localAddress ??= Context.LocalEndPoint?.ToString() ?? "";
+
+    /// <summary>The socket below, for half-closing; null on a transport that has none. Owned by the connection.</summary>
+    public Socket? Socket => Context.Features.Get<IConnectionSocketFeature>()?.Socket;
 
     /// <summary>Fires when the socket is dead.</summary>
-    public CancellationToken Closed => throw new NotImplementedException();
+    public CancellationToken Closed => Context.ConnectionClosed;
 
-    /// <summary>Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed. Exactly once.</summary>
-    public void Release(bool reusable) => throw new NotImplementedException();
+    /// <summary>Guarded by the cluster's lock, like all that follows.</summary>
+    internal ConnectionState State { get; set; } = ConnectionState.Connecting;
 
-    /// <summary>Closes the socket at once; a pending read or write on it ends. Release(false) must still be called.</summary>
-    public void Abort() => throw new NotImplementedException();
+    /// <summary>Streams attached so far.</summary>
+    internal uint Streams { get; set; }
+
+    /// <summary>The transport said that the connection is dead.</summary>
+    internal bool IsDead { get; set; }
+
+    /// <summary>When it is closed if still idle.</summary>
+    internal long IdleDeadline { get; set; } = long.MaxValue;
+
+    /// <summary>When it has lived long enough.</summary>
+    internal long AgeDeadline { get; set; } = long.MaxValue;
+
+    internal UpstreamConnection? NextToClose { get; set; }
+
+    internal UpstreamConnection? NextToOpen { get; set; }
+
+    private ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
+
+    /// <summary>
+    /// Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed once what was written has left.
+    /// Exactly once. A reusable one has no read under way, and its reader stands after the last byte of the response.
+    /// </summary>
+    /// <exception cref="InvalidOperationException">It carries no stream: released twice.</exception>
+    public void Release(bool reusable) => _cluster.Release(this, reusable && IsQuiet());
+
+    /// <summary>
+    /// Closes the socket at once; a pending read or write on it ends with <see cref="ConnectionAbortedException"/>. Release(false) must still
+    /// be called.
+    /// </summary>
+    public void Abort() => Context.Abort(new ConnectionAbortedException("The proxy gave the stream up."));
+
+    /// <summary>
+    /// False when bytes or the end have arrived that nobody asked for: the next response would be mistaken for them. Only while no stream
+    /// reads. Neither blocks nor calls back.
+    /// </summary>
+    internal bool IsQuiet()
+    {
+        PipeReader input = Context.Transport.Input;
+        if (!input.TryRead(out ReadResult read))
+        {
+            return true;
+        }
+
+        bool quiet = read.Buffer.IsEmpty && !read.IsCompleted; // a left-over wake-up is no byte
+        input.AdvanceTo(read.Buffer.Start);
+        return quiet;
+    }
+
+    /// <summary>Takes the transport; under the cluster's lock, when connecting has succeeded.</summary>
+    internal void Attach(ConnectionContext context) => _context = context;
+
+    /// <summary>Gives up a connection that is still being made; under the cluster's lock. <see cref="StartClosing"/> then stops the connector.</summary>
+    internal void CancelOpening() => _isOpeningCancelled = true;
+
+    /// <summary>Connects; outside locks, once.</summary>
+    internal void StartOpening() => _cluster.Services.Background.Start("upstream connect", static c => c.OpenAsync(), this);
+
+    /// <summary>Closes; outside locks, once, after <see cref="State"/> became Closing.</summary>
+    internal void StartClosing()
+    {
+        if (_isOpeningCancelled)
+        {
+            // Still connecting: whoever takes the timeout out of the field may cancel it, the other side leaves it alone.
+            Interlocked.Exchange(ref _opening, null)?.Cancel();
+            return;
+        }
+
+        _cluster.Services.Background.Start("upstream close", static c => c.CloseAsync(), this);
+    }
+
+    private async Task OpenAsync()
+    {
+        PooledTimeout timeout = _cluster.Services.Timeouts.Rent();
+        timeout.Arm(_connectTimeout);
+        Interlocked.Exchange(ref _opening, timeout);
+        if (_isOpeningCancelled)
+        {
+            Interlocked.Exchange(ref _opening, null)?.Cancel(); // cancelled between its creation and here
+        }
+
+        ConnectResult result = await _cluster.Services.Connector.ConnectAsync(Endpoint.RemoteEndPoint, _keepalive, timeout.Token);
+        bool expired = timeout.HasExpired;
+        if (Interlocked.Exchange(ref _opening, null) is not null)
+        {
+            timeout.Dispose();
+        }
+        else
+        {
+            timeout.Disarm(); // somebody is cancelling it: not for the pool
+        }
+
+        if (result.Connection is not { } context)
+        {
+            _cluster.OnOpenFailed(this, result.FailureText, expired);
+        }
+        else if (_cluster.OnOpened(this, context))
+        {
+            context.ConnectionClosed.UnsafeRegister(static s => ((UpstreamConnection)s!).OnTransportClosed(), this);
+        }
+    }
+
+    private void OnTransportClosed() => _cluster.OnTransportClosed(this);
+
+    /// <summary>Closes the transport and reports it; once.</summary>
+    internal async Task CloseAsync()
+    {
+        ValueTask closing = Context.DisposeAsync();
+        if (closing.IsCompleted)
+        {
+            await closing;
+        }
+        else
+        {
+            using PooledTimeout linger = _cluster.Services.Timeouts.Rent();
+            linger.Arm(LingerTime);
+            using CancellationTokenRegistration cut = linger.Token.UnsafeRegister(static s => ((UpstreamConnection)s!).Abort(), this);
+            await closing;
+        }
+
+        _cluster.OnClosed(this);
+    }
 }

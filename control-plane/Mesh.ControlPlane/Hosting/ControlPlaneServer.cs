@@ -1,0 +1,128 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Push;
+using Mesh.ControlPlane.Registry;
+using Mesh.ControlPlane.Status;
+using Mesh.ControlPlane.Store;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>The whole control plane put together: registry, hub, status and the two listeners. Start once, stop once.</summary>
+internal sealed class ControlPlaneServer : IAsyncDisposable
+{
+    private readonly WebApplication _api;
+    private readonly WebApplication _metrics;
+    private readonly EndpointRegistry _registry;
+    private readonly StatusWriter _status;
+    private readonly PushStats _stats = new();
+    private readonly CancellationTokenSource _stop = new();
+    private readonly IPEndPoint _apiAddress;
+    private readonly IPEndPoint _metricsAddress;
+    private Task _loops = Task.CompletedTask;
+
+    /// <summary>Puts it together; nothing listens yet.</summary>
+    /// <param name="options">Completed options.</param>
+    /// <param name="security">Certificate and token; both null on loopback.</param>
+    /// <param name="store">The rules.</param>
+    /// <param name="mapRules">Adds the API of the rules.</param>
+    /// <param name="runtime">Clock, chance and log.</param>
+    public ControlPlaneServer(
+        ServeOptions options,
+        (X509Certificate2Collection? Certificates, TokenFile? Token) security,
+        IRuleStore store,
+        Action<IEndpointRouteBuilder> mapRules,
+        (TimeProvider Time, Random Random, ILoggerProvider Log) runtime)
+    {
+        _apiAddress = options.Listen;
+        _metricsAddress = options.MetricsListen!;
+        _api = WebHost.Create(_apiAddress, security.Certificates, runtime.Log);
+        _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
+        ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
+        _registry = new EndpointRegistry(runtime.Time, runtime.Random);
+        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>());
+        Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
+
+        DoorGuard guard = new(security.Token);
+        _api.Use(next => context => guard.InvokeAsync(context, next));
+        _api.Use(next => context => CountRefusalsAsync(context, next));
+        new SidecarRoutes(_registry, Hub, _status, _stats, runtime.Time).Map(_api, _stop.Token);
+        new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
+        mapRules(_api);
+        MapMetrics(new MetricsPage(store, _registry, _stats));
+    }
+
+    /// <summary>The versions; for tests.</summary>
+    internal PushHub Hub { get; }
+
+    /// <summary>Binds both listeners and starts the loops; throws <see cref="IOException"/> when an address cannot be bound.</summary>
+    /// <param name="print">Receives <c>NAME listening on URL</c> for each listener.</param>
+    public async Task StartAsync(Action<string> print)
+    {
+        await StartAsync(_api, "--listen", _apiAddress);
+        await StartAsync(_metrics, "--metrics-listen", _metricsAddress);
+        _loops = Task.WhenAll(Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+        print($"api listening on {WebHost.AddressOf(_api)}");
+        print($"metrics listening on {WebHost.AddressOf(_metrics)}");
+    }
+
+    /// <summary>Ends the streams, answers what is under way, and returns.</summary>
+    public async Task StopAsync()
+    {
+        await _stop.CancelAsync();
+        await _api.StopAsync();
+        await _loops;
+        await _metrics.StopAsync();
+    }
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _loops;
+        await _api.DisposeAsync();
+        await _metrics.DisposeAsync();
+        _registry.Dispose();
+        _stop.Dispose();
+    }
+
+    private static async Task StartAsync(WebApplication app, string option, IPEndPoint address)
+    {
+        try
+        {
+            await app.StartAsync();
+        }
+        catch (Exception error) when (error is IOException or System.Net.Sockets.SocketException)
+        {
+            Exception cause = error.GetBaseException();
+            throw new IOException($"{option} {address}: {cause.Message.ReplaceLineEndings(" ")}; choose another address, or port 0 for any", error);
+        }
+    }
+
+    private async Task CountRefusalsAsync(HttpContext context, RequestDelegate next)
+    {
+        await next(context);
+        bool isRefused = context.Response.StatusCode is StatusCodes.Status400BadRequest or StatusCodes.Status409Conflict or StatusCodes.Status422UnprocessableEntity;
+        if (isRefused && !HttpMethods.IsGet(context.Request.Method) && context.Request.Path.StartsWithSegments("/apis"))
+        {
+            _stats.CountRejectedWrite();
+        }
+    }
+
+    private void MapMetrics(MetricsPage page)
+    {
+        _metrics.MapGet("/metrics", context =>
+        {
+            context.Response.ContentType = MetricsPage.ContentType;
+            return context.Response.WriteAsync(page.Write(), context.RequestAborted);
+        });
+        _metrics.MapGet("/healthz", static context => Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
+        _metrics.MapGet("/readyz", context => _stop.IsCancellationRequested
+            ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, "draining")
+            : Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
+    }
+}

@@ -1,0 +1,37 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>Reads certificate, key and token before anything listens, so that a mistake in them is one line.</summary>
+internal static class DoorKeys
+{
+    /// <summary>What the options name: all null on plain loopback; or what is wrong.</summary>
+    public static (X509Certificate2Collection? Certificates, TokenFile? Token, string? Problem) Read(ServeOptions options)
+    {
+        if (!options.IsGuarded)
+        {
+            return (null, null, null);
+        }
+
+        (TokenFile? token, string? problem) = TokenFile.Open(options.TokenFile!);
+        if (token is null)
+        {
+            return (null, null, problem);
+        }
+
+        try
+        {
+            X509Certificate2Collection chain = [];
+            chain.ImportFromPemFile(options.TlsCert!);
+            using X509Certificate2 withKey = X509Certificate2.CreateFromPemFile(options.TlsCert!, options.TlsKey!);
+            // Through PKCS #12, because a key that lives in memory only cannot be used by every platform's TLS.
+            chain[0] = X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
+            return (chain, token, null);
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)
+        {
+            return (null, null, $"--tls-cert '{options.TlsCert}' and --tls-key '{options.TlsKey}' cannot be used: {error.Message.ReplaceLineEndings(" ")}; write two PEM files that belong together");
+        }
+    }
+}

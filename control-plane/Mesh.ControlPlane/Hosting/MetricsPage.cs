@@ -1,0 +1,72 @@
+using System.Globalization;
+using System.Text;
+using Mesh.ControlPlane.Push;
+using Mesh.ControlPlane.Registry;
+using Mesh.ControlPlane.Store;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>Writes the metrics in Prometheus' text format 0.0.4. Stateless but for what it reads.</summary>
+/// <param name="store">Rules.</param>
+/// <param name="registry">Sidecars.</param>
+/// <param name="stats">Counters.</param>
+internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, PushStats stats)
+{
+    /// <summary>Content type of the page.</summary>
+    public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+    /// <summary>The page now.</summary>
+    public string Write()
+    {
+        StringBuilder page = new();
+        IReadOnlyCollection<RegisteredSidecar> sidecars = registry.Sidecars;
+        RuleStoreState rules = store.Current;
+        Family(page, "mesh_sidecars_registered", "gauge", "Sidecars whose lease runs.");
+        Sample(page, "mesh_sidecars_registered", sidecars.Count);
+        Family(page, "mesh_sidecars_connected", "gauge", "Sidecars that have a stream open.");
+        Sample(page, "mesh_sidecars_connected", sidecars.Count(static s => s.Session.View.Streams > 0));
+        Family(page, "mesh_endpoints", "gauge", "Endpoints that sidecars are told of.");
+        Sample(page, "mesh_endpoints", registry.Current.Endpoints.Sum(static e => e.Value.Length));
+        Family(page, "mesh_pushes_total", "counter", "Pushes sent to sidecars.");
+        Sample(page, "mesh_pushes_total{type=\"full\"}", stats.FullPushes);
+        Sample(page, "mesh_pushes_total{type=\"delta\"}", stats.DeltaPushes);
+        Family(page, "mesh_push_acks_total", "counter", "Versions that sidecars accepted.");
+        Sample(page, "mesh_push_acks_total", stats.Acks);
+        Family(page, "mesh_push_nacks_total", "counter", "Versions that sidecars refused, wholly or in part.");
+        Sample(page, "mesh_push_nacks_total", stats.Nacks);
+        Latency(page);
+        Family(page, "mesh_rules", "gauge", "Rules in the store.");
+        foreach (IGrouping<string, StoredRule> kind in rules.Rules.Values.GroupBy(static r => r.Key.Kind).OrderBy(static g => g.Key, StringComparer.Ordinal))
+        {
+            Sample(page, $"mesh_rules{{kind=\"{kind.Key}\"}}", kind.Count());
+        }
+
+        Family(page, "mesh_rejected_writes_total", "counter", "Writes of rules that the API refused.");
+        Sample(page, "mesh_rejected_writes_total", stats.RejectedWrites);
+        Family(page, "mesh_store_revision", "gauge", "Revision of the rule store.");
+        Sample(page, "mesh_store_revision", rules.Revision);
+        return page.ToString();
+    }
+
+    private static void Family(StringBuilder page, string name, string type, string help) =>
+        page.Append($"# HELP {name} {help}\n# TYPE {name} {type}\n");
+
+    private static void Sample(StringBuilder page, string series, long value) => page.Append(CultureInfo.InvariantCulture, $"{series} {value}\n");
+
+    private void Latency(StringBuilder page)
+    {
+        const string Name = "mesh_push_ack_seconds";
+        (long[] counts, double sum) = stats.Latency;
+        Family(page, Name, "histogram", "Time from a push to the sidecar's answer.");
+        long cumulated = 0;
+        for (int i = 0; i < counts.Length; i++)
+        {
+            cumulated += counts[i];
+            string bound = i < PushStats.LatencyBounds.Length ? PushStats.LatencyBounds[i].ToString(CultureInfo.InvariantCulture) : "+Inf";
+            Sample(page, $"{Name}_bucket{{le=\"{bound}\"}}", cumulated);
+        }
+
+        page.Append(CultureInfo.InvariantCulture, $"{Name}_sum {sum}\n");
+        Sample(page, $"{Name}_count", cumulated);
+    }
+}

@@ -1,0 +1,55 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Globalization;
+using System.Net;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>One option: name, word for its value, line of the help, and how a text becomes part of the options (null: the text is wrong).</summary>
+/// <param name="Name">With dashes.</param>
+/// <param name="Value">What to write after it.</param>
+/// <param name="Help">One line.</param>
+/// <param name="Take">Takes the text.</param>
+internal sealed record OptionRow(string Name, string Value, string Help, Func<ServeOptions, string, ServeOptions?> Take)
+{
+    /// <summary>All options of <c>serve</c>; parsing, environment and help go by it.</summary>
+    public static IReadOnlyList<OptionRow> All { get; } =
+    [
+        new("--listen", "IP:PORT", "API and sidecar stream (127.0.0.1:15010)",
+            static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { Listen = at } : null),
+        new("--metrics-listen", "IP:PORT", "/metrics, /healthz, /readyz (127.0.0.1:15014)",
+            static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { MetricsListen = at } : null),
+        new("--data", "DIR", "folder that keeps the rules ($XDG_STATE_HOME/mesh, else ~/.local/state/mesh)",
+            static (o, v) => o with { Data = v }),
+        new("--tls-cert", "FILE", "certificate chain, PEM; needed on any address but loopback",
+            static (o, v) => o with { TlsCert = v }),
+        new("--tls-key", "FILE", "its key, PEM", static (o, v) => o with { TlsKey = v }),
+        new("--token-file", "FILE", "token that every request must bear; read again when the file changes",
+            static (o, v) => o with { TokenFile = v }),
+    ];
+
+    /// <summary>The environment variable read when the option is not given: <c>MESH_TOKEN_FILE</c>.</summary>
+    public string Variable { get; } = "MESH_" + Name[2..].ToUpperInvariant().Replace('-', '_');
+
+    private static bool TryAddress(string text, [NotNullWhen(true)] out IPEndPoint? address)
+    {
+        address = null;
+        int colon = text.LastIndexOf(':');
+        if (colon <= 0 || !ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port))
+        {
+            return false;
+        }
+
+        string host = text[..colon];
+        bool isBracketed = host is ['[', .., ']'];
+        if (host == "localhost")
+        {
+            address = new IPEndPoint(IPAddress.Loopback, port);
+        }
+        else if (IPAddress.TryParse(isBracketed ? host[1..^1] : host, out IPAddress? ip) && host.Contains(':', StringComparison.Ordinal) == isBracketed)
+        {
+            address = new IPEndPoint(ip, port);
+        }
+
+        return address is not null;
+    }
+}

@@ -1,0 +1,28 @@
+using System.Net;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>Options of <c>serve</c>, with the defaults.</summary>
+internal sealed record ServeOptions
+{
+    /// <summary>Where the API and the sidecar stream listen.</summary>
+    public IPEndPoint Listen { get; init; } = new(IPAddress.Loopback, 15010);
+
+    /// <summary>Where metrics and health listen; null until <see cref="CommandLine"/> has completed the options.</summary>
+    public IPEndPoint? MetricsListen { get; init; }
+
+    /// <summary>Folder of the rules.</summary>
+    public string Data { get; init; } = "";
+
+    /// <summary>PEM file of the server's certificate chain, or null.</summary>
+    public string? TlsCert { get; init; }
+
+    /// <summary>PEM file of its key, or null.</summary>
+    public string? TlsKey { get; init; }
+
+    /// <summary>File with the token that every request must bear, or null.</summary>
+    public string? TokenFile { get; init; }
+
+    /// <summary>True when the API is guarded by TLS and token rather than by being on loopback.</summary>
+    public bool IsGuarded => TokenFile is not null;
+}

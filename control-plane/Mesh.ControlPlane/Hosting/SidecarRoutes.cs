@@ -1,0 +1,161 @@
+using System.Text.Json;
+using Mesh.ControlPlane.Push;
+using Mesh.ControlPlane.Registry;
+using Mesh.ControlPlane.Status;
+using Mesh.Rules.Wire;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>The calls of a sidecar: register, stream, ack, report, leave.</summary>
+/// <param name="registry">Who is there.</param>
+/// <param name="hub">What to push.</param>
+/// <param name="status">Told of every answer.</param>
+/// <param name="stats">Counters.</param>
+/// <param name="time">Clock.</param>
+internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, TimeProvider time)
+{
+    /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
+    public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
+
+    /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
+    public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
+    {
+        routes.MapPost("/mesh/v1/sidecars", RegisterAsync);
+        routes.MapDelete("/mesh/v1/sidecars/{id}", LeaveAsync);
+        routes.MapPost("/mesh/v1/sidecars/{id}/ack", AckAsync);
+        routes.MapPost("/mesh/v1/sidecars/{id}/report", ReportAsync);
+        routes.MapGet("/mesh/v1/sidecars/{id}/stream", context => StreamAsync(context, stopping));
+    }
+
+    private static string IdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
+
+    private static Task UnknownAsync(HttpContext context) => Answers.TextAsync(
+        context, StatusCodes.Status404NotFound, $"no sidecar '{IdOf(context)}' is registered; register anew with POST /mesh/v1/sidecars");
+
+    private async Task RegisterAsync(HttpContext context)
+    {
+        if (await Answers.BodyAsync(context, WireJson.Default.SidecarRegistration) is not { } registration)
+        {
+            return;
+        }
+
+        (SidecarRegistered? registered, string? problem) = registry.Register(registration);
+        if (registered is null)
+        {
+            await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem!);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status201Created;
+        context.Response.ContentType = "application/json";
+        await JsonSerializer.SerializeAsync(context.Response.Body, registered, WireJson.Default.SidecarRegistered, context.RequestAborted);
+    }
+
+    private Task LeaveAsync(HttpContext context)
+    {
+        if (!registry.Deregister(IdOf(context)))
+        {
+            return UnknownAsync(context);
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        return Task.CompletedTask;
+    }
+
+    private async Task AckAsync(HttpContext context)
+    {
+        if (await Answers.BodyAsync(context, WireJson.Default.SidecarAck) is not { } ack)
+        {
+            return;
+        }
+
+        if (registry.Find(IdOf(context)) is not { } sidecar)
+        {
+            await UnknownAsync(context);
+            return;
+        }
+
+        if (sidecar.Session.Answer(ack) is { } sentAt)
+        {
+            stats.CountAnswer(ack.Accepted, time.GetElapsedTime(sentAt));
+            status.Signal.Set();
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task ReportAsync(HttpContext context)
+    {
+        if (await Answers.BodyAsync(context, WireJson.Default.SidecarReport) is not { } report)
+        {
+            return;
+        }
+
+        if (!registry.TryReport(IdOf(context), report))
+        {
+            await UnknownAsync(context);
+            return;
+        }
+
+        if (registry.Find(IdOf(context))?.Session is { View.Running: null } session && hub.Find(report.Version) is { } content)
+        {
+            session.Resumed(content);
+            status.Signal.Set();
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task StreamAsync(HttpContext context, CancellationToken stopping)
+    {
+        if (registry.Find(IdOf(context)) is not { Session: { } session })
+        {
+            await UnknownAsync(context);
+            return;
+        }
+
+        using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
+        PushStream stream = new(hub, session.Namespace, context.Request.Headers["Last-Event-ID"].ToString());
+        context.Response.ContentType = SseWriter.ContentType;
+        context.Response.Headers.CacheControl = "no-store";
+        session.CountStream(1);
+        try
+        {
+            await context.Response.Body.FlushAsync(end.Token);
+            await FollowAsync(context, session, stream, end.Token);
+        }
+        catch (OperationCanceledException) when (end.IsCancellationRequested)
+        {
+            // The sidecar went away, or this process ends: either way the stream has done its work.
+        }
+        finally
+        {
+            session.CountStream(-1);
+        }
+    }
+
+    private async Task FollowAsync(HttpContext context, PushSession session, PushStream stream, CancellationToken end)
+    {
+        while (!end.IsCancellationRequested)
+        {
+            (MeshContent current, Task changed) = hub.Watch();
+            if (stream.Next(current) is { } next)
+            {
+                session.Sent(next.Content, time.GetTimestamp());
+                stats.CountPush(next.Push.IsFull);
+                SseWriter.WriteEvent(context.Response.BodyWriter, next.Push.Version, SseWriter.PushEvent, PushMessageWriter.Write(next.Push));
+                await context.Response.BodyWriter.FlushAsync(end);
+            }
+
+            await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (!changed.IsCompleted && !end.IsCancellationRequested)
+            {
+                SseWriter.WritePing(context.Response.BodyWriter);
+                await context.Response.BodyWriter.FlushAsync(end);
+            }
+        }
+    }
+}

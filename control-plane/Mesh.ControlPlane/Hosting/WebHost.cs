@@ -1,0 +1,56 @@
+using System.Net;
+using System.Security.Cryptography.X509Certificates;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>Makes the two web applications: Kestrel, routing and a log, and nothing that reads settings behind the options' back.</summary>
+internal static class WebHost
+{
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
+
+    /// <summary>An application on <paramref name="listen"/>, over TLS when there is a certificate.</summary>
+    public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Listen(listen, endpoint =>
+            {
+                if (certificates is { Count: > 0 })
+                {
+                    endpoint.UseHttps(new HttpsConnectionAdapterOptions
+                    {
+                        ServerCertificate = certificates[0],
+                        ServerCertificateChain = [.. certificates.Skip(1)],
+                    });
+                }
+            });
+        });
+        builder.Services.AddRoutingCore();
+        builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
+        builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = DrainTime);
+        builder.Logging.AddProvider(log);
+        return builder.Build();
+    }
+
+    /// <summary>Where it is bound.</summary>
+    public static string AddressOf(WebApplication app) =>
+        app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+
+    /// <summary>Signals are the process's business, not each application's.</summary>
+    private sealed class QuietLifetime : IHostLifetime
+    {
+        public Task WaitForStartAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+
+        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+    }
+}

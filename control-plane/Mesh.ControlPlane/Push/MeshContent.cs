@@ -1,0 +1,18 @@
+using System.Collections.Immutable;
+using Mesh.ControlPlane.Registry;
+using Mesh.Rules.Reading;
+
+namespace Mesh.ControlPlane.Push;
+
+/// <summary>Everything there is to push, at one version. Immutable; two contents share what did not change between them.</summary>
+/// <param name="Version">Epoch of the process, running number, content hash; opaque to sidecars.</param>
+/// <param name="Rules">Rules by identity.</param>
+/// <param name="Registry">Services and endpoints.</param>
+internal sealed record MeshContent(string Version, ImmutableDictionary<RuleKey, ContentRule> Rules, RegistryState Registry)
+{
+    /// <summary>Nothing.</summary>
+    public static MeshContent Empty { get; } = new("", ImmutableDictionary<RuleKey, ContentRule>.Empty, RegistryState.Empty);
+
+    /// <summary>The rules alone, under a version of its own, which no history knows: who holds it still needs the rest.</summary>
+    public MeshContent RulesOnly() => this with { Version = Version + "-rules", Registry = RegistryState.Empty };
+}

@@ -1,0 +1,184 @@
+using System.Collections.Immutable;
+using Mesh.ControlPlane.Push;
+using Mesh.Rules.Wire;
+
+namespace Mesh.ControlPlane.Registry;
+
+/// <summary>
+/// Who is there: sidecars by id, each alive as long as it reports, and the services and endpoints they make up. Learned anew after a restart.
+/// Thread-safe; owns one timer, which is armed for the next lease that could end.
+/// </summary>
+internal sealed class EndpointRegistry : IDisposable
+{
+    /// <summary>How often a sidecar reports.</summary>
+    public static readonly TimeSpan ReportInterval = TimeSpan.FromSeconds(1);
+
+    /// <summary>Silence after which a sidecar's endpoint is gone: three missed reports.</summary>
+    public static readonly TimeSpan Lease = 3 * ReportInterval;
+
+    private readonly TimeProvider _time;
+    private readonly Random _random;
+    private readonly Lock _gate = new();
+    private readonly ITimer _timer;
+    private long _sweepDue;
+    private ImmutableDictionary<string, RegisteredSidecar> _sidecars = ImmutableDictionary<string, RegisteredSidecar>.Empty;
+    private volatile RegistryState _current = RegistryState.Empty;
+
+    /// <summary>An empty registry.</summary>
+    public EndpointRegistry(TimeProvider time, Random random)
+    {
+        _time = time;
+        _random = random;
+        _timer = time.CreateTimer(static me => ((EndpointRegistry)me!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Raised after services, endpoints or the set of sidecars changed; on the thread that changed them, outside the lock.</summary>
+    public event Action? Changed;
+
+    /// <summary>Services and endpoints now.</summary>
+    public RegistryState Current => _current;
+
+    /// <summary>All sidecars now.</summary>
+    public IReadOnlyCollection<RegisteredSidecar> Sidecars => [.. Volatile.Read(ref _sidecars).Values];
+
+    /// <summary>The sidecar of that id, or null.</summary>
+    public RegisteredSidecar? Find(string id) => Volatile.Read(ref _sidecars).GetValueOrDefault(id);
+
+    /// <summary>
+    /// Takes a sidecar in; a former one of the same id is replaced. If it is the same process that comes again, it keeps its session.
+    /// </summary>
+    /// <returns>Its id, or what is wrong with the registration.</returns>
+    public (SidecarRegistered? Registered, string? Problem) Register(SidecarRegistration registration)
+    {
+        if (RegistrationCheck.Problem(registration) is { } problem)
+        {
+            return (null, problem);
+        }
+
+        string id;
+        lock (_gate)
+        {
+            id = registration.Node ?? NewIdLocked(registration.Service);
+            RegisteredSidecar? former = _sidecars.GetValueOrDefault(id);
+            bool isSameProcess = former is not null && former.Registration.StartedAt == registration.StartedAt
+                && former.Registration.Address == registration.Address && former.Registration.Namespace == registration.Namespace;
+            PushSession session = isSameProcess ? former!.Session : new PushSession(id, registration.Namespace);
+            ReplaceLocked(_sidecars.SetItem(id, new RegisteredSidecar(id, registration, session, _time.GetTimestamp())));
+        }
+
+        Changed?.Invoke();
+        return (new SidecarRegistered(id, (int)ReportInterval.TotalMilliseconds, (int)Lease.TotalMilliseconds), null);
+    }
+
+    /// <summary>Takes a report; false when the sidecar is not known and must register anew.</summary>
+    public bool TryReport(string id, SidecarReport report)
+    {
+        bool isChanged;
+        lock (_gate)
+        {
+            if (!_sidecars.TryGetValue(id, out RegisteredSidecar? sidecar))
+            {
+                return false;
+            }
+
+            isChanged = sidecar.IsReady != report.Ready || sidecar.ReportedVersion != report.Version;
+            RegisteredSidecar next = sidecar with { LastSeen = _time.GetTimestamp(), IsReady = report.Ready, ReportedVersion = report.Version };
+            ImmutableDictionary<string, RegisteredSidecar> sidecars = _sidecars.SetItem(id, next);
+            if (isChanged)
+            {
+                ReplaceLocked(sidecars);
+            }
+            else
+            {
+                Volatile.Write(ref _sidecars, sidecars);
+            }
+        }
+
+        if (isChanged)
+        {
+            Changed?.Invoke();
+        }
+
+        return true;
+    }
+
+    /// <summary>Takes a sidecar out; false when it is not known.</summary>
+    public bool Deregister(string id)
+    {
+        lock (_gate)
+        {
+            if (!_sidecars.ContainsKey(id))
+            {
+                return false;
+            }
+
+            ReplaceLocked(_sidecars.Remove(id));
+        }
+
+        Changed?.Invoke();
+        return true;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _timer.Dispose();
+
+    /// <summary>Takes out every sidecar whose lease has ended. Called by the timer.</summary>
+    internal void Sweep()
+    {
+        bool isChanged;
+        lock (_gate)
+        {
+            // If this runs late, the process itself stood still (suspended, starved) and could not hear anybody: that silence is no evidence.
+            TimeSpan late = _time.GetElapsedTime(_sweepDue);
+            long deaf = late > ReportInterval ? Ticks(late) : 0;
+            ImmutableDictionary<string, RegisteredSidecar> alive = _sidecars;
+            foreach ((string id, RegisteredSidecar sidecar) in _sidecars)
+            {
+                long lastSeen = sidecar.LastSeen + deaf;
+                alive = _time.GetElapsedTime(lastSeen) >= Lease ? alive.Remove(id)
+                    : deaf > 0 ? alive.SetItem(id, sidecar with { LastSeen = lastSeen })
+                    : alive;
+            }
+
+            isChanged = alive.Count != _sidecars.Count;
+            ReplaceLocked(alive);
+        }
+
+        if (isChanged)
+        {
+            Changed?.Invoke();
+        }
+    }
+
+    private void ReplaceLocked(ImmutableDictionary<string, RegisteredSidecar> sidecars)
+    {
+        Volatile.Write(ref _sidecars, sidecars);
+        _current = RegistryState.From(sidecars.Values, _current);
+        if (sidecars.IsEmpty)
+        {
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            return;
+        }
+
+        // The oldest may have reported again by then; the sweep then only arms the timer once more.
+        TimeSpan left = Lease - _time.GetElapsedTime(sidecars.Values.Min(static s => s.LastSeen));
+        left = left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
+        _sweepDue = _time.GetTimestamp() + Ticks(left);
+        _timer.Change(left, Timeout.InfiniteTimeSpan);
+    }
+
+    private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);
+
+    private string NewIdLocked(string service)
+    {
+        const string Letters = "bcdfghjklmnpqrstvwxz2456789"; // as Kubernetes' suffixes: no vowels, so no words
+        string id;
+        do
+        {
+            id = $"{service}-{_random.GetString(Letters, 5)}";
+        }
+        while (_sidecars.ContainsKey(id));
+
+        return id;
+    }
+}

@@ -1,0 +1,98 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Push;
+using Mesh.ControlPlane.Registry;
+using Mesh.ControlPlane.Store;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.ControlPlane.Status;
+
+/// <summary>
+/// Keeps the status of every rule up to date: after each answer of a sidecar, each change of a rule, each coming and going. A status says the
+/// same for the same facts, so writing it does not set off another round. <see cref="RunAsync"/> runs once; <see cref="Signal"/> may be set by anybody.
+/// </summary>
+internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry registry, TimeProvider time, ILogger<StatusWriter> logger)
+{
+    private readonly Dictionary<RuleKey, (string Uid, long Generation, ImmutableArray<SidecarFinding> Warnings)> _warnings = [];
+
+    /// <summary>Something happened that a status may depend on.</summary>
+    public ChangeSignal Signal { get; } = new();
+
+    /// <summary>Writes until <paramref name="stop"/>.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        registry.Changed += Signal.Set;
+        Task store = FollowStoreAsync(stop);
+        Debouncer debouncer = new(Signal, time);
+        while (!stop.IsCancellationRequested)
+        {
+            await debouncer.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            try
+            {
+                WriteAll();
+            }
+#pragma warning disable CA1031 // A background loop: one object that trips a bug must not leave all others without status.
+            catch (Exception error)
+#pragma warning restore CA1031
+            {
+                LogFailed(error);
+            }
+        }
+
+        registry.Changed -= Signal.Set;
+        await store;
+    }
+
+    /// <summary>Writes every status that is not as it should be.</summary>
+    internal void WriteAll()
+    {
+        RuleStoreState rules = store.Current;
+        List<PushSession> sessions = [.. registry.Sidecars.Select(static s => s.Session)];
+        DateTimeOffset now = time.GetUtcNow();
+        foreach (StoredRule rule in rules.Rules.Values)
+        {
+            JsonObject status = RuleStatus.Of(rule, Warnings(rule), sessions, now);
+            if (!JsonNode.DeepEquals(status, rule.Object["status"]))
+            {
+                store.TrySetStatus(rule.Key, ContentRule.UidOf(rule), status); // gone meanwhile: nothing to write
+            }
+        }
+
+        foreach (RuleKey gone in _warnings.Keys.Where(key => !rules.Rules.ContainsKey(key)).ToArray())
+        {
+            _warnings.Remove(gone);
+        }
+    }
+
+    private ImmutableArray<SidecarFinding> Warnings(StoredRule rule)
+    {
+        string uid = ContentRule.UidOf(rule);
+        if (_warnings.TryGetValue(rule.Key, out var known) && known.Uid == uid && known.Generation == rule.Document.Generation)
+        {
+            return known.Warnings;
+        }
+
+        ImmutableArray<SidecarFinding> warnings =
+        [
+            .. RuleReader.ReadJson(rule.Object, "").Diagnostics
+                .Select(d => new SidecarFinding(rule.Key.ToString(), d.Severity == Mesh.Rules.Validation.Severity.Error ? "error" : "warning", d.Path, d.Message)),
+        ];
+        _warnings[rule.Key] = (uid, rule.Document.Generation, warnings);
+        return warnings;
+    }
+
+    private async Task FollowStoreAsync(CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            long revision = store.Current.Revision;
+            Signal.Set();
+            await store.WaitForChangeAsync(revision, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected: not every status could be written")]
+    private partial void LogFailed(Exception error);
+}

@@ -1,0 +1,115 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>One port of one host, from a registration or a service entry, as one proxy sees it.</summary>
+/// <param name="Host">Full host, lower case.</param>
+/// <param name="Name">Service name for metrics.</param>
+/// <param name="Namespace">Namespace of the service.</param>
+/// <param name="Port">Service port.</param>
+/// <param name="IsHttp">HTTP is routed by host; all else is bytes.</param>
+/// <param name="Domains">Names under which HTTP callers know it.</param>
+/// <param name="Listeners">IPs to listen on for TCP callers; empty when there is no such listener.</param>
+/// <param name="Source">Rule it comes from, or null for a registered service.</param>
+/// <param name="Endpoints">Endpoints with the labels that subsets select by.</param>
+internal sealed record ServicePortModel(
+    string Host,
+    string Name,
+    string Namespace,
+    int Port,
+    bool IsHttp,
+    ImmutableArray<string> Domains,
+    ImmutableArray<string> Listeners,
+    RuleKey? Source,
+    ImmutableArray<LabelledEndpoint> Endpoints);
+
+/// <summary>An endpoint and its labels.</summary>
+internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSortedDictionary<string, string> Labels);
+
+/// <summary>Collects the service ports that a proxy can see. Pure.</summary>
+internal static class ServiceModel
+{
+    /// <summary>Registered services first, in order of host, then service entries from the oldest on.</summary>
+    public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules)
+    {
+        foreach (MeshService service in view.Services.Values.OrderBy(static s => s.Host, StringComparer.Ordinal))
+        {
+            ImmutableArray<MeshEndpoint> endpoints = view.Endpoints.GetValueOrDefault(service.Host, []);
+            foreach (MeshServicePort port in service.Ports)
+            {
+                yield return Registered(proxy, service, port, endpoints);
+            }
+        }
+
+        foreach (RuleDocument document in rules.ServiceEntries)
+        {
+            ServiceEntry entry = (ServiceEntry)document.Spec;
+            if (!RuleSet.IsVisible(entry.ExportTo, document.Key.Namespace, proxy.Namespace))
+            {
+                continue;
+            }
+
+            foreach (ServicePort port in entry.Ports)
+            {
+                foreach (string host in entry.Hosts)
+                {
+                    yield return Entry(document.Key, entry, port, host.ToLowerInvariant());
+                }
+            }
+        }
+    }
+
+    private static ServicePortModel Registered(ProxyIdentity proxy, MeshService service, MeshServicePort port, ImmutableArray<MeshEndpoint> endpoints)
+    {
+        string name = service.Host.Split('.')[0];
+        ImmutableArray<string> domains =
+        [
+            service.Host, $"{name}.{service.Namespace}", $"{name}.{service.Namespace}.svc",
+            .. service.Namespace == proxy.Namespace ? (string[])[name] : [], // a short name is a service of the caller's own namespace
+        ];
+        ImmutableArray<LabelledEndpoint> own =
+        [
+            .. endpoints.Where(e => e.ServicePort == port.Number).OrderBy(static e => e.Address, StringComparer.Ordinal)
+                .Select(e => new LabelledEndpoint(new EndpointConfig(e.Address, 1, e.Zone, e.Workload, service.Namespace, e.Version), e.Labels)),
+        ];
+        return new(service.Host, name, service.Namespace, port.Number, IsHttp(port.Protocol), domains, [], null, own);
+    }
+
+    private static ServicePortModel Entry(RuleKey key, ServiceEntry entry, ServicePort port, string host)
+    {
+        bool isHttp = IsHttp(port.Protocol);
+        ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
+        ImmutableArray<string> listeners = isHttp ? [] : addresses.IsEmpty ? ["127.0.0.1"] : addresses;
+        ImmutableArray<LabelledEndpoint> endpoints = entry.Resolution == "STATIC" ? [.. Static(key, entry, port)] : [];
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints);
+    }
+
+    private static IEnumerable<LabelledEndpoint> Static(RuleKey key, ServiceEntry entry, ServicePort port)
+    {
+        List<LabelledEndpoint> all = [];
+        foreach (WorkloadEntry endpoint in entry.Endpoints)
+        {
+            int number = port.Name is { } name && endpoint.Ports.TryGetValue(name, out int own) ? own : port.TargetPort ?? port.Number ?? 0;
+            if (number is > 0 and < 65536 && ClusterCompiler.TryEndpointAddress(endpoint.Address, number, out string address))
+            {
+                EndpointConfig config = new(
+                    address, Math.Max(1, endpoint.Weight ?? 1), endpoint.Locality ?? "", endpoint.Labels.GetValueOrDefault("app", "unknown"), key.Namespace,
+                    endpoint.Labels.GetValueOrDefault("version", "latest"));
+                all.Add(new LabelledEndpoint(config, endpoint.Labels));
+            }
+        }
+
+        return all.OrderBy(static e => e.Endpoint.Address, StringComparer.Ordinal);
+    }
+
+    private static bool IsHttp(string? protocol) => protocol?.ToUpperInvariant() is "HTTP" or "HTTP2" or "GRPC" or "GRPC-WEB";
+
+    private static string Bracketed(string address) => address.Contains(':') ? string.Create(CultureInfo.InvariantCulture, $"[{address}]") : address;
+}

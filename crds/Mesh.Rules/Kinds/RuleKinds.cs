@@ -1,0 +1,99 @@
+using System.Collections.Immutable;
+using System.Text.Json.Nodes;
+using Mesh.Rules.Schema;
+using Mesh.Rules.Validation;
+
+namespace Mesh.Rules.Kinds;
+
+/// <summary>The list of rule kinds; reading, the API, the store and the CRDs all go by it. Immutable.</summary>
+public static class RuleKinds
+{
+    private static readonly ImmutableArray<string> Versions = ["v1", "v1alpha3", "v1beta1"];
+    private static readonly ImmutableArray<string> IstioCategories = ["istio-io", "networking-istio-io"];
+
+    /// <summary>Policy for traffic to a host.</summary>
+    public static RuleKind DestinationRule { get; } = Networking(
+        "DestinationRule",
+        "destinationrules",
+        "dr",
+        "What a caller's sidecar does with traffic to one host: limits, outlier detection, load balancing, TLS.",
+        [new PrinterColumn("Host", "string", ".spec.host", "The service the rule is about")],
+        Kinds.DestinationRule.Schema,
+        DestinationRuleCheck.Check);
+
+    /// <summary>A service that the registry does not know.</summary>
+    public static RuleKind ServiceEntry { get; } = Networking(
+        "ServiceEntry",
+        "serviceentries",
+        "se",
+        "A service that the registry does not know by itself.",
+        [
+            new PrinterColumn("Hosts", "string", ".spec.hosts", "Host names of the service"),
+            new PrinterColumn("Location", "string", ".spec.location", "Inside the mesh or outside: MESH_EXTERNAL or MESH_INTERNAL"),
+            new PrinterColumn("Resolution", "string", ".spec.resolution", "How endpoints are found: NONE, STATIC, DNS and others"),
+        ],
+        Kinds.ServiceEntry.Schema,
+        ServiceEntryCheck.Check);
+
+    /// <summary>All kinds.</summary>
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry];
+
+    /// <summary>The kind of that group, served version and kind, or null.</summary>
+    public static RuleKind? Find(string group, string version, string kind) =>
+        All.FirstOrDefault(candidate => candidate.Group == group && candidate.Kind == kind && candidate.Versions.Contains(version));
+
+    /// <summary>The kind of that group and plural, or null.</summary>
+    public static RuleKind? FindByPlural(string group, string plural) =>
+        All.FirstOrDefault(candidate => candidate.Group == group && candidate.Plural == plural);
+
+    private static RuleKind Networking<T>(
+        string kind,
+        string plural,
+        string shortName,
+        string description,
+        ImmutableArray<PrinterColumn> columns,
+        ObjectSchema<T> spec,
+        Action<T, Cursor> check)
+        where T : class, new() =>
+        new()
+        {
+            Group = "networking.istio.io",
+            Versions = Versions,
+            StorageVersion = "v1",
+            Kind = kind,
+            Plural = plural,
+            Singular = kind.ToLowerInvariant(),
+            ShortNames = [shortName],
+            Categories = IstioCategories,
+            Columns = columns,
+            Description = description,
+            OpenApiSchema = () => WholeObject(description, spec.OpenApi()),
+            ReadSpec = (node, at) =>
+            {
+                if (!spec.TryRead(node, at, out T value))
+                {
+                    return null;
+                }
+
+                check(value, at);
+                return value;
+            },
+        };
+
+    private static JsonObject WholeObject(string description, JsonObject spec) => new()
+    {
+        ["description"] = description,
+        ["type"] = "object",
+        ["properties"] = new JsonObject
+        {
+            ["apiVersion"] = Text("Group and version of this object."),
+            ["kind"] = Text("Kind of this object."),
+            ["metadata"] = new JsonObject { ["type"] = "object" },
+            ["spec"] = spec,
+            ["status"] = new JsonObject { ["type"] = "object", ["x-kubernetes-preserve-unknown-fields"] = true },
+        },
+        ["required"] = new JsonArray("spec"),
+    };
+
+    private static JsonObject Text(string description) => new() { ["description"] = description, ["type"] = "string" };
+}

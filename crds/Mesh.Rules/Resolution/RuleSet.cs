@@ -1,0 +1,88 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+
+namespace Mesh.Rules.Resolution;
+
+/// <summary>All accepted rules, indexed for lookup by namespace and host. Immutable.</summary>
+public sealed class RuleSet
+{
+    /// <summary>Namespace whose exported rules apply where no nearer one does.</summary>
+    public const string RootNamespace = "istio-system";
+
+    private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
+
+    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, ImmutableArray<RuleDocument> serviceEntries)
+    {
+        _byNamespace = byNamespace;
+        ServiceEntries = serviceEntries;
+    }
+
+    /// <summary>Service entries, oldest first.</summary>
+    public ImmutableArray<RuleDocument> ServiceEntries { get; }
+
+    /// <summary>Indexes <paramref name="rules"/>.</summary>
+    public static RuleSet Create(IEnumerable<RuleDocument> rules)
+    {
+        RuleDocument[] all = [.. rules];
+        ImmutableDictionary<string, NamespaceRules> byNamespace = all
+            .Where(static r => r.Spec is DestinationRule)
+            .GroupBy(static r => r.Key.Namespace)
+            .ToImmutableDictionary(static g => g.Key, static g => new NamespaceRules(g.Key, g));
+        ImmutableArray<RuleDocument> entries =
+        [
+            .. all.Where(static r => r.Spec is ServiceEntry)
+                .OrderBy(static r => r.CreationTimestamp ?? DateTimeOffset.MaxValue)
+                .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
+                .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
+        ];
+        return new RuleSet(byNamespace, entries);
+    }
+
+    /// <summary>Whether something with this exportTo, in <paramref name="ownNamespace"/>, is visible in <paramref name="clientNamespace"/>.</summary>
+    public static bool IsVisible(ImmutableArray<string> exportTo, string ownNamespace, string clientNamespace) =>
+        exportTo.IsEmpty || exportTo.Contains("*") || exportTo.Contains(clientNamespace) || (ownNamespace == clientNamespace && exportTo.Contains("."));
+
+    /// <summary>The merged rules of a namespace; empty when it has none.</summary>
+    internal NamespaceRules Of(string ruleNamespace) => _byNamespace.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
+
+    /// <summary>Every merged rule.</summary>
+    internal IEnumerable<EffectiveRule> AllEffective() => _byNamespace.Values.SelectMany(static n => n.All);
+}
+
+/// <summary>Merged destination rules of one namespace, the most specific host first.</summary>
+internal sealed class NamespaceRules
+{
+    private readonly ImmutableDictionary<string, ImmutableArray<EffectiveRule>> _exact;
+    private readonly ImmutableArray<KeyValuePair<string, ImmutableArray<EffectiveRule>>> _wildcards;
+
+    public NamespaceRules(string ruleNamespace, IEnumerable<RuleDocument> rules)
+    {
+        ImmutableDictionary<string, ImmutableArray<EffectiveRule>> byHost = rules
+            .GroupBy(r => HostMatch.Expand(((DestinationRule)r.Spec).Host ?? "", ruleNamespace))
+            .ToImmutableDictionary(static g => g.Key, g => DestinationRuleMerge.Merge(ruleNamespace, g.Key, g));
+        _exact = byHost;
+        _wildcards = [.. byHost.Where(static h => h.Key.StartsWith('*')).OrderByDescending(static h => h.Key.Length).ThenBy(static h => h.Key, StringComparer.Ordinal)];
+    }
+
+    public static NamespaceRules Empty { get; } = new("", []);
+
+    public IEnumerable<EffectiveRule> All => _exact.Values.SelectMany(static r => r);
+
+    /// <summary>Candidates for <paramref name="host"/>: its exact rules, then wildcards from the longest suffix on.</summary>
+    public IEnumerable<ImmutableArray<EffectiveRule>> For(string host)
+    {
+        if (_exact.TryGetValue(host, out ImmutableArray<EffectiveRule> exact))
+        {
+            yield return exact;
+        }
+
+        foreach ((string pattern, ImmutableArray<EffectiveRule> rules) in _wildcards)
+        {
+            if (pattern != host && HostMatch.Matches(pattern, host))
+            {
+                yield return rules;
+            }
+        }
+    }
+}

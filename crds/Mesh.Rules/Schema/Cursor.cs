@@ -1,0 +1,63 @@
+using Mesh.Rules.Validation;
+
+namespace Mesh.Rules.Schema;
+
+/// <summary>A place in a document plus the list that collects every finding. Passed down by value; one reading, one thread.</summary>
+internal readonly struct Cursor
+{
+    private readonly List<Diagnostic> _sink;
+    private readonly int _line;
+    private readonly int _column;
+
+    public Cursor(string path, RuleNode? node, List<Diagnostic> sink)
+        : this(path, node, node?.Line ?? 0, node?.Column ?? 0, sink)
+    {
+    }
+
+    private Cursor(string path, RuleNode? node, int line, int column, List<Diagnostic> sink)
+    {
+        Path = path;
+        Node = node;
+        _line = line;
+        _column = column;
+        _sink = sink;
+    }
+
+    public string Path { get; }
+
+    /// <summary>What stands here; null when nothing was written.</summary>
+    public RuleNode? Node { get; }
+
+    /// <summary>True for a written object without any field: <c>tcp: {}</c>.</summary>
+    public bool IsEmptyMap => Node is { Kind: RuleNodeKind.Map, Fields: [] };
+
+    /// <summary>The place of a field. A field that was not written stands where its object does.</summary>
+    public Cursor Field(string name)
+    {
+        string path = Path.Length == 0 ? name : $"{Path}.{name}";
+        return Node?.Find(name) is { } field
+            ? new Cursor(path, field.Value, field.Line, field.Column, _sink)
+            : new Cursor(path, null, _line, _column, _sink);
+    }
+
+    /// <summary>The place of a list item.</summary>
+    public Cursor Item(int index)
+    {
+        string path = $"{Path}[{index}]";
+        return Node is { } node && index < node.Items.Length
+            ? new Cursor(path, node.Items[index], _sink)
+            : new Cursor(path, null, _line, _column, _sink);
+    }
+
+    public void Error(string message, DiagnosticCode code = DiagnosticCode.Invalid) =>
+        _sink.Add(new Diagnostic(Severity.Error, code, Path, _line, _column, message));
+
+    public void Warn(string message, DiagnosticCode code = DiagnosticCode.Advice) =>
+        _sink.Add(new Diagnostic(Severity.Warning, code, Path, _line, _column, message));
+
+    /// <summary>Warns that what stands here is accepted without effect.</summary>
+    public void NotEnforced(string what) => Warn($"accepted but not enforced yet: {what}", DiagnosticCode.NotEnforced);
+
+    /// <summary>Reports a value of the wrong type.</summary>
+    public void TypeError(string message) => Error(message, DiagnosticCode.TypeInvalid);
+}

@@ -1,0 +1,54 @@
+using System.Collections.Immutable;
+using System.Net;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Config;
+
+/// <summary>What would make a snapshot impossible to run. The compiler never makes such a one; a damaged or foreign one is refused whole. Pure.</summary>
+internal static class SnapshotCheck
+{
+    /// <summary>The problems, each naming its place; empty when the snapshot can run.</summary>
+    public static IReadOnlyList<string> FindErrors(ProxySnapshot snapshot)
+    {
+        List<string> errors = [];
+        foreach ((string key, ClusterConfig config) in snapshot.Clusters)
+        {
+            if (key != config.Name)
+            {
+                errors.Add($"clusters[{key}]: its name is '{config.Name}'; key and name must be the same");
+            }
+        }
+
+        foreach ((string cluster, ImmutableArray<EndpointConfig> endpoints) in snapshot.Endpoints)
+        {
+            RequireCluster(snapshot, cluster, $"endpoints[{cluster}]", errors);
+            foreach (EndpointConfig endpoint in endpoints)
+            {
+                if (!IPEndPoint.TryParse(endpoint.Address, out IPEndPoint? parsed) || parsed.Port == 0)
+                {
+                    errors.Add($"endpoints[{cluster}]: '{endpoint.Address}' is not an address; write ip:port, for example 10.0.0.1:8080");
+                }
+            }
+        }
+
+        foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
+        {
+            RequireCluster(snapshot, host.Cluster, $"routes[{host.Name}]", errors);
+        }
+
+        foreach (ListenerConfig listener in snapshot.Listeners)
+        {
+            RequireCluster(snapshot, listener.Cluster, $"listeners[{listener.Name}]", errors);
+        }
+
+        return errors;
+    }
+
+    private static void RequireCluster(ProxySnapshot snapshot, string cluster, string place, List<string> errors)
+    {
+        if (!snapshot.Clusters.ContainsKey(cluster))
+        {
+            errors.Add($"{place}: there is no cluster '{cluster}' in the snapshot");
+        }
+    }
+}

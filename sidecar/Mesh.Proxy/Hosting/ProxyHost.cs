@@ -1,0 +1,149 @@
+using System.Net;
+using Mesh.Proxy.Config;
+using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
+using Mesh.Proxy.Upstream;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+
+namespace Mesh.Proxy.Hosting;
+
+/// <summary>
+/// The whole data plane: transport, listeners, clusters, applier, put together by hand. Start binds the two fixed listeners; snapshots come through
+/// <see cref="Applier"/>; a drain ends it. Thread-safe but for start and dispose.
+/// </summary>
+public sealed class ProxyHost : IAsyncDisposable
+{
+    private static readonly TimeSpan DrainPoll = TimeSpan.FromMilliseconds(20);
+
+    private readonly ProxyOptions _options;
+    private readonly ProxyContext _context;
+    private readonly ConnectionRegistry _registry = new();
+    private readonly ConnectionDispatcher _dispatcher;
+    private readonly BackgroundWork _background;
+    private readonly SocketUpstreamConnector _connector;
+    private readonly IConnectionListenerFactory _transport;
+    private readonly List<Listener> _fixed = [];
+
+    /// <summary>Puts the parts together; nothing is bound yet.</summary>
+    /// <param name="runtime">Clock, chance, log.</param>
+    /// <param name="options">Addresses.</param>
+    /// <param name="stats">Process counters.</param>
+    /// <param name="sink">Told of every finished request.</param>
+    /// <param name="onEjection">Told of every ejection and return; must not block or throw.</param>
+    public ProxyHost(ProxyRuntime runtime, ProxyOptions options, ProxyStats stats, IRequestSink sink, Action<EjectionEvent> onEjection)
+    {
+        _options = options;
+        // Inline: what reads from a connection goes on where its bytes arrived. A write buffer of one byte: a finished flush has left for the kernel.
+        _transport = new SocketTransportFactory(
+            Options.Create(new SocketTransportOptions { IOQueueCount = 0, UnsafePreferInlineScheduling = true, MaxWriteBufferSize = 1 }), runtime.Loggers);
+        _connector = new SocketUpstreamConnector(runtime.Loggers);
+        _background = new BackgroundWork(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
+        Clusters = new ClusterManager(runtime, _connector, onEjection, stats);
+        Applier = new SnapshotApplier(Clusters, null, runtime, stats);
+        _context = new ProxyContext
+        {
+            Runtime = runtime,
+            Clusters = Clusters,
+            Stats = stats,
+            Sink = sink,
+            Routes = () => Applier.State.Routes,
+            OwnAddresses = OwnAddresses,
+        };
+        _dispatcher = new ConnectionDispatcher(_context, _registry);
+        Listeners = new ListenerManager(_transport, _dispatcher, _background, stats.Outbound);
+        Applier.Listeners = Listeners;
+    }
+
+    /// <summary>Clusters in force.</summary>
+    public ClusterManager Clusters { get; }
+
+    /// <summary>The door for snapshots.</summary>
+    public SnapshotApplier Applier { get; }
+
+    /// <summary>TCP listeners of service entries.</summary>
+    public ListenerManager Listeners { get; }
+
+    /// <summary>Snapshot and routes in force.</summary>
+    public ProxyState State => Applier.State;
+
+    /// <summary>Bound outbound address; null before start or when there is none.</summary>
+    public IPEndPoint? Outbound { get; private set; }
+
+    /// <summary>Bound inbound address; null before start or when there is none.</summary>
+    public IPEndPoint? Inbound { get; private set; }
+
+    /// <summary>True from the beginning of a drain.</summary>
+    public bool IsDraining => _context.IsDraining;
+
+    /// <summary>Client connections now.</summary>
+    public int Connections => _registry.Count;
+
+    /// <summary>Binds the outbound and the inbound listener.</summary>
+    /// <exception cref="IOException">An address cannot be bound; the message names it.</exception>
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (_options.Outbound is { } outbound)
+        {
+            Outbound = await BindAsync(outbound, new ListenerSide(IsInbound: false, null, _context.Stats.Outbound));
+        }
+
+        if (_options.Inbound is { } inbound)
+        {
+            Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster, _context.Stats.Inbound));
+        }
+    }
+
+    /// <summary>Stops accepting, lets requests in flight finish for at most <paramref name="limit"/>, then cuts off the rest.</summary>
+    public async Task DrainAsync(TimeSpan limit)
+    {
+        _context.IsDraining = true;
+        foreach (Listener listener in _fixed)
+        {
+            await listener.UnbindAsync();
+        }
+
+        await Listeners.DisposeAsync();
+        _registry.StopAll();
+        long startedAt = _context.Now;
+        while (_registry.Count > 0 && _context.Since(startedAt) < limit)
+        {
+            await Task.Delay(DrainPoll, _context.Runtime.Time);
+        }
+
+        _registry.AbortAll();
+    }
+
+    /// <summary>Drains without waiting and releases everything.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await DrainAsync(TimeSpan.Zero);
+        foreach (Listener listener in _fixed)
+        {
+            await listener.DisposeAsync();
+        }
+
+        Applier.Dispose();
+        Clusters.Dispose();
+        _connector.Dispose();
+    }
+
+    private async Task<IPEndPoint> BindAsync(IPEndPoint address, ListenerSide side)
+    {
+        Listener listener = await Listener.BindAsync(_transport, address, side, _dispatcher, _background);
+        _fixed.Add(listener);
+        return listener.EndPoint;
+    }
+
+    private List<IPEndPoint> OwnAddresses()
+    {
+        List<IPEndPoint> own = [.. _options.OwnAddresses];
+        own.AddRange(_fixed.Select(static l => l.EndPoint));
+        return own;
+    }
+}

@@ -1,0 +1,19 @@
+using System.Net;
+
+namespace Mesh.Proxy.Hosting;
+
+/// <summary>Where the proxy listens and what stands behind it.</summary>
+public sealed record ProxyOptions
+{
+    /// <summary>Outbound listener; null for none. Port 0 lets the system choose.</summary>
+    public IPEndPoint? Outbound { get; init; }
+
+    /// <summary>Inbound listener; null for none.</summary>
+    public IPEndPoint? Inbound { get; init; }
+
+    /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>.</summary>
+    public string InboundCluster { get; init; } = "";
+
+    /// <summary>Further addresses of this process (admin, health, metrics) that a request must not be proxied to.</summary>
+    public IReadOnlyCollection<IPEndPoint> OwnAddresses { get; init; } = [];
+}

@@ -1,0 +1,44 @@
+using System.Net;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+
+namespace Mesh.Proxy.Http;
+
+/// <summary>What every connection of the process shares. Thread-safe.</summary>
+internal sealed class ProxyContext
+{
+    /// <summary>Clock, chance, log.</summary>
+    public required ProxyRuntime Runtime { get; init; }
+
+    /// <summary>Clusters.</summary>
+    public required ClusterManager Clusters { get; init; }
+
+    /// <summary>Process counters.</summary>
+    public required ProxyStats Stats { get; init; }
+
+    /// <summary>Told of every finished request.</summary>
+    public required IRequestSink Sink { get; init; }
+
+    /// <summary>Routes in force now; captured once a request.</summary>
+    public required Func<RouteTable> Routes { get; init; }
+
+    /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
+    public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }
+
+    /// <summary>True from the beginning of a drain: responses say <c>connection: close</c>.</summary>
+    public bool IsDraining { get; set; }
+
+    /// <summary>Timestamp now.</summary>
+    public long Now => Runtime.Time.GetTimestamp();
+
+    /// <summary>Time since <paramref name="timestamp"/>.</summary>
+    public TimeSpan Since(long timestamp) => Runtime.Time.GetElapsedTime(timestamp);
+}
+
+/// <summary>One side of the sidecar: where its connections come from and where they may go.</summary>
+/// <param name="IsInbound">True in front of the application.</param>
+/// <param name="Cluster">The one cluster of an inbound or TCP listener; null routes by authority.</param>
+/// <param name="Stats">Counters of the side.</param>
+internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats);

@@ -1,0 +1,64 @@
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+
+namespace Mesh.Proxy.Http;
+
+/// <summary>An answer that the proxy gives itself: status, flag, body and details as Envoy's, and the decision behind it. Made only in <see cref="ProxyErrors"/>.</summary>
+/// <param name="Status">HTTP status.</param>
+/// <param name="Flag">Response flag.</param>
+/// <param name="Body">Body text; may be empty.</param>
+/// <param name="Details">Response code details for the access log.</param>
+/// <param name="Decision">Why.</param>
+/// <param name="TransportFailure">The system's words for a failed connection, or null.</param>
+internal readonly record struct ProxyError(
+    int Status, ResponseFlag Flag, string Body, string Details, DecisionRecord Decision, string? TransportFailure = null)
+{
+    /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
+    public bool IsOverload => Flag == ResponseFlag.UO;
+}
+
+/// <summary>The table of local answers (semantics 5.2): one row for each way in which a request ends without its upstream's answer.</summary>
+internal static class ProxyErrors
+{
+    private const string ResetPrefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
+
+    /// <summary>The answer for a rent that gave no connection.</summary>
+    public static ProxyError NoConnection(in RentResult rent) => rent.Status switch
+    {
+        RentStatus.Overflow => Reset(503, ResponseFlag.UO, "overflow", rent.Decision),
+        RentStatus.NoHealthyUpstream => new(503, ResponseFlag.UH, "no healthy upstream", "no_healthy_upstream", rent.Decision),
+        RentStatus.ConnectTimeout => Reset(503, ResponseFlag.UF, "connection timeout", rent.Decision),
+        _ => Reset(503, ResponseFlag.UF, "remote connection failure", rent.Decision, rent.FailureText),
+    };
+
+    /// <summary>The upstream closed or reset before the head of its answer.</summary>
+    public static ProxyError UpstreamClosed() =>
+        Reset(503, ResponseFlag.UC, "connection termination", new DecisionRecord(DecisionReason.UpstreamClosed));
+
+    /// <summary>The upstream's answer breaks HTTP.</summary>
+    public static ProxyError UpstreamProtocol() =>
+        Reset(502, ResponseFlag.UPE, "protocol error", new DecisionRecord(DecisionReason.UpstreamProtocolError));
+
+    /// <summary>A route names a cluster that is not there.</summary>
+    public static ProxyError NoCluster() =>
+        new(503, ResponseFlag.NC, "", "cluster_not_found", new DecisionRecord(DecisionReason.UnknownCluster));
+
+    /// <summary>No service of this name is known (as REGISTRY_ONLY, until outboundTrafficPolicy exists).</summary>
+    public static ProxyError UnknownService() =>
+        new(502, ResponseFlag.None, "", "direct_response", new DecisionRecord(DecisionReason.UnknownService));
+
+    /// <summary>The target is one of this sidecar's own listeners.</summary>
+    public static ProxyError Loop() => new(502, ResponseFlag.None, "", "loop_detected", new DecisionRecord(DecisionReason.Loop));
+
+    /// <summary>The request breaks HTTP.</summary>
+    public static ProxyError BadRequest(int status, string details) =>
+        new(status, ResponseFlag.DPE, "", details, new DecisionRecord(DecisionReason.BadRequest));
+
+    private static ProxyError Reset(int status, ResponseFlag flag, string reason, in DecisionRecord decision, string? failure = null)
+    {
+        string transport = failure is null ? "" : ", transport failure reason: " + failure;
+        string details = failure is null ? reason : reason + "|" + failure;
+        return new ProxyError(
+            status, flag, ResetPrefix + reason + transport, "upstream_reset_before_response_started{" + details.Replace(' ', '_') + "}", decision, failure);
+    }
+}

@@ -1,0 +1,160 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
+using Mesh.Proxy.Infrastructure;
+
+namespace Mesh.Proxy.Http1;
+
+/// <summary>How copying a body ended.</summary>
+internal enum CopyStatus : byte
+{
+    /// <summary>The whole body was copied and sent.</summary>
+    Done,
+
+    /// <summary>The sender closed or reset before the end.</summary>
+    SourceEnded,
+
+    /// <summary>The receiver takes nothing any more.</summary>
+    SinkClosed,
+
+    /// <summary>The chunked coding is broken.</summary>
+    Malformed,
+
+    /// <summary><see cref="BodyCopier.Stop"/> was called.</summary>
+    Stopped,
+}
+
+/// <summary>
+/// Streams one body from pipe to pipe, bytes as they come, counting them. Holds at most what one read gave: back-pressure of the receiver reaches the sender.
+/// Reused from message to message; used by one connection and direction.
+/// </summary>
+internal sealed class BodyCopier
+{
+    private ChunkedScanner _chunks;
+    private BodyFraming _framing;
+    private bool _stripChunks;
+    private long _left;
+    private volatile bool _isStopped;
+
+    /// <summary>Bytes of the body, without chunk framing.</summary>
+    public long PayloadBytes { get; private set; }
+
+    /// <summary>Bytes as they came over the wire.</summary>
+    public long WireBytes { get; private set; }
+
+    /// <summary>Forgets the last body.</summary>
+    public void Reset()
+    {
+        PayloadBytes = WireBytes = 0;
+        _isStopped = false;
+    }
+
+    /// <summary>Ends a copy that waits for the sender: it returns <see cref="CopyStatus.Stopped"/>. Any thread.</summary>
+    public void Stop(PipeReader from)
+    {
+        _isStopped = true;
+        from.CancelPendingRead();
+    }
+
+    /// <summary>Copies a body. What was written to <paramref name="to"/> before goes out together with its first bytes.</summary>
+    /// <param name="from">Sender; bytes after the body stay in it.</param>
+    /// <param name="to">Receiver; null swallows the body.</param>
+    /// <param name="framing">How the end is found.</param>
+    /// <param name="stripChunks">Write the payload only (for HTTP/1.0 receivers).</param>
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    public async ValueTask<CopyStatus> CopyAsync(PipeReader from, PipeWriter? to, BodyFraming framing, bool stripChunks)
+    {
+        _chunks = default;
+        _framing = framing;
+        _stripChunks = stripChunks;
+        _left = framing.Length;
+        while (framing.Kind != BodyKind.None)
+        {
+            if (!SafePipe.TryRead(from, out ReadResult read))
+            {
+                if (to is not null && !await SafePipe.FlushAsync(to))
+                {
+                    return CopyStatus.SinkClosed;
+                }
+
+                read = await SafePipe.ReadAsync(from);
+            }
+
+            SequencePosition consumed = Take(read.Buffer, to, out bool isEnd);
+            SafePipe.Advance(from, read, consumed, isEnd ? consumed : read.Buffer.End);
+            if (_chunks.IsInvalid)
+            {
+                return CopyStatus.Malformed;
+            }
+
+            if (isEnd || (read.IsCompleted && framing.Kind == BodyKind.UntilClose))
+            {
+                break;
+            }
+
+            if (read.IsCompleted)
+            {
+                return CopyStatus.SourceEnded;
+            }
+
+            if (_isStopped)
+            {
+                return CopyStatus.Stopped;
+            }
+
+            if (to is not null && !await SafePipe.FlushAsync(to))
+            {
+                return CopyStatus.SinkClosed;
+            }
+        }
+
+        return to is null || await SafePipe.FlushAsync(to) ? CopyStatus.Done : CopyStatus.SinkClosed;
+    }
+
+    private SequencePosition Take(in ReadOnlySequence<byte> buffer, PipeWriter? to, out bool isEnd)
+    {
+        if (_framing.Kind == BodyKind.Chunked)
+        {
+            return TakeChunks(buffer, to, out isEnd);
+        }
+
+        long length = _framing.Kind == BodyKind.Length ? Math.Min(_left, buffer.Length) : buffer.Length;
+        ReadOnlySequence<byte> piece = buffer.Slice(0, length);
+        foreach (ReadOnlyMemory<byte> segment in piece)
+        {
+            to?.Write(segment.Span);
+        }
+
+        _left -= length;
+        PayloadBytes += length;
+        WireBytes += length;
+        isEnd = _framing.Kind == BodyKind.Length && _left == 0;
+        return piece.End;
+    }
+
+    private SequencePosition TakeChunks(in ReadOnlySequence<byte> buffer, PipeWriter? to, out bool isEnd)
+    {
+        long taken = 0;
+        foreach (ReadOnlyMemory<byte> segment in buffer)
+        {
+            ReadOnlySpan<byte> rest = segment.Span;
+            while (!rest.IsEmpty && !_chunks.IsDone && !_chunks.IsInvalid)
+            {
+                int used = _chunks.Scan(rest, out Range payload);
+                ReadOnlySpan<byte> data = rest[..used][payload];
+                if (!_chunks.IsInvalid)
+                {
+                    to?.Write(_stripChunks ? data : rest[..used]); // verbatim: extensions and trailers are the receiver's business
+                }
+
+                PayloadBytes += data.Length;
+                taken += used;
+                rest = rest[used..];
+            }
+        }
+
+        WireBytes += taken;
+        isEnd = _chunks.IsDone;
+        return buffer.GetPosition(taken);
+    }
+}

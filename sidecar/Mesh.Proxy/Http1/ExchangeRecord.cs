@@ -1,0 +1,144 @@
+using System.Text;
+using Mesh.Proxy.Http;
+using Mesh.Proxy.Tcp;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+using Microsoft.AspNetCore.Connections;
+
+namespace Mesh.Proxy.Http1;
+
+/// <summary>
+/// Fills the <see cref="RequestRecord"/> of an exchange and hands it to the sink. Text is made only when somebody wants it. Used by one connection.
+/// </summary>
+internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, ProxyContext context)
+{
+    private const int RequestIdLength = 36;
+    private readonly RequestRecord _record = new();
+    private readonly byte[] _newRequestId = new byte[RequestIdLength];
+    private readonly string _localAddress = down.LocalEndPoint?.ToString() ?? "";
+    private readonly string _remoteAddress = down.RemoteEndPoint?.ToString() ?? "";
+    private long _startedAt;
+
+    /// <summary>Bytes of the request head.</summary>
+    public long WireBytesReceived { get => _record.WireBytesReceived; set => _record.WireBytesReceived = value; }
+
+    /// <summary>Bytes of the response head.</summary>
+    public long WireBytesSent { get => _record.WireBytesSent; set => _record.WireBytesSent = value; }
+
+    /// <summary>Request out to answer in; null when no upstream answered.</summary>
+    public TimeSpan? UpstreamServiceTime { get => _record.UpstreamServiceTime; set => _record.UpstreamServiceTime = value; }
+
+    /// <summary>Name of the route.</summary>
+    public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
+
+    /// <summary>A new request begins now.</summary>
+    public void Begin()
+    {
+        _record.Reset();
+        _startedAt = context.Now;
+        _record.StartTime = context.Runtime.Time.GetUtcNow();
+        _record.IsInbound = side.IsInbound;
+        _record.DownstreamLocalAddress = _localAddress;
+        _record.DownstreamRemoteAddress = _remoteAddress;
+    }
+
+    /// <summary>Takes what the log shows of the head.</summary>
+    public void Describe(RequestHead head)
+    {
+        _record.Protocol = head.MinorVersion == 1 ? "HTTP/1.1" : "HTTP/1.0";
+        if (!context.Sink.WantsText)
+        {
+            return;
+        }
+
+        _record.Method = Encoding.ASCII.GetString(head.Method);
+        _record.Path = head.Path.IsEmpty ? null : Encoding.ASCII.GetString(head.Path);
+        _record.Authority = Encoding.ASCII.GetString(head.Authority);
+        _record.UserAgent = Text(head.Headers, KnownHeader.UserAgent);
+        _record.ForwardedFor = Text(head.Headers, KnownHeader.ForwardedFor);
+        _record.RequestId = Text(head.Headers, KnownHeader.RequestId);
+    }
+
+    /// <summary>A new x-request-id in the form of a UUID; drawn for every request without one.</summary>
+    public ReadOnlySpan<byte> NewRequestId()
+    {
+        if (_record.RequestId is not null)
+        {
+            return default;
+        }
+
+        Span<byte> random = stackalloc byte[16];
+        context.Runtime.Random.NextBytes(random);
+        random[6] = (byte)((random[6] & 0x0f) | 0x40);
+        random[8] = (byte)((random[8] & 0x3f) | 0x80);
+        new Guid(random, bigEndian: true).TryFormat(_newRequestId, out _);
+        if (context.Sink.WantsText)
+        {
+            _record.RequestId = Encoding.ASCII.GetString(_newRequestId);
+        }
+
+        return _newRequestId;
+    }
+
+    /// <summary>A cluster was asked for a connection.</summary>
+    public void SetUpstream(Cluster cluster, in RentResult rent)
+    {
+        _record.UpstreamCluster = cluster.Name;
+        _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
+        _record.UpstreamHost = rent.Endpoint?.Address;
+        _record.QueueTime = rent.QueueTime;
+        _record.ConnectTime = rent.Connection is { IsReused: false } ? rent.QueueTime : null;
+        _record.UpstreamLocalAddress = rent.Connection?.LocalAddress;
+    }
+
+    /// <summary>The response begins to leave now.</summary>
+    public void FirstByteOut() => _record.TimeToFirstByte = context.Since(_startedAt);
+
+    /// <summary>The upstream's answer went through.</summary>
+    public void Answered(int status) => (_record.ResponseCode, _record.Details) = (status, "via_upstream");
+
+    /// <summary>The proxy answered itself.</summary>
+    public void Refused(in ProxyError error, int bodyBytes)
+    {
+        (_record.ResponseCode, _record.Details, _record.Flag) = (error.Status, error.Details, error.Flag);
+        (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
+        _record.BytesSent = bodyBytes;
+        FirstByteOut();
+    }
+
+    /// <summary>The client went away; <paramref name="status"/> is what it had been sent, 0 for nothing.</summary>
+    public void ClientGone(int status = 0) =>
+        (_record.ResponseCode, _record.Flag, _record.Details) = (status, ResponseFlag.DC, "downstream_remote_disconnect");
+
+    /// <summary>The answer broke off after its head.</summary>
+    public void BrokenOff(ResponseFlag flag) => (_record.Flag, _record.Details) =
+        (flag, flag == ResponseFlag.UPE ? "upstream_reset_after_response_started{protocol_error}" : "upstream_reset_after_response_started{connection_termination}");
+
+    /// <summary>A tunnel has ended.</summary>
+    public void Tunnelled(int status, in RelayResult relay)
+    {
+        Answered(status);
+        _record.BytesReceived = relay.BytesUp;
+        _record.BytesSent = relay.BytesDown;
+        _record.Flag = relay.Flag;
+    }
+
+    /// <summary>The request has ended: completes the record and hands it on.</summary>
+    public void Finish(BodyCopier requestBody, BodyCopier responseBody)
+    {
+        _record.BytesReceived += requestBody.PayloadBytes;
+        _record.BytesSent += responseBody.PayloadBytes;
+        _record.WireBytesReceived += requestBody.WireBytes;
+        _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WireBytes;
+        _record.Duration = context.Since(_startedAt);
+        side.Stats.CxRxBytes.Add(_record.WireBytesReceived);
+        side.Stats.CxTxBytes.Add(_record.WireBytesSent);
+        context.Sink.OnFinished(_record);
+    }
+
+    private static string? Text(HeaderBlock headers, KnownHeader kind)
+    {
+        int at = headers.Find(kind);
+        return at < 0 ? null : Encoding.Latin1.GetString(headers.Value(at));
+    }
+}

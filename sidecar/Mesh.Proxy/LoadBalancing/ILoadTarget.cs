@@ -1,0 +1,11 @@
+namespace Mesh.Proxy.LoadBalancing;
+
+/// <summary>What a load balancer may know of an endpoint. Read while requests run; values may be a moment old.</summary>
+internal interface ILoadTarget
+{
+    /// <summary>Requests attached to its connections.</summary>
+    long ActiveRequests { get; }
+
+    /// <summary>Configured weight, at least 1.</summary>
+    int Weight { get; }
+}

@@ -1,0 +1,86 @@
+using Mesh.Proxy.Http;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+using Microsoft.AspNetCore.Connections;
+
+namespace Mesh.Proxy.Tcp;
+
+/// <summary>One TCP connection through a cluster. A refusal closes the client's connection without a byte, as Envoy does.</summary>
+internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyContext context)
+{
+    private readonly RequestRecord _record = new() { IsTcp = true, IsInbound = side.IsInbound };
+
+    /// <summary>Relays until both sides have ended.</summary>
+    public async Task RunAsync()
+    {
+        long startedAt = context.Now;
+        _record.StartTime = context.Runtime.Time.GetUtcNow();
+        _record.DownstreamLocalAddress = down.LocalEndPoint?.ToString();
+        _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
+        _record.UpstreamCluster = side.Cluster;
+        Cluster? cluster = context.Clusters.Find(side.Cluster ?? "");
+        if (cluster is null)
+        {
+            (_record.Flag, _record.Details) = (ResponseFlag.NC, "cluster_not_found");
+            _record.Decision = new DecisionRecord(DecisionReason.UnknownCluster);
+        }
+        else
+        {
+            await RelayAsync(cluster);
+        }
+
+        _record.Duration = context.Since(startedAt);
+        context.Sink.OnFinished(_record);
+        if (_record.Flag is not (ResponseFlag.None or ResponseFlag.DT))
+        {
+            down.Abort(); // nothing is sent, not even what a buffer might hold
+        }
+    }
+
+    private async Task RelayAsync(Cluster cluster)
+    {
+        RentResult rent = await cluster.RentTcpAsync(CancellationToken.None);
+        _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
+        _record.UpstreamHost = rent.Endpoint?.Address;
+        _record.QueueTime = _record.ConnectTime = rent.QueueTime;
+        if (rent.Connection is not { } upstream)
+        {
+            Refused(rent);
+            return;
+        }
+
+        try
+        {
+            _record.UpstreamLocalAddress = upstream.LocalAddress;
+            cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
+            context.Sink.OnTcpOpened(_record);
+            TcpRelay relay = new(down, upstream, context.Runtime.Time);
+            RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
+            (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
+            (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
+            cluster.Stats.CxTxBytes.Add(result.BytesUp);
+            cluster.Stats.CxRxBytes.Add(result.BytesDown);
+            if (result.Flag == ResponseFlag.DT)
+            {
+                cluster.Stats.CxMaxDurationReached.Add();
+            }
+        }
+        finally
+        {
+            upstream.Release(reusable: false);
+        }
+    }
+
+    private void Refused(in RentResult rent)
+    {
+        _record.Decision = rent.Decision;
+        _record.TransportFailure = rent.FailureText;
+        (_record.Flag, _record.SecondFlag) = rent.Status switch
+        {
+            RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
+            RentStatus.Overflow => (ResponseFlag.UO, ResponseFlag.None),
+            RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
+        };
+    }
+}

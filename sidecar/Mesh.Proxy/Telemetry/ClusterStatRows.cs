@@ -1,0 +1,78 @@
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>A cluster as its statistics are read: name, numbers, limits in force.</summary>
+/// <param name="Name">Cluster name.</param>
+/// <param name="Stats">Its statistics.</param>
+/// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
+public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits);
+
+/// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
+public static class ClusterStatRows
+{
+    /// <summary>The rows. Responses by code are not among them; they come from <see cref="ClusterStats.RqByCode"/>.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> All { get; } =
+    [
+        Counter("upstream_cx_total", "Connections made to the cluster", static s => s.CxTotal),
+        Gauge("upstream_cx_active", "Connections open or connecting", static s => s.CxActive),
+        Counter("upstream_cx_connect_fail", "Connections that could not be made", static s => s.CxConnectFail),
+        Counter("upstream_cx_connect_timeout", "Connections that were not made within connectTimeout", static s => s.CxConnectTimeout),
+        Counter("upstream_cx_connect_attempts_exceeded", "TCP streams that ended because no attempt to connect succeeded", static s => s.CxConnectAttemptsExceeded),
+        Counter("upstream_cx_overflow", "Times that maxConnections held a connection back", static s => s.CxOverflow),
+        Counter("upstream_cx_idle_timeout", "Connections closed after idleTimeout", static s => s.CxIdleTimeout),
+        Counter("upstream_cx_max_requests", "Connections closed after maxRequestsPerConnection", static s => s.CxMaxRequests),
+        Counter("upstream_cx_max_duration_reached", "Connections closed after maxConnectionDuration", static s => s.CxMaxDurationReached),
+        Counter("upstream_cx_none_healthy", "Times that no endpoint could be chosen", static s => s.CxNoneHealthy),
+        Counter("upstream_cx_destroy", "Connections closed", static s => s.CxDestroy),
+        Counter("upstream_cx_destroy_local", "Connections closed by this side", static s => s.CxDestroyLocal),
+        Counter("upstream_cx_destroy_remote", "Connections closed by the upstream", static s => s.CxDestroyRemote),
+        Counter("upstream_cx_destroy_with_active_rq", "Connections closed while a request used them", static s => s.CxDestroyWithActiveRq),
+        Counter("upstream_cx_rx_bytes_total", "Bytes received from the cluster", static s => s.CxRxBytes),
+        Counter("upstream_cx_tx_bytes_total", "Bytes sent to the cluster", static s => s.CxTxBytes),
+        Counter("upstream_cx_http1_total", "HTTP/1.1 connections made", static s => s.CxHttp1Total),
+        Counter("upstream_rq_total", "Attempts attached to a connection", static s => s.RqTotal),
+        Gauge("upstream_rq_active", "Requests attached to a connection", static s => s.RqActive),
+        Counter("upstream_rq_pending_total", "Requests admitted to wait for a connection", static s => s.RqPendingTotal),
+        Gauge("upstream_rq_pending_active", "Requests that wait for a connection", static s => s.RqPendingActive),
+        Counter("upstream_rq_pending_overflow", "Requests refused by http1MaxPendingRequests or http2MaxRequests", static s => s.RqPendingOverflow),
+        Counter("upstream_rq_active_overflow", "Requests refused by http2MaxRequests", static s => s.RqActiveOverflow),
+        Counter("upstream_rq_pending_failure_eject", "Waiting requests that failed with their connection", static s => s.RqPendingFailureEject),
+        Counter("upstream_rq_cancelled", "Requests given up while waiting for a connection", static s => s.RqCancelled),
+        Counter("upstream_rq_timeout", "Requests that ran into their timeout", static s => s.RqTimeout),
+        Counter("upstream_rq_rx_reset", "Requests reset by the upstream", static s => s.RqRxReset),
+        Counter("upstream_rq_tx_reset", "Requests reset by this side", static s => s.RqTxReset),
+        Counter("upstream_rq_completed", "Responses charged to the cluster, local replies included", static s => s.RqCompleted),
+        Gauge("membership_total", "Endpoints", static s => s.MembershipTotal),
+        Gauge("membership_healthy", "Endpoints that may be chosen", static s => s.MembershipHealthy),
+        Counter("membership_change", "Changes of the endpoint list", static s => s.MembershipChange),
+        Counter("lb_healthy_panic", "Choices made in panic mode", static s => s.LbHealthyPanic),
+        Gauge("outlier_detection.ejections_active", "Endpoints ejected now", static s => s.EjectionsActive),
+        Counter("outlier_detection.ejections_enforced_total", "Ejections", static s => s.EjectionsEnforcedTotal),
+        Counter("outlier_detection.ejections_overflow", "Ejections held back by maxEjectionPercent", static s => s.EjectionsOverflow),
+        Counter("outlier_detection.ejections_detected_consecutive_5xx", "Series of 5xx found", static s => s.EjectionsDetectedConsecutive5xx),
+        Counter("outlier_detection.ejections_enforced_consecutive_5xx", "Ejections for a series of 5xx", static s => s.EjectionsEnforcedConsecutive5xx),
+        Counter("outlier_detection.ejections_detected_consecutive_gateway_failure", "Series of gateway failures found", static s => s.EjectionsDetectedConsecutiveGatewayFailure),
+        Counter("outlier_detection.ejections_enforced_consecutive_gateway_failure", "Ejections for a series of gateway failures", static s => s.EjectionsEnforcedConsecutiveGatewayFailure),
+        Counter("outlier_detection.ejections_detected_consecutive_local_origin_failure", "Series of local-origin failures found", static s => s.EjectionsDetectedConsecutiveLocalOriginFailure),
+        Counter("outlier_detection.ejections_enforced_consecutive_local_origin_failure", "Ejections for a series of local-origin failures", static s => s.EjectionsEnforcedConsecutiveLocalOriginFailure),
+        new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
+        new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
+        new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),
+        new("circuit_breakers.default.rq_retry_open", StatType.Gauge, "1 when maxRetries is reached", static c => c.Limits.MaxRetries == 0 ? 1 : 0),
+        new("circuit_breakers.default.remaining_cx", StatType.Gauge, "Connections left until maxConnections", static c => Left(c.Stats.CxActive, c.Limits.MaxConnections)),
+        new("circuit_breakers.default.remaining_pending", StatType.Gauge, "Places left in the queue", static c => Left(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
+        new("circuit_breakers.default.remaining_rq", StatType.Gauge, "Requests left until http2MaxRequests", static c => Left(c.Stats.RqActive, c.Limits.MaxRequests)),
+        new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries", static c => c.Limits.MaxRetries),
+    ];
+
+    private static StatRow<ClusterStatsView> Counter(string name, string help, Func<ClusterStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => counter(c.Stats).Value);
+
+    private static StatRow<ClusterStatsView> Gauge(string name, string help, Func<ClusterStats, Gauge> gauge) =>
+        new(name, StatType.Gauge, help, c => gauge(c.Stats).Value);
+
+    private static long Open(Gauge used, uint limit) => used.Value >= limit ? 1 : 0;
+
+    private static long Left(Gauge used, uint limit) => Math.Max(0, limit - used.Value);
+}

@@ -1,0 +1,40 @@
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>The process as its statistics are read.</summary>
+/// <param name="Stats">Counters of the process.</param>
+/// <param name="IsLive">Whether it takes new traffic.</param>
+/// <param name="State">Envoy's number of the state: 0 live, 1 draining, 2 not yet initializing, 3 initializing.</param>
+/// <param name="UptimeSeconds">Seconds since the start.</param>
+/// <param name="Concurrency">Event loops or threads the process is set to use.</param>
+public readonly record struct ProxyStatsView(ProxyStats Stats, bool IsLive, int State, long UptimeSeconds, int Concurrency);
+
+/// <summary>Statistics that belong to no cluster.</summary>
+public static class ProxyStatRows
+{
+    /// <summary>Rows of one listener side, scope <c>http.&lt;side&gt;.</c>.</summary>
+    public static IReadOnlyList<StatRow<DownstreamStats>> Downstream { get; } =
+    [
+        new("downstream_cx_total", StatType.Counter, "Connections accepted", static s => s.CxTotal.Value),
+        new("downstream_cx_active", StatType.Gauge, "Connections open", static s => s.CxActive.Value),
+        new("downstream_cx_protocol_error", StatType.Counter, "Connections that broke HTTP", static s => s.CxProtocolError.Value),
+        new("downstream_cx_not_redirected", StatType.Counter, "Connections closed because they were neither redirected nor from loopback", static s => s.CxNotRedirected.Value),
+        new("downstream_cx_rx_bytes_total", StatType.Counter, "Bytes received from clients", static s => s.CxRxBytes.Value),
+        new("downstream_cx_tx_bytes_total", StatType.Counter, "Bytes sent to clients", static s => s.CxTxBytes.Value),
+        new("downstream_rq_total", StatType.Counter, "Requests received", static s => s.RqTotal.Value),
+        new("downstream_rq_active", StatType.Gauge, "Requests in progress", static s => s.RqActive.Value),
+    ];
+
+    /// <summary>Rows of the process, scope <c>server.</c>.</summary>
+    public static IReadOnlyList<StatRow<ProxyStatsView>> Server { get; } =
+    [
+        new("live", StatType.Gauge, "1 while the sidecar takes new traffic", static s => s.IsLive ? 1 : 0),
+        new("state", StatType.Gauge, "0 live, 1 draining, 2 not yet initializing, 3 initializing", static s => s.State),
+        new("uptime", StatType.Gauge, "Seconds since the start", static s => s.UptimeSeconds),
+        new("concurrency", StatType.Gauge, "Threads that carry traffic", static s => s.Concurrency),
+        new("memory_allocated", StatType.Gauge, "Bytes in use on the managed heap", static _ => GC.GetTotalMemory(forceFullCollection: false)),
+        new("memory_physical_size", StatType.Gauge, "Bytes of physical memory in use", static _ => Environment.WorkingSet),
+        new("config_applied_total", StatType.Counter, "Snapshots put in force", static s => s.Stats.ConfigApplied.Value),
+        new("config_rejected_total", StatType.Counter, "Snapshots refused; the last good one stayed", static s => s.Stats.ConfigRejected.Value),
+        new("unexpected_exception_total", StatType.Counter, "Exceptions that only a bug can cause", static s => s.Stats.UnexpectedExceptions.Value),
+    ];
+}

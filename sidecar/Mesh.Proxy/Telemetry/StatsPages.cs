@@ -1,0 +1,95 @@
+namespace Mesh.Proxy.Telemetry;
+
+/// <summary>One line of the <c>/stats</c> page.</summary>
+/// <param name="Name">Full name: <c>cluster.&lt;name&gt;;.upstream_rq_total</c>.</param>
+/// <param name="Value">Value.</param>
+public readonly record struct StatLine(string Name, long Value);
+
+/// <summary>All statistics at one instant, as Envoy's text lines or as Prometheus families. Made per page; reads live counters.</summary>
+/// <param name="clusters">Clusters.</param>
+/// <param name="process">The process.</param>
+public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, ProxyStatsView process)
+{
+    private readonly List<ClusterStatsView> _clusters = [.. clusters.OrderBy(static c => c.Name, StringComparer.Ordinal)];
+
+    private IEnumerable<(string Side, DownstreamStats Stats)> Sides =>
+        [("inbound", process.Stats.Inbound), ("outbound", process.Stats.Outbound)];
+
+    /// <summary>Every statistic by its full name, ordered by name.</summary>
+    public IEnumerable<StatLine> Lines()
+    {
+        List<StatLine> lines = [];
+        foreach (ClusterStatsView cluster in _clusters)
+        {
+            string scope = $"cluster.{cluster.Name};.";
+            lines.AddRange(ClusterStatRows.All.Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
+            lines.AddRange(Codes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
+            lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
+        }
+
+        foreach ((string side, DownstreamStats stats) in Sides)
+        {
+            lines.AddRange(ProxyStatRows.Downstream.Select(row => new StatLine($"http.{side}.{row.Name}", row.Read(stats))));
+        }
+
+        lines.AddRange(ProxyStatRows.Server.Select(row => new StatLine($"server.{row.Name}", row.Read(process))));
+        return lines.OrderBy(static l => l.Name, StringComparer.Ordinal);
+    }
+
+    /// <summary>Writes every statistic as Prometheus families.</summary>
+    public void Write(PrometheusText text)
+    {
+        foreach (StatRow<ClusterStatsView> row in _clusters.Count == 0 ? [] : ClusterStatRows.All)
+        {
+            string name = "envoy_cluster_" + row.PrometheusName;
+            text.Family(name, row.Type, row.Help);
+            _clusters.ForEach(c => text.Sample(name, PrometheusText.Labels(("cluster_name", c.Name)), row.Read(c)));
+        }
+
+        WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);
+        WriteCodes(text, "envoy_cluster_upstream_rq_xx", "Responses by class of code, local replies included", "envoy_response_code_class", Classes);
+        foreach (StatRow<DownstreamStats> row in ProxyStatRows.Downstream)
+        {
+            string name = "envoy_http_" + row.PrometheusName;
+            text.Family(name, row.Type, row.Help);
+            foreach ((string side, DownstreamStats stats) in Sides)
+            {
+                text.Sample(name, PrometheusText.Labels(("envoy_http_conn_manager_prefix", side)), row.Read(stats));
+            }
+        }
+
+        foreach (StatRow<ProxyStatsView> row in ProxyStatRows.Server)
+        {
+            string name = "envoy_server_" + row.PrometheusName;
+            text.Family(name, row.Type, row.Help);
+            text.Sample(name, "", row.Read(process));
+        }
+    }
+
+    private void WriteCodes(PrometheusText text, string name, string help, string label, Func<ClusterStatsView, IEnumerable<(int Code, long Count)>> read)
+    {
+        List<(string Labels, long Count)> samples =
+        [
+            .. from cluster in _clusters
+               from code in read(cluster)
+               select (PrometheusText.Labels((label, $"{code.Code}"), ("cluster_name", cluster.Name)), code.Count),
+        ];
+        if (samples.Count > 0)
+        {
+            text.Family(name, StatType.Counter, help);
+            samples.ForEach(s => text.Sample(name, s.Labels, s.Count));
+        }
+    }
+
+    private static IEnumerable<(int Code, long Count)> Codes(ClusterStatsView cluster) =>
+        from code in Enumerable.Range(100, 500)
+        let count = cluster.Stats.RqByCode[code]
+        where count > 0
+        select (code, count);
+
+    private static IEnumerable<(int Code, long Count)> Classes(ClusterStatsView cluster) =>
+        from hundreds in Enumerable.Range(1, 5)
+        let count = cluster.Stats.RqByCode.Class(hundreds)
+        where count > 0
+        select (hundreds, count);
+}

@@ -1,0 +1,172 @@
+using System.Collections.Immutable;
+using Mesh.Proxy.LoadBalancing;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Upstream;
+
+// Configuration and endpoints come and go; what runs stays (sidecar/adr/0003).
+public sealed partial class Cluster
+{
+    private readonly Rotation _rotation;
+    private readonly Dictionary<string, Endpoint> _draining = [];
+    private volatile bool _isRetired;
+
+    /// <summary>Puts a new configuration in force. Pools, counts, ejections and statistics stay.</summary>
+    internal void Update(ClusterConfig next)
+    {
+        Deferred deferred = default;
+        ClusterConfig previous;
+        lock (_gate)
+        {
+            previous = _config;
+            _config = next;
+            if (LabelsOf(next) is { } labels && labels != _labels)
+            {
+                Volatile.Write(ref _labels, labels);
+            }
+
+            if (next.Outlier is null && previous.Outlier is not null)
+            {
+                ReturnAllLocked(previous.OutlierSource, ref deferred);
+            }
+
+            bool transportChanged = next.Protocol != previous.Protocol || next.Connection.TcpKeepalive != previous.Connection.TcpKeepalive;
+            foreach (Endpoint endpoint in _hosts.All)
+            {
+                endpoint.Update(next, endpoint.Config);
+                if (transportChanged)
+                {
+                    endpoint.Pool.DrainLocked(DrainCause.TransportChanged, ref deferred);
+                }
+
+                endpoint.Pool.OpenLocked(ref deferred); // a raised limit helps those who wait already
+            }
+
+            if (next.LoadBalancer != previous.LoadBalancer || next.PanicThresholdPercent != previous.PanicThresholdPercent ||
+                (next.Outlier is null) != (previous.Outlier is null))
+            {
+                RebuildHostsLocked(_hosts.All);
+            }
+        }
+
+        WarnIfNobodyCanBeEjected();
+
+        if (next.Outlier != previous.Outlier)
+        {
+            ScheduleSweep(next);
+        }
+
+        deferred.Run(this);
+    }
+
+    /// <summary>
+    /// Takes a new list of endpoints. An address that stays keeps everything it has, one that leaves drains, and one that comes back while
+    /// it drains is the same object again.
+    /// </summary>
+    internal void UpdateEndpoints(ImmutableArray<EndpointConfig> desired)
+    {
+        Deferred deferred = default;
+        lock (_gate)
+        {
+            Dictionary<string, Endpoint> gone = [];
+            foreach (Endpoint endpoint in _hosts.All)
+            {
+                gone.Add(endpoint.Address, endpoint);
+            }
+
+            Dictionary<string, Endpoint> kept = new(desired.Length);
+            bool changed = false;
+            foreach (EndpointConfig config in desired)
+            {
+                if (kept.ContainsKey(config.Address))
+                {
+                    continue;
+                }
+
+                if (gone.Remove(config.Address, out Endpoint? endpoint))
+                {
+                    endpoint.Update(_config, config);
+                }
+                else
+                {
+                    changed = true;
+                    endpoint = ReviveOrCreateLocked(config);
+                }
+
+                kept.Add(config.Address, endpoint);
+            }
+
+            foreach (Endpoint endpoint in gone.Values)
+            {
+                RemoveLocked(endpoint, ref deferred);
+            }
+
+            if (changed || gone.Count > 0)
+            {
+                Stats.MembershipChange.Add();
+            }
+
+            RebuildHostsLocked([.. kept.Values]);
+        }
+
+        WarnIfNobodyCanBeEjected();
+        deferred.Run(this);
+    }
+
+    /// <summary>The cluster is no longer in force: its endpoints drain, its sweeps end.</summary>
+    internal void Retire()
+    {
+        _isRetired = true;
+        UpdateEndpoints([]);
+    }
+
+    private Endpoint ReviveOrCreateLocked(EndpointConfig config)
+    {
+        if (!_draining.Remove(config.Address, out Endpoint? endpoint))
+        {
+            return new Endpoint(this, config);
+        }
+
+        endpoint.IsRemoved = false;
+        endpoint.Update(_config, config);
+        return endpoint;
+    }
+
+    private void RemoveLocked(Endpoint endpoint, ref Deferred deferred)
+    {
+        endpoint.IsRemoved = true;
+        endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
+        if (!endpoint.Pool.IsEmpty)
+        {
+            _draining[endpoint.Address] = endpoint;
+        }
+    }
+
+    private void ForgetIfDrainedLocked(Endpoint endpoint)
+    {
+        if (endpoint.IsRemoved && endpoint.Pool.IsEmpty)
+        {
+            _draining.Remove(endpoint.Address);
+        }
+    }
+
+    /// <summary>Publishes what requests choose from; after any change of membership, health, ejections or policy.</summary>
+    private void RebuildHostsLocked(Endpoint[] all)
+    {
+        _hosts = new HostSet(_config, all, _rotation, Services.Runtime.Random);
+        Stats.MembershipTotal.Set(all.Length);
+        Stats.MembershipHealthy.Set(_hosts.HealthyCount);
+        Stats.EjectionsActive.Set(CountEjected(all));
+    }
+
+    private static int CountEjected(Endpoint[] all)
+    {
+        int count = 0;
+        foreach (Endpoint endpoint in all)
+        {
+            count += endpoint.IsEjected ? 1 : 0;
+        }
+
+        return count;
+    }
+}

@@ -1,0 +1,22 @@
+using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Proxy.Upstream;
+
+/// <summary>What all clusters of a process share.</summary>
+/// <param name="Runtime">Clock and chance.</param>
+/// <param name="Connector">Makes connections.</param>
+/// <param name="OnEjection">Told of every ejection and return; outside locks.</param>
+/// <param name="Ticker">Slow timers.</param>
+/// <param name="Timeouts">Connect timeouts.</param>
+/// <param name="Background">Runs what nobody awaits.</param>
+/// <param name="Logger">Log; never written while a lock is held.</param>
+internal sealed record ClusterServices(
+    ProxyRuntime Runtime,
+    IUpstreamConnector Connector,
+    Action<EjectionEvent> OnEjection,
+    Ticker Ticker,
+    TimeoutPool Timeouts,
+    BackgroundWork Background,
+    ILogger Logger);

@@ -1,0 +1,125 @@
+namespace Mesh.Proxy.Upstream;
+
+/// <summary>Why a pool lets go of its connections.</summary>
+internal enum DrainCause
+{
+    /// <summary>The endpoint was ejected: connections being made stay, the pool remains usable (panic, return).</summary>
+    Ejected,
+
+    /// <summary>What decides the look of the wire changed: nothing old may be used twice.</summary>
+    TransportChanged,
+
+    /// <summary>The endpoint left the cluster.</summary>
+    Removed,
+}
+
+// How connections leave: death, drain, age, idleness, and the close itself.
+internal sealed partial class ConnectionPool
+{
+    /// <summary>The transport reported the end of a connection: an idle one leaves at once, a busy one after its stream.</summary>
+    public void DiedLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        connection.IsDead = true;
+        if (connection.State == ConnectionState.Ready)
+        {
+            CloseLocked(connection, ref deferred);
+        }
+    }
+
+    /// <summary>The socket is closed: from now on it does not count.</summary>
+    public void ClosedLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        _all.Remove(connection);
+        Stats.CxActive.Add(-1);
+        endpoint.CxActive.Add(-1);
+        OpenLocked(ref deferred);
+    }
+
+    /// <summary>Lets connections go: idle ones now, busy ones after their stream.</summary>
+    public void DrainLocked(DrainCause cause, ref Deferred deferred)
+    {
+        foreach (UpstreamConnection connection in _all)
+        {
+            if (connection.State == ConnectionState.Ready)
+            {
+                CloseLocked(connection, ref deferred);
+            }
+            else if (connection.State == ConnectionState.Busy || cause == DrainCause.TransportChanged)
+            {
+                connection.IsDraining = true; // one still connecting serves the request that waits for it, once
+            }
+        }
+
+        while (cause == DrainCause.Removed && _connecting > _pending.Count)
+        {
+            CloseOneConnectingLocked(ref deferred);
+        }
+    }
+
+    /// <summary>Closes what was idle or has lived too long; returns when to look again.</summary>
+    public long CheckLocked(long now, ref Deferred deferred)
+    {
+        long next = long.MaxValue;
+        foreach (UpstreamConnection connection in _all)
+        {
+            if (connection.State == ConnectionState.Ready && connection.IdleDeadline <= now)
+            {
+                Stats.CxIdleTimeout.Add();
+                CloseLocked(connection, ref deferred);
+            }
+            else if (connection.State is ConnectionState.Ready or ConnectionState.Busy && connection.AgeDeadline <= now)
+            {
+                AgedLocked(connection, ref deferred);
+            }
+            else if (connection.State == ConnectionState.Ready)
+            {
+                next = Math.Min(next, Math.Min(connection.IdleDeadline, connection.AgeDeadline));
+            }
+            else if (connection.State == ConnectionState.Busy)
+            {
+                next = Math.Min(next, connection.AgeDeadline);
+            }
+        }
+
+        return next;
+    }
+
+    private void AgedLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        connection.AgeDeadline = long.MaxValue;
+        Stats.CxMaxDurationReached.Add();
+        if (connection.State == ConnectionState.Ready)
+        {
+            CloseLocked(connection, ref deferred);
+        }
+        else
+        {
+            connection.IsDraining = true;
+        }
+    }
+
+    private void CloseOneConnectingLocked(ref Deferred deferred)
+    {
+        UpstreamConnection? newest = _all.FindLast(static c => c.State == ConnectionState.Connecting);
+        if (newest is not null)
+        {
+            CloseLocked(newest, ref deferred);
+        }
+    }
+
+    private void CloseLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        if (connection.State == ConnectionState.Ready)
+        {
+            _ready.Remove(connection);
+        }
+        else if (connection.State == ConnectionState.Connecting)
+        {
+            _connecting--;
+            connection.CancelOpening();
+        }
+
+        connection.State = ConnectionState.Closing;
+        deferred.Close(connection);
+    }
+}

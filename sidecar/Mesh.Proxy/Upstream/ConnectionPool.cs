@@ -1,0 +1,255 @@
+using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Upstream;
+
+/// <summary>
+/// Connections of one endpoint and the requests that wait for one: Envoy's algorithm (semantics 2.3 to 2.7). Oldest request first, warmest
+/// connection first. The limits belong to the cluster and are exact, because every member runs under the cluster's lock.
+/// </summary>
+internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
+{
+    private const int MaxOpensPerCall = 3; // as Envoy
+
+    private readonly List<UpstreamConnection> _all = [];   // whatever counts against maxConnections, closing ones included
+    private readonly List<UpstreamConnection> _ready = []; // the last is the warmest
+    private readonly LinkedList<PendingRequest> _pending = new();
+    private int _connecting;
+
+    public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
+
+    private ClusterStats Stats => cluster.Stats;
+
+    /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>
+    public PendingRequest? RentLocked(bool isTcp, ref Deferred deferred, out RentResult result)
+    {
+        // A TCP stream always gets a new connection: what a server says first must not be another caller's.
+        if (!isTcp && FindReadyLocked(ref deferred) is { } ready)
+        {
+            if (TryRefuseLocked(isTcp, TimeSpan.Zero, out result))
+            {
+                return null;
+            }
+
+            _ready.RemoveAt(_ready.Count - 1);
+            result = AttachLocked(ready, isTcp, TimeSpan.Zero);
+            return null;
+        }
+
+        // As Envoy: checked before trying to open a connection, so a request counts as pending while its own connection is made.
+        uint limit = cluster.Config.Limits.MaxPendingRequests;
+        if (Stats.RqPendingActive.Value >= limit)
+        {
+            Stats.RqPendingOverflow.Add();
+            if (isTcp)
+            {
+                Stats.CxConnectAttemptsExceeded.Add();
+            }
+
+            result = cluster.Refuse(
+                DecisionReason.PendingOverflow, "http.http1MaxPendingRequests", limit, Stats.RqPendingActive.Value, endpoint);
+            return null;
+        }
+
+        result = default;
+        PendingRequest request = cluster.TakeWaiterLocked();
+        request.Start(endpoint, isTcp, cluster.Now);
+        _pending.AddLast(request.Node);
+        Stats.RqPendingTotal.Add();
+        Stats.RqPendingActive.Add();
+        OpenLocked(ref deferred);
+        return request;
+    }
+
+    /// <summary>A stream has ended.</summary>
+    public void ReleaseLocked(UpstreamConnection connection, bool reusable, ref Deferred deferred)
+    {
+        Stats.RqActive.Add(-1);
+        endpoint.RqActive.Add(-1);
+        if (!reusable || connection.IsDraining || connection.IsDead)
+        {
+            CloseLocked(connection, ref deferred);
+        }
+        else
+        {
+            ServeOrKeepLocked(connection, ref deferred);
+        }
+    }
+
+    /// <summary>Connecting has succeeded.</summary>
+    public void OpenedLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        _connecting--;
+        connection.State = ConnectionState.Busy;
+        if (cluster.Config.Connection.MaxConnectionDuration is { } longest && cluster.Config.Protocol != ClusterProtocol.Tcp)
+        {
+            connection.AgeDeadline = cluster.After(longest);
+            cluster.CheckConnectionsLocked(connection.AgeDeadline, ref deferred);
+        }
+
+        ServeOrKeepLocked(connection, ref deferred);
+    }
+
+    /// <summary>Connecting has failed: every waiting request fails with it, so that its caller may try another endpoint (as Envoy). Returns how many.</summary>
+    public int OpenFailedLocked(UpstreamConnection connection, RentResult failure, ref Deferred deferred)
+    {
+        _connecting--;
+        connection.State = ConnectionState.Closing;
+        int failed = _pending.Count;
+        while (_pending.First is { } oldest)
+        {
+            PendingRequest request = UnlinkLocked(oldest);
+            Stats.RqPendingFailureEject.Add();
+            deferred.Complete(request, failure with { QueueTime = cluster.Since(request.EnqueuedAt) });
+        }
+
+        return failed;
+    }
+
+    /// <summary>A request stops waiting. False when it is already being served.</summary>
+    public bool CancelLocked(PendingRequest request, ref Deferred deferred)
+    {
+        if (request.Node.List is null)
+        {
+            return false;
+        }
+
+        UnlinkLocked(request.Node);
+        Stats.RqCancelled.Add();
+        deferred.Complete(request, new RentResult(
+            RentStatus.Cancelled, null, endpoint, default, null, cluster.Since(request.EnqueuedAt)));
+        if (_connecting - 1 >= _pending.Count)
+        {
+            CloseOneConnectingLocked(ref deferred);
+        }
+
+        return true;
+    }
+
+    /// <summary>Opens connections while requests wait that no connecting one will serve (Envoy's preconnect ratio 1).</summary>
+    public void OpenLocked(ref Deferred deferred)
+    {
+        for (int i = 0; i < MaxOpensPerCall && _pending.Count > _connecting; i++)
+        {
+            bool isWithinLimit = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
+            if (!isWithinLimit)
+            {
+                Stats.CxOverflow.Add();
+                if (_all.Count > 0) // as Envoy: a pool without any connection may always open one, else its requests would wait for ever
+                {
+                    return;
+                }
+            }
+
+            UpstreamConnection connection = new(cluster, endpoint, cluster.Config.Connection);
+            _all.Add(connection);
+            _connecting++;
+            Stats.CxTotal.Add();
+            Stats.CxActive.Add();
+            endpoint.CxTotal.Add();
+            endpoint.CxActive.Add();
+            if (cluster.Config.Protocol == ClusterProtocol.Http1)
+            {
+                Stats.CxHttp1Total.Add();
+            }
+
+            deferred.Open(connection);
+        }
+    }
+
+    private void ServeOrKeepLocked(UpstreamConnection connection, ref Deferred deferred)
+    {
+        while (_pending.First is { } oldest && !(oldest.Value.IsTcp && connection.Streams > 0))
+        {
+            PendingRequest request = UnlinkLocked(oldest);
+            TimeSpan waited = cluster.Since(request.EnqueuedAt);
+            if (TryRefuseLocked(request.IsTcp, waited, out RentResult refusal))
+            {
+                deferred.Complete(request, refusal);
+                continue;
+            }
+
+            deferred.Complete(request, AttachLocked(connection, request.IsTcp, waited));
+            OpenLocked(ref deferred);
+            return;
+        }
+
+        bool isKept = cluster.Config.Protocol == ClusterProtocol.Http1 && _pending.Count == 0 && !endpoint.IsRemoved;
+        if (!isKept || connection.IsDraining || connection.IsDead)
+        {
+            CloseLocked(connection, ref deferred);
+            return;
+        }
+
+        TimeSpan idle = cluster.Config.Connection.HttpIdleTimeout;
+        connection.State = ConnectionState.Ready;
+        connection.IdleDeadline = idle > TimeSpan.Zero ? cluster.After(idle) : long.MaxValue;
+        _ready.Add(connection);
+        cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
+    }
+
+    private RentResult AttachLocked(UpstreamConnection connection, bool isTcp, TimeSpan waited)
+    {
+        connection.State = ConnectionState.Busy;
+        connection.Streams++;
+        uint most = cluster.Config.Connection.MaxRequestsPerConnection;
+        if (isTcp)
+        {
+            connection.IsDraining = true;
+        }
+        else if (most > 0 && connection.Streams >= most && !connection.IsDraining)
+        {
+            connection.IsDraining = true; // as Envoy: at attach of the last request, not at its end
+            Stats.CxMaxRequests.Add();
+        }
+
+        Stats.RqTotal.Add();
+        Stats.RqActive.Add();
+        endpoint.RqTotal.Add();
+        endpoint.RqActive.Add();
+        return new RentResult(RentStatus.Ok, connection, endpoint, default, null, waited);
+    }
+
+    // The request limit has no queue: whoever meets it fails, even if a connection is free (as Envoy). TCP ignores it.
+    private bool TryRefuseLocked(bool isTcp, TimeSpan waited, out RentResult refusal)
+    {
+        uint limit = cluster.Config.Limits.MaxRequests;
+        if (isTcp || Stats.RqActive.Value < limit)
+        {
+            refusal = default;
+            return false;
+        }
+
+        Stats.RqPendingOverflow.Add();
+        Stats.RqActiveOverflow.Add();
+        refusal = cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint)
+            with
+        { QueueTime = waited };
+        return true;
+    }
+
+    /// <summary>The warmest idle connection that is still good; it stays in the list.</summary>
+    private UpstreamConnection? FindReadyLocked(ref Deferred deferred)
+    {
+        while (_ready.Count > 0)
+        {
+            UpstreamConnection warmest = _ready[^1];
+            if (warmest.IsQuiet())
+            {
+                return warmest;
+            }
+
+            warmest.IsDead = true; // the end or stray bytes came while idle, and the transport has not told yet
+            CloseLocked(warmest, ref deferred);
+        }
+
+        return null;
+    }
+
+    private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)
+    {
+        _pending.Remove(node);
+        Stats.RqPendingActive.Add(-1);
+        return node.Value;
+    }
+}

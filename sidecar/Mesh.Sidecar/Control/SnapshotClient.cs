@@ -1,0 +1,209 @@
+using System.Net.ServerSentEvents;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Rules.Wire;
+using Mesh.Sidecar.Rules;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.Sidecar.Control;
+
+/// <summary>
+/// Keeps this sidecar in step with the control plane: registers, follows the stream, puts each version in force and answers it, reports
+/// each second. While the control plane is away everything keeps running; a start without it uses the state folder.
+/// </summary>
+internal sealed partial class SnapshotClient
+{
+    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
+
+    private readonly ControlPlaneApi _api;
+    private readonly SnapshotPipeline _pipeline;
+    private readonly ReadRules _read;
+    private readonly LastGoodFile? _lastGood;
+    private readonly ProxyRuntime _runtime;
+    private readonly ILogger _logger;
+    private PushState _state = new();
+    private bool _isConnected;
+    private string _toldProblem = "";
+    private volatile string? _id;
+    private volatile bool _isReady = true;
+
+    /// <summary>Creates a client; <see cref="RunAsync"/> starts it.</summary>
+    public SnapshotClient(
+        ControlPlaneApi api, SnapshotPipeline pipeline, ReadRules read, LastGoodFile? lastGood, ProxyRuntime runtime)
+    {
+        _api = api;
+        _pipeline = pipeline;
+        _read = read;
+        _lastGood = lastGood;
+        _runtime = runtime;
+        _logger = runtime.Loggers.CreateLogger<SnapshotClient>();
+    }
+
+    /// <summary>Id given by the control plane, or null before the first registration.</summary>
+    public string? Id => _id;
+
+    /// <summary>Runs until <paramref name="stop"/>.</summary>
+    public async Task RunAsync(SidecarRegistration registration, CancellationToken stop)
+    {
+        TimeSpan pause = ShortestPause;
+        while (!stop.IsCancellationRequested)
+        {
+            SidecarRegistration current = registration with { Node = _id ?? registration.Node };
+            string problem = await RunSessionAsync(current, stop);
+            if (stop.IsCancellationRequested)
+            {
+                return;
+            }
+
+            pause = _isConnected ? ShortestPause : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            if (_isConnected || problem != _toldProblem)
+            {
+                LogLost(problem);
+            }
+
+            _toldProblem = problem;
+            _isConnected = false;
+            await UseLastGoodAsync();
+            await Task.Delay(pause * (0.5 + (_runtime.Random.NextDouble() / 2)), _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+    }
+
+    /// <summary>Tells the control plane that this sidecar takes no new traffic, so that peers stop dialling it. Never throws.</summary>
+    public async Task LeaveAsync(CancellationToken stop)
+    {
+        _isReady = false;
+        if (_id is { } id)
+        {
+            try
+            {
+                await _api.ReportAsync(id, Report(), stop);
+            }
+            catch (Exception error) when (error is HttpRequestException or OperationCanceledException)
+            {
+                LogLost(error.Message); // its lease ends by itself
+            }
+        }
+    }
+
+    private async Task<string> RunSessionAsync(SidecarRegistration registration, CancellationToken stop)
+    {
+        using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(stop);
+        try
+        {
+            SidecarRegistered registered = await _api.RegisterAsync(registration, stop);
+            _id = registered.Id;
+            LogRegistered(registered.Id);
+            Task<string> stream = FollowAsync(registered.Id, session.Token);
+            Task<string> reports = ReportAsync(registered, session.Token);
+            Task<string> first = await Task.WhenAny(stream, reports);
+            await session.CancelAsync();
+            await Task.WhenAll(stream, reports);
+            return await first;
+        }
+        catch (Exception error) when (IsExpected(error))
+        {
+            return error.Message;
+        }
+    }
+
+    /// <summary>Follows the stream until it ends; returns why. Only the newest state matters, but deltas build on each other: all are taken.</summary>
+    private async Task<string> FollowAsync(string id, CancellationToken stop)
+    {
+        try
+        {
+            await foreach (SseItem<string> item in _api.StreamAsync(id, _state.Version, stop))
+            {
+                _isConnected = true;
+                if (item.EventType == SseWriter.PushEvent)
+                {
+                    await TakeAsync(id, item.EventId ?? "", item.Data, stop);
+                }
+            }
+
+            return "the stream ended";
+        }
+        catch (Exception error) when (IsExpected(error))
+        {
+            return error.Message;
+        }
+    }
+
+    private async Task TakeAsync(string id, string version, string text, CancellationToken stop)
+    {
+        PushReadResult read = PushMessageReader.Read(text);
+        if (read.Message is not { } push)
+        {
+            SidecarFinding unreadable = new("", "error", "", $"{read.Error}; is this sidecar older than the control plane?");
+            await _api.AckAsync(id, new SidecarAck { Version = version, Accepted = false, Findings = [unreadable] }, stop);
+            return;
+        }
+
+        PushState next = _state.With(push, _read);
+        PipelineResult result = await _pipeline.ApplyAsync(next.View, push.Version);
+        _state = next; // refused or not: the next delta builds on this one
+        if (result.IsAccepted)
+        {
+            _lastGood?.Save(next.ToFullPush());
+        }
+
+        bool isAccepted = result.IsAccepted && next.Refused.IsEmpty;
+        if (!isAccepted)
+        {
+            LogRefused(push.Version);
+        }
+
+        await _api.AckAsync(
+            id,
+            new SidecarAck { Version = push.Version, Accepted = isAccepted, Findings = [.. next.Refused.Values.SelectMany(static f => f), .. result.Findings] },
+            stop);
+    }
+
+    private async Task<string> ReportAsync(SidecarRegistered registered, CancellationToken stop)
+    {
+        try
+        {
+            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(Math.Max(100, registered.ReportIntervalMilliseconds)), _runtime.Time);
+            while (await timer.WaitForNextTickAsync(stop))
+            {
+                if (!await _api.ReportAsync(registered.Id, Report(), stop))
+                {
+                    return "the control plane does not know this sidecar any more";
+                }
+            }
+
+            return "";
+        }
+        catch (Exception error) when (IsExpected(error))
+        {
+            return error.Message;
+        }
+    }
+
+    private async Task UseLastGoodAsync()
+    {
+        if (_pipeline.Current is null && _lastGood?.Load() is { } push)
+        {
+            // Its version is not kept: the first stream must bring the whole set.
+            PushState loaded = new PushState().With(push, _read);
+            PipelineResult result = await _pipeline.ApplyAsync(loaded.View, push.Version);
+            LogLastGood(push.Version, result.IsAccepted);
+        }
+    }
+
+    private SidecarReport Report() => new() { Version = _pipeline.Version, Ready = _isReady };
+
+    private static bool IsExpected(Exception error) =>
+        error is HttpRequestException or IOException or OperationCanceledException or System.Text.Json.JsonException;
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Registered at the control plane as {Id}")]
+    private partial void LogRegistered(string id);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The control plane is away, the rules in force stay: {Problem}")]
+    private partial void LogLost(string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Version {Version} is refused, wholly or in part; what it would have replaced stays")]
+    private partial void LogRefused(string version);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "Version {Version} from the state folder is in force: {Accepted}")]
+    private partial void LogLastGood(string version, bool accepted);
+}

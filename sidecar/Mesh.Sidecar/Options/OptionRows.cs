@@ -1,0 +1,127 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using Mesh.Proxy.Telemetry;
+
+namespace Mesh.Sidecar.Options;
+
+/// <summary>All options of <c>run</c>. The one table: parsing, environment variables and help read it.</summary>
+internal static class OptionRows
+{
+    private const string AddressText = "IP:PORT, for example 127.0.0.1:0";
+
+    /// <summary>The rows, in the order of the help.</summary>
+    public static IReadOnlyList<OptionRow> All { get; } =
+    [
+        new("--service", "NAME[.NAMESPACE][:PORT]", "service of the application; namespace default, port as that of --app", TakeService),
+        new("--app", "HOST:PORT", "where the application listens", TakeApp),
+        new("--control-plane", "URL", "control plane to register at and take rules from", TakeControlPlane),
+        new("--rules", "FILE_OR_DIR", "take rules from here instead; changes are picked up", static (o, v) => o with { Rules = v }),
+        new("--node", "ID", "id of this sidecar; default: the control plane chooses", TakeNode),
+        new("--state", "DIR", "folder for the last good rules; used when the control plane cannot be reached", static (o, v) => o with { State = v }),
+        Address("--outbound", "listener for calls of the application", static (o, a) => o with { Outbound = a }),
+        Address("--inbound", "listener in front of the application", static (o, a) => o with { Inbound = a }),
+        new("--admin", "IP:PORT", "admin pages, loopback only (127.0.0.1:15000)", TakeAdmin),
+        Address("--health", "readiness, /healthz/ready", static (o, a) => o with { Health = a }),
+        Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
+        Address("--advertise", "address at which peers reach the inbound listener; default: where it is bound", static (o, a) => o with { Advertise = a }),
+        new("--concurrency", "N", "threads that carry traffic; default: one per core", TakeConcurrency),
+        new("--access-log", "FILE|-", "write a line per request, - for standard output", static (o, v) => o with { AccessLog = v }),
+        new("--access-log-format", "text|json", "Istio's line, or JSON with more (text)", TakeFormat),
+        new("--labels", "K=V,…", "labels of the workload, for subsets", TakeLabels),
+        new("--zone", "ZONE", "locality of the workload", static (o, v) => o with { Zone = v }),
+        new("--version-label", "VERSION", "version of the workload in metrics; default: its label version, else latest", static (o, v) => o with { Version = v }),
+        new("--drain-time", "TIME", "how long requests in flight may take after SIGTERM (5s)", TakeDrainTime),
+    ];
+
+    private static OptionRow Address(string name, string help, Func<SidecarOptions, IPEndPoint, SidecarOptions> take) => new(
+        name, "IP:PORT", help, (o, v) => TryAddress(v, out IPEndPoint? address) ? take(o, address) : Taken.Wrong(AddressText));
+
+    private static Taken TakeService(SidecarOptions options, string value)
+    {
+        const string Expected = "NAME, NAME:PORT or NAME.NAMESPACE:PORT, for example orders.shop:8080";
+        string[] parts = value.Split(':');
+        int port = 0;
+        if (parts.Length > 2 || (parts.Length == 2 && !TryPort(parts[1], out port)))
+        {
+            return Taken.Wrong(Expected);
+        }
+
+        string[] labels = parts[0].Split('.');
+        return labels.Length > 2 || !labels.All(IsLabel)
+            ? Taken.Wrong(Expected)
+            : options with { Service = labels[0], Namespace = labels.Length == 2 ? labels[1] : options.Namespace, ServicePort = port };
+    }
+
+    private static Taken TakeApp(SidecarOptions options, string value)
+    {
+        int colon = value.LastIndexOf(':');
+        string host = colon < 0 ? "" : value[..colon];
+        return colon > 0 && TryPort(value[(colon + 1)..], out _) && Uri.CheckHostName(host.Trim('[', ']')) != UriHostNameType.Unknown
+            ? options with { App = value }
+            : Taken.Wrong("HOST:PORT, for example 127.0.0.1:8080");
+    }
+
+    private static Taken TakeControlPlane(SidecarOptions options, string value) =>
+        Uri.TryCreate(value, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
+            ? options with { ControlPlane = url }
+            : Taken.Wrong("a URL, for example http://127.0.0.1:15010");
+
+    private static Taken TakeNode(SidecarOptions options, string value) =>
+        value.Length is > 0 and <= 253 && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')
+            ? options with { Node = value }
+            : Taken.Wrong("letters, digits, '-', '.' and '_', for example orders-1");
+
+    private static Taken TakeAdmin(SidecarOptions options, string value) =>
+        TryAddress(value, out IPEndPoint? address) && IPAddress.IsLoopback(address.Address)
+            ? options with { Admin = address }
+            : Taken.Wrong("a loopback IP:PORT, for example 127.0.0.1:15000; the admin port is for this machine only");
+
+    private static Taken TakeConcurrency(SidecarOptions options, string value) =>
+        int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count is >= 1 and <= 1024
+            ? options with { Concurrency = count }
+            : Taken.Wrong("a number from 1 to 1024");
+
+    private static Taken TakeFormat(SidecarOptions options, string value) => value switch
+    {
+        "text" => options with { AccessLogFormat = AccessLogFormat.Text },
+        "json" => options with { AccessLogFormat = AccessLogFormat.Json },
+        _ => Taken.Wrong("text or json"),
+    };
+
+    private static Taken TakeLabels(SidecarOptions options, string value)
+    {
+        ImmutableSortedDictionary<string, string>.Builder labels = ImmutableSortedDictionary.CreateBuilder<string, string>(StringComparer.Ordinal);
+        foreach (string pair in value.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            int equals = pair.IndexOf('=', StringComparison.Ordinal);
+            if (equals <= 0 || !labels.TryAdd(pair[..equals], pair[(equals + 1)..]))
+            {
+                return Taken.Wrong("KEY=VALUE pairs with commas between, each key once, for example version=v1,track=canary");
+            }
+        }
+
+        return options with { Labels = labels.ToImmutable() };
+    }
+
+    private static Taken TakeDrainTime(SidecarOptions options, string value) =>
+        value.EndsWith('s') && double.TryParse(value[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) && seconds <= 3600
+            ? options with { DrainTime = TimeSpan.FromSeconds(seconds) }
+            : Taken.Wrong("seconds, for example 5s");
+
+    private static bool TryAddress(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IPEndPoint? address)
+    {
+        string dialled = text.StartsWith("localhost:", StringComparison.Ordinal) ? $"127.0.0.1:{text["localhost:".Length..]}" : text;
+        // The system's parser takes an address without a port; here the port must be written.
+        return IPEndPoint.TryParse(dialled, out address) && TryPort(dialled[(dialled.LastIndexOf(':') + 1)..], out _, lowest: 0)
+            && dialled.Contains(':', StringComparison.Ordinal)
+            && (dialled.StartsWith('[') || dialled.IndexOf(':', StringComparison.Ordinal) == dialled.LastIndexOf(':'));
+    }
+
+    private static bool TryPort(string text, out int port, int lowest = 1) =>
+        int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port >= lowest && port <= 65535;
+
+    private static bool IsLabel(string text) =>
+        text.Length is > 0 and <= 63 && text[0] != '-' && text[^1] != '-'
+        && text.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
+}

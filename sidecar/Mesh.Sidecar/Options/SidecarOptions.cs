@@ -1,0 +1,72 @@
+using System.Collections.Immutable;
+using System.Net;
+using Mesh.Proxy.Telemetry;
+
+namespace Mesh.Sidecar.Options;
+
+/// <summary>The settings of one sidecar, checked.</summary>
+internal sealed record SidecarOptions
+{
+    /// <summary>Service name, one label.</summary>
+    public string Service { get; init; } = "unknown";
+
+    /// <summary>Namespace of the service.</summary>
+    public string Namespace { get; init; } = "default";
+
+    /// <summary>Service port; 0 when there is no application.</summary>
+    public int ServicePort { get; init; }
+
+    /// <summary>Address of the application as given, <c>HOST:PORT</c>; empty when there is none.</summary>
+    public string App { get; init; } = "";
+
+    /// <summary>Address of the control plane; null with <see cref="Rules"/>.</summary>
+    public Uri? ControlPlane { get; init; }
+
+    /// <summary>File or folder of rules; null with <see cref="ControlPlane"/>.</summary>
+    public string? Rules { get; init; }
+
+    /// <summary>Id the sidecar wishes to have; null lets the control plane choose.</summary>
+    public string? Node { get; init; }
+
+    /// <summary>Folder of the last good state; null keeps none.</summary>
+    public string? State { get; init; }
+
+    /// <summary>Outbound listener.</summary>
+    public IPEndPoint Outbound { get; init; } = new(IPAddress.Loopback, 15001);
+
+    /// <summary>Inbound listener.</summary>
+    public IPEndPoint Inbound { get; init; } = new(IPAddress.Loopback, 15006);
+
+    /// <summary>Admin port; always loopback.</summary>
+    public IPEndPoint Admin { get; init; } = new(IPAddress.Loopback, 15000);
+
+    /// <summary>Readiness port.</summary>
+    public IPEndPoint Health { get; init; } = new(IPAddress.Loopback, 15021);
+
+    /// <summary>Metrics port.</summary>
+    public IPEndPoint Metrics { get; init; } = new(IPAddress.Loopback, 15090);
+
+    /// <summary>Address told to peers; null means where the inbound listener is bound. Port 0 means the bound port.</summary>
+    public IPEndPoint? Advertise { get; init; }
+
+    /// <summary>Threads that carry traffic; 0 is one per core.</summary>
+    public int Concurrency { get; init; }
+
+    /// <summary>Access log file, <c>-</c> for standard output, null for none.</summary>
+    public string? AccessLog { get; init; }
+
+    /// <summary>Format of the access log.</summary>
+    public AccessLogFormat AccessLogFormat { get; init; }
+
+    /// <summary>Labels of the workload.</summary>
+    public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Locality, or empty.</summary>
+    public string Zone { get; init; } = "";
+
+    /// <summary>Version label of the workload; from <c>--version-label</c>, else the label <c>version</c>, else <c>latest</c>.</summary>
+    public string Version { get; init; } = "latest";
+
+    /// <summary>How long requests in flight may take after SIGTERM.</summary>
+    public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
+}

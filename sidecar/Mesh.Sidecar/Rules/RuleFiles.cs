@@ -1,0 +1,144 @@
+using System.Collections.Immutable;
+using System.Security.Cryptography;
+using System.Text;
+using Mesh.Rules.Compilation;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Validation;
+
+namespace Mesh.Sidecar.Rules;
+
+/// <summary>
+/// The rules of a file or of all YAML and JSON files below a folder, as of the last scan. A file that cannot be read as rules keeps the
+/// rules it had when it last could. Used by one caller at a time.
+/// </summary>
+/// <param name="path">File or folder.</param>
+/// <param name="read">Reads the documents of a text.</param>
+/// <param name="print">Told of each finding, one line: <c>FILE:LINE:COLUMN: …</c>.</param>
+internal sealed class RuleFiles(string path, ReadRules read, Action<string> print)
+{
+    private static readonly string[] Extensions = [".yaml", ".yml", ".json"];
+    private ImmutableSortedDictionary<string, RuleFile> _files = ImmutableSortedDictionary.Create<string, RuleFile>(StringComparer.Ordinal);
+
+    /// <summary>The rules as of the last scan.</summary>
+    public MeshView View { get; private set; } = new();
+
+    /// <summary>Content version of <see cref="View"/>'s files.</summary>
+    public string Version { get; private set; } = "";
+
+    /// <summary>Looks again. True when a file is new, changed or gone.</summary>
+    public bool Scan()
+    {
+        ImmutableSortedDictionary<string, RuleFile>.Builder found =
+            ImmutableSortedDictionary.CreateBuilder<string, RuleFile>(StringComparer.Ordinal);
+        foreach (string name in FileNames())
+        {
+            if (ReadText(name) is { } text)
+            {
+                RuleFile? before = _files.GetValueOrDefault(name);
+                found[name] = before?.Text == text ? before : Read(name, text, before);
+            }
+        }
+
+        ImmutableSortedDictionary<string, RuleFile> next = found.ToImmutable();
+        if (Version.Length > 0 && next.Count == _files.Count && next.All(file => ReferenceEquals(_files.GetValueOrDefault(file.Key), file.Value)))
+        {
+            return false;
+        }
+
+        _files = next;
+        View = new MeshView { Rules = Merge() };
+        Version = VersionOf(next);
+        return true;
+    }
+
+    private IEnumerable<string> FileNames()
+    {
+        if (File.Exists(path))
+        {
+            return [path];
+        }
+
+        try
+        {
+            return [.. Directory.EnumerateFiles(path, "*", SearchOption.AllDirectories).Where(static f => Extensions.Contains(Path.GetExtension(f)))];
+        }
+        catch (IOException)
+        {
+            return _files.Keys; // the folder is being replaced: what was there stays until the next look
+        }
+    }
+
+    private string? ReadText(string name)
+    {
+        try
+        {
+            return File.ReadAllText(name);
+        }
+        catch (FileNotFoundException)
+        {
+            return null; // deleted between listing and reading
+        }
+        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+        {
+            RuleFile? before = _files.GetValueOrDefault(name);
+            if (before is null)
+            {
+                print($"{name}: cannot be read: {error.Message}");
+            }
+
+            return before?.Text;
+        }
+    }
+
+    private RuleFile Read(string name, string text, RuleFile? before)
+    {
+        ImmutableArray<RuleReadResult> results = read(text, name);
+        bool isBad = false;
+        foreach (RuleReadResult result in results)
+        {
+            foreach (Diagnostic finding in result.Diagnostics)
+            {
+                isBad |= finding.Severity == Severity.Error;
+                string place = finding.Path.Length == 0 ? "" : $"{finding.Path}: ";
+                print($"{name}:{finding.Line}:{finding.Column}: {(finding.Severity == Severity.Error ? "error" : "warning")}: {place}{finding.Message}");
+            }
+        }
+
+        if (isBad)
+        {
+            print($"{name}: not taken; {(before is { Rules.Length: > 0 } ? "the rules it had stay in force" : "it has no rules in force")}");
+        }
+
+        return new RuleFile(text, isBad ? before?.Rules ?? [] : [.. results.Where(static r => r.Document is not null).Select(static r => r.Document!)]);
+    }
+
+    private ImmutableDictionary<RuleKey, RuleDocument> Merge()
+    {
+        ImmutableDictionary<RuleKey, RuleDocument>.Builder rules = ImmutableDictionary.CreateBuilder<RuleKey, RuleDocument>();
+        foreach (RuleDocument document in _files.Values.SelectMany(static f => f.Rules))
+        {
+            if (rules.TryGetValue(document.Key, out RuleDocument? other))
+            {
+                print($"{document.Source}: warning: {document.Key} is also in {other.Source}, which is used; delete one of them");
+                continue;
+            }
+
+            rules[document.Key] = document;
+        }
+
+        return rules.ToImmutable();
+    }
+
+    private static string VersionOf(ImmutableSortedDictionary<string, RuleFile> files)
+    {
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        foreach ((string name, RuleFile file) in files)
+        {
+            hash.AppendData(Encoding.UTF8.GetBytes($"{name}\0{file.Text}\0"));
+        }
+
+        return Convert.ToHexStringLower(hash.GetHashAndReset().AsSpan(0, 6));
+    }
+
+    private sealed record RuleFile(string Text, ImmutableArray<RuleDocument> Rules);
+}

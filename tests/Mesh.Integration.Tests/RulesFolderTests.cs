@@ -1,0 +1,138 @@
+using System.Net;
+using Xunit;
+
+namespace Mesh.Integration.Tests;
+
+/// <summary>A sidecar that takes its rules from a folder: no control plane at all.</summary>
+public sealed class RulesFolderTests : IDisposable
+{
+    private static readonly Uri Partner = new("http://partner.example/hello?x=1");
+    private readonly Scratch _scratch = new();
+
+    public void Dispose() => _scratch.Dispose();
+
+    [Fact]
+    public async Task Request_ToAServiceEntry_ReachesItsEndpoint()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        await using MeshProcess sidecar = Run(Rules.Partner(upstream.Address));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+
+        using HttpResponseMessage answer = await client.PostAsync(Partner, new StringContent("body"));
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        Assert.Equal("POST /hello?x=1\nbody", await answer.Content.ReadAsStringAsync());
+        Assert.Equal(["partner.example"], upstream.Hosts);
+        await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    [Fact]
+    public async Task Overflow_OfTheQueue_Is503WithFlagHeaderAndReason()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        upstream.Gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using MeshProcess sidecar = Run(Rules.Partner(upstream.Address), Rules.Limits("partner.example", 1, 1));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+        Uri metrics = await sidecar.AddressAsync("metrics");
+
+        Task<HttpResponseMessage> first = client.GetAsync(Partner);
+        await Eventually.TrueAsync(() => upstream.Active == 1, () => "the first request did not arrive");
+        Task<HttpResponseMessage> second = client.GetAsync(Partner);
+        await Eventually.TrueAsync(
+            async () => await Proxied.MetricAsync(metrics, "envoy_cluster_upstream_rq_pending_active", "partner.example") == 1,
+            () => "the second request does not wait");
+        using HttpResponseMessage third = await client.GetAsync(Partner);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, third.StatusCode);
+        Assert.Equal("true", third.Headers.GetValues("x-envoy-overloaded").Single());
+        Assert.Equal(
+            "pending_overflow; rule=default/limits#spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests; limit=1; now=1; scope=sidecar",
+            third.Headers.GetValues("x-mesh-reason").Single());
+        Assert.Equal("upstream connect error or disconnect/reset before headers. reset reason: overflow", await third.Content.ReadAsStringAsync());
+        upstream.Gate.SetResult();
+        Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, (await second).StatusCode);
+        Assert.Equal(1, await Proxied.MetricAsync(metrics, "envoy_cluster_upstream_rq_pending_overflow", "partner.example"));
+        await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    [Fact]
+    public async Task BrokenRule_WhileRunning_KeepsTheLastGoodOneAndNamesThePlace()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        await using MeshProcess sidecar = Run(Rules.Partner(upstream.Address));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(Partner)).StatusCode);
+
+        _scratch.File("rules/0.yaml", "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: partner}\nspec:\n  hosts: [partner.example\n");
+        await Eventually.TrueAsync(() => sidecar.Errors.Contains("0.yaml:", StringComparison.Ordinal), () => "no message names the file: " + sidecar.Errors);
+
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(Partner)).StatusCode);
+        _scratch.File("rules/0.yaml", Rules.Partner(upstream.Address).Replace("partner.example", "other.example", StringComparison.Ordinal));
+        await Eventually.TrueAsync(
+            async () => (await client.GetAsync(new Uri("http://other.example/"))).StatusCode == HttpStatusCode.OK, () => "the mended file was not picked up");
+        await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    [Fact]
+    public async Task UnknownHost_Is502WithReason()
+    {
+        await using MeshProcess sidecar = Run(Rules.Partner("127.0.0.1:9"));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+
+        using HttpResponseMessage answer = await client.GetAsync(new Uri("http://nobody.example/"));
+
+        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
+        Assert.StartsWith("unknown_service", answer.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task UpstreamThatRefuses_Is503UfWithItsText()
+    {
+        string address;
+        await using (EchoUpstream upstream = await EchoUpstream.StartAsync())
+        {
+            address = upstream.Address;
+        }
+
+        await using MeshProcess sidecar = Run(Rules.Partner(address));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+
+        using HttpResponseMessage answer = await client.GetAsync(Partner);
+
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
+        Assert.StartsWith(
+            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: ",
+            await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+        Assert.StartsWith("connect_failure", answer.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
+        await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    [Fact]
+    public async Task Terminate_WithARequestInFlight_FinishesItAndEndsWithZero()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        upstream.Gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        await using MeshProcess sidecar = Run(Rules.Partner(upstream.Address));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+        Task<HttpResponseMessage> inFlight = client.GetAsync(Partner);
+        await Eventually.TrueAsync(() => upstream.Active == 1, () => "the request did not arrive");
+
+        sidecar.Terminate();
+        upstream.Gate.SetResult();
+
+        Assert.Equal(HttpStatusCode.OK, (await inFlight).StatusCode);
+        Assert.Equal(0, await sidecar.ExitCodeAsync());
+    }
+
+    private MeshProcess Run(params string[] rules)
+    {
+        _scratch.Folder("rules");
+        for (int i = 0; i < rules.Length; i++)
+        {
+            _scratch.File($"rules/{i}.yaml", rules[i]);
+        }
+
+        return MeshProcess.Sidecar("--rules", Path.Combine(_scratch.Path, "rules"), "--service", "caller:8080", "--app", "127.0.0.1:9");
+    }
+}

@@ -1,0 +1,34 @@
+using Mesh.Proxy.Telemetry;
+using Xunit;
+
+namespace Mesh.Proxy.Tests.Telemetry;
+
+public sealed class EjectionLogTests
+{
+    private static readonly DateTimeOffset At = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+
+    [Fact]
+    public void Ejection_HasEnvoysKeysAndOurs() => Assert.Equal(
+        """{"type":"CONSECUTIVE_5XX","cluster_name":"c","upstream_url":"10.0.0.1:80","action":"EJECT","num_ejections":1,"enforced":true,"secs_since_last_action":-1,"timestamp":"2030-01-01T00:00:00.000Z","until":"2030-01-01T00:00:30.000Z","reason":"consecutive_5xx","rule":"default/products#spec.trafficPolicy.outlierDetection"}""",
+        EjectionLog.Format(new EjectionEvent(
+            At, "c", "10.0.0.1:80", true, "consecutive_5xx", 1, true, null, At.AddSeconds(30), "default/products#spec.trafficPolicy.outlierDetection")));
+
+    [Fact]
+    public void Return_HasNoTypeAndNoUntil() => Assert.Equal(
+        """{"type":null,"cluster_name":"c","upstream_url":"10.0.0.1:80","action":"UNEJECT","num_ejections":1,"enforced":true,"secs_since_last_action":31,"timestamp":"2030-01-01T00:00:00.000Z","until":null,"reason":"time","rule":null}""",
+        EjectionLog.Format(new EjectionEvent(At, "c", "10.0.0.1:80", false, "time", 1, true, TimeSpan.FromSeconds(31.9), null, null)));
+
+    [Fact]
+    public void Log_WritesEachAndKeepsTheLastHundred()
+    {
+        List<string> written = [];
+        EjectionLog log = new(written.Add);
+        for (int i = 0; i < 150; i++)
+        {
+            log.Add(new EjectionEvent(At, $"c{i}", "10.0.0.1:80", false, "time", 1, true, null, null, null));
+        }
+
+        Assert.Equal(150, written.Count);
+        Assert.Equal(written[50..], log.Last);
+    }
+}

@@ -1,0 +1,77 @@
+using Mesh.Proxy.Telemetry;
+using Xunit;
+
+namespace Mesh.Proxy.Tests.Telemetry;
+
+/// <summary>Every metric name in one place: a rename breaks somebody's dashboard and must be seen in review.</summary>
+public sealed class StatNamesTests
+{
+    private const string Cluster = """
+        circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
+        circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
+        circuit_breakers.default.rq_pending_open circuit_breakers.default.rq_retry_open
+        lb_healthy_panic membership_change membership_healthy membership_total
+        outlier_detection.ejections_active
+        outlier_detection.ejections_detected_consecutive_5xx
+        outlier_detection.ejections_detected_consecutive_gateway_failure
+        outlier_detection.ejections_detected_consecutive_local_origin_failure
+        outlier_detection.ejections_enforced_consecutive_5xx
+        outlier_detection.ejections_enforced_consecutive_gateway_failure
+        outlier_detection.ejections_enforced_consecutive_local_origin_failure
+        outlier_detection.ejections_enforced_total outlier_detection.ejections_overflow
+        upstream_cx_active upstream_cx_connect_attempts_exceeded upstream_cx_connect_fail upstream_cx_connect_timeout
+        upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
+        upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
+        upstream_cx_none_healthy upstream_cx_overflow upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
+        upstream_rq_active upstream_rq_active_overflow upstream_rq_cancelled upstream_rq_completed
+        upstream_rq_pending_active upstream_rq_pending_failure_eject upstream_rq_pending_overflow upstream_rq_pending_total
+        upstream_rq_rx_reset upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset
+        """;
+
+    private const string Downstream = """
+        downstream_cx_active downstream_cx_not_redirected downstream_cx_protocol_error downstream_cx_rx_bytes_total
+        downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_total
+        """;
+
+    private const string Server = """
+        concurrency config_applied_total config_rejected_total live memory_allocated memory_physical_size state
+        unexpected_exception_total uptime
+        """;
+
+    [Fact]
+    public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void DownstreamNames_AreThese() => Assert.Equal(Words(Downstream), ProxyStatRows.Downstream.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void ServerNames_AreThese() => Assert.Equal(Words(Server), ProxyStatRows.Server.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void EveryCounterOfACluster_HasARowThatReadsIt()
+    {
+        ClusterStats stats = new();
+        int count = 0;
+        foreach (System.Reflection.PropertyInfo property in typeof(ClusterStats).GetProperties())
+        {
+            switch (property.GetValue(stats))
+            {
+                case StripedCounter counter:
+                    counter.Add(1000 + count++);
+                    break;
+                case Gauge gauge:
+                    gauge.Set(1000 + count++);
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        ClusterStatsView view = new("c", stats, new());
+        HashSet<long> read = [.. ClusterStatRows.All.Select(row => row.Read(view))];
+
+        Assert.All(Enumerable.Range(1000, count), value => Assert.Contains(value, read));
+    }
+
+    private static IEnumerable<string> Words(string text) => text.Split((char[])[' ', '\n', '\r'], StringSplitOptions.RemoveEmptyEntries).Order(StringComparer.Ordinal);
+}

