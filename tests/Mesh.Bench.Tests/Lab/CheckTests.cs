@@ -43,10 +43,10 @@ public sealed class CheckTests
 
     [Theory]
     [InlineData(503, "pending_overflow", true)]
-    [InlineData(503, "requests_overflow", true)]
+    [InlineData(503, "request_overflow", true)]
     [InlineData(503, null, false)]
     [InlineData(500, "pending_overflow", false)]
-    [InlineData(500, "requests_overflow", false)]
+    [InlineData(500, "request_overflow", false)]
     public void RefusalsSayWhy_EachRefusal_Needs503AndReason(int code, string? reason, bool holds) =>
         Assert.Equal(holds, PoolChecks.RefusalsSayWhy(Layer([Refused() with { Code = code, Reason = reason }])).Passed);
 
