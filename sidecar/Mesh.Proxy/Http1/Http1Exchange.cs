@@ -119,7 +119,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         {
             gone.Dispose(); // waits for a callback that runs: after this nobody aborts a connection that is another's
             _answer.Release();
-            upstream.Release(reusable);
+            upstream.Release(reusable && !_clientIsGone); // it may have been aborted after the last byte
             _record.Finish(_requestBody, _responseBody);
             side.Stats.RqActive.Add(-1);
         }
