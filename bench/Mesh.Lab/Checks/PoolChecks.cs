@@ -26,7 +26,7 @@ internal static class PoolChecks
     /// <summary>Each refusal is a 503 that says why.</summary>
     public static LabCheck RefusalsSayWhy(LayerNumbers layer) => LabCheck.Equal(
         $"{layer.Name}: refusals that are no 503 with a reason", 0,
-        layer.Log.Count(static e => e.Flags.Split(',').Contains("UO") && !(e.Code == 503 && e.Reason is "pending_overflow" or "requests_overflow")));
+        layer.Log.Count(static e => e.Flags.Split(',').Contains("UO") && !(e.Code == 503 && e.Reason is "pending_overflow" or "request_overflow")));
 
     /// <summary>Overflow is no failure of an endpoint.</summary>
     public static LabCheck OverflowEjectsNobody(LayerNumbers layer) => LabCheck.Equal(
