@@ -27,8 +27,19 @@ internal sealed class CommandParser
 
     private static readonly Dictionary<string, char> LongNames = new(StringComparer.Ordinal)
     {
-        ["concurrent"] = 'c', ["time"] = 't', ["reps"] = 'r', ["total"] = 'n', ["delay"] = 'd', ["benchmark"] = 'b', ["rate"] = 'R',
-        ["header"] = 'H', ["content-type"] = 'T', ["proxy"] = 'P', ["timeout"] = 'O', ["verbose"] = 'v', ["json"] = 'J',
+        ["concurrent"] = 'c',
+        ["time"] = 't',
+        ["reps"] = 'r',
+        ["total"] = 'n',
+        ["delay"] = 'd',
+        ["benchmark"] = 'b',
+        ["rate"] = 'R',
+        ["header"] = 'H',
+        ["content-type"] = 'T',
+        ["proxy"] = 'P',
+        ["timeout"] = 'O',
+        ["verbose"] = 'v',
+        ["json"] = 'J',
     };
 
     private readonly List<KeyValuePair<string, string>> _headers = [];
