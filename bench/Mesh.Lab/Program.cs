@@ -1,2 +1,5 @@
-Console.Error.WriteLine("Mesh.Lab: not built yet");
-return 1;
+using Mesh.Lab.CommandLine;
+
+#pragma warning disable RS0030 // the one place where real chance enters
+return await LabProgram.RunAsync(args, Console.Out, Console.Error, TimeProvider.System, Random.Shared);
+#pragma warning restore RS0030

@@ -1,2 +1,5 @@
-Console.Error.WriteLine("Mesh.Load: not built yet");
-return 1;
+using Mesh.Load.CommandLine;
+
+#pragma warning disable RS0030 // the one place where real chance enters
+return await LoadProgram.RunAsync(args, Console.Out, Console.Error, TimeProvider.System, Random.Shared);
+#pragma warning restore RS0030

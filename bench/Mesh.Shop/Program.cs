@@ -1,2 +1,3 @@
-Console.Error.WriteLine("Mesh.Shop: not built yet");
-return 1;
+using Mesh.Shop.Hosting;
+
+return await ShopProgram.RunAsync(args, Console.Out, Console.Error);

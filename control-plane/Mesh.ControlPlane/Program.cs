@@ -1,10 +1,13 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Api;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Store;
+using Microsoft.Extensions.Logging;
 
 const int Refused = 1; // the machine says no: port, permission, folder in use
 const int WrongUsage = 2; // options and what they name
+TimeSpan EditPoll = TimeSpan.FromMilliseconds(500); // a person edits the folder: noticed within a second
 
 CommandLineResult line = CommandLine.Read(args, Environment.GetEnvironmentVariable);
 if (line.Options is not { } options)
@@ -25,9 +28,17 @@ TimeProvider time = TimeProvider.System;
 Random random = Random.Shared;
 #pragma warning restore RS0030
 
-IRuleStore store = new NoRules();
 using LineLoggerProvider log = new(Console.Error, time);
-await using ControlPlaneServer server = new(options, (certificates, token), store, static _ => { }, (time, random, log));
+using ILoggerFactory loggers = LoggerFactory.Create(logging => logging.AddProvider(log));
+using RuleStore? store = Open(options.Data, out problem);
+if (store is null)
+{
+    return Fail(problem!, Refused);
+}
+
+await using ControlPlaneServer server = new(
+    options, (certificates, token), store, api => api.MapKubernetesApi(store, time), (time, random, log));
+using ITimer edits = time.CreateTimer(_ => store.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
@@ -44,6 +55,20 @@ Print($"rules are kept in {options.Data}");
 await ended.Task;
 await server.StopAsync();
 return 0;
+
+RuleStore? Open(string data, out string? refusal)
+{
+    try
+    {
+        refusal = null;
+        return new RuleStore(data, time, loggers.CreateLogger<RuleStore>());
+    }
+    catch (Exception error) when (error is IOException or UnauthorizedAccessException)
+    {
+        refusal = $"--data: {error.Message}";
+        return null;
+    }
+}
 
 void End(PosixSignalContext context)
 {

@@ -9,7 +9,7 @@ echo "seed $seed"
 declare -A acknowledged=() # name -> maxConnections that was acknowledged last
 lost=0 unreadable=0 applied=0
 rule() { printf '{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"%s"},"spec":{"host":"%s","trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":%d}}}}}' "$1" "$1" "$2"; }
-list() { curl -sf -m 10 "http://$api/apis/networking.istio.io/v1/namespaces/default/destinationrules"; }
+list() { curl -sf -m 10 -A kill9 "http://$api/apis/networking.istio.io/v1/namespaces/default/destinationrules"; }
 
 value=0
 for ((round = 1; round <= rounds; round++)); do

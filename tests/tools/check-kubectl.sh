@@ -65,7 +65,7 @@ for version in 1.20 1.32 1.35; do
   check "$v wrong type" says 'spec.trafficPolicy.connectionPool.tcp.maxConnections' k apply --validate=false -f "$work/wrong-type.yaml"
   check "$v misspelt field" says 'intervall' k apply -f "$work/misspelt.yaml"
   check "$v misspelt field, the server's word" says 'did you mean .?.?interval' k create --validate=false -f "$work/misspelt.yaml"
-  check "$v bad duration" says "'ten' is not a duration; write for example 10s" k apply -f "$work/duration.yaml"
+  check "$v bad duration" says 'ten.* is not a duration; write' k apply -f "$work/duration.yaml"
   check "$v two rules for one host" says 'products.*second|second.*products' k apply -f "$work/second.yaml"
   check "$v delete" says '"products" deleted' k delete dr products
   check "$v delete the others" says 'deleted' k delete dr second misspelt --ignore-not-found

@@ -22,7 +22,8 @@ trap cleanup EXIT
 start() { # NAME PROJECT ARGUMENTS...
   local name=$1 project=$2
   shift 2
-  "$bin/$project/release/$project" "$@" > "$work/$name.log" 2> "$work/$name.err" &
+  : > "$work/$name.log" # here, not in the child: nobody may read the address of an earlier run
+  "$bin/$project/release/$project" "$@" >> "$work/$name.log" 2> "$work/$name.err" &
   pid[$name]=$!
 }
 address() { # NAME WORD: the address behind "WORD listening on http://"; waits up to 20 s

@@ -73,7 +73,11 @@ internal sealed partial class PushHub
         _order.Enqueue(next.Version);
         ImmutableDictionary<string, MeshContent> history = _history.Add(next.Version, next);
         _history = _order.Count > HistoryLength ? history.Remove(_order.Dequeue()) : history;
-        LogPublished(next.Version, next.Rules.Count, next.Registry.Endpoints.Count);
+        if (former.Version.Length > 0) // what is there at the start is news to nobody
+        {
+            LogPublished(next.Version, next.Rules.Count, next.Registry.Endpoints.Count);
+        }
+
         Wake(next);
     }
 

@@ -104,7 +104,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
                 return goesOn;
             }
 
-            _cluster!.Record(upstream.Endpoint, UpstreamOutcome.Response, _response.Status);
+            RecordAnswer(upstream.Endpoint);
             if (_response.Status == 101)
             {
                 HeadWriter.WriteResponse(down.Transport.Output, _response, BodyKind.None, -1, default);
@@ -119,7 +119,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         {
             gone.Dispose(); // waits for a callback that runs: after this nobody aborts a connection that is another's
             _answer.Release();
-            upstream.Release(reusable);
+            upstream.Release(reusable && !_clientIsGone); // it may have been aborted after the last byte
             _record.Finish(_requestBody, _responseBody);
             side.Stats.RqActive.Add(-1);
         }
@@ -213,6 +213,15 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
             down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection);
         _record.WireBytesSent += down.Transport.Output.UnflushedBytes - before;
         _record.FirstByteOut();
+    }
+
+    // An instance whose own sidecar refuses for its limits is busy, not sick: neither success nor failure (sidecar/adr/0011).
+    private void RecordAnswer(Endpoint endpoint)
+    {
+        if (_response.Status != 503 || _response.Headers.Find(KnownHeader.EnvoyOverloaded) < 0)
+        {
+            _cluster!.Record(endpoint, UpstreamOutcome.Response, _response.Status);
+        }
     }
 
     private void Charge(int status)

@@ -16,6 +16,7 @@ internal enum KnownHeader : byte
     RequestId,
     ForwardedFor,
     ForwardedProto,
+    EnvoyOverloaded,
 }
 
 /// <summary>Recognises header names without copying them.</summary>
@@ -36,6 +37,7 @@ internal static class KnownHeaders
         16 when Is(name, "proxy-connection"u8) => KnownHeader.ProxyConnection,
         17 when Is(name, "transfer-encoding"u8) => KnownHeader.TransferEncoding,
         17 when Is(name, "x-forwarded-proto"u8) => KnownHeader.ForwardedProto,
+        18 when Is(name, "x-envoy-overloaded"u8) => KnownHeader.EnvoyOverloaded,
         _ => KnownHeader.Other,
     };
 

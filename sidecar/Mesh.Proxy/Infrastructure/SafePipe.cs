@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Microsoft.AspNetCore.Connections;
@@ -10,6 +11,10 @@ namespace Mesh.Proxy.Infrastructure;
 /// </summary>
 internal static class SafePipe
 {
+    // A reset is an empty, completed result over bytes of ours, so that it can be told from a real one: the reader was never entered.
+    private static readonly byte[] ResetMark = new byte[1];
+    private static readonly ReadResult Reset = new(new ReadOnlySequence<byte>(ResetMark, 0, 0), isCanceled: false, isCompleted: true);
+
     /// <summary>Bytes that are here already. False when there are none yet; a reset reads as a completed, empty result.</summary>
     public static bool TryRead(PipeReader reader, out ReadResult result)
     {
@@ -19,7 +24,7 @@ internal static class SafePipe
         }
         catch (Exception reset) when (IsReset(reset))
         {
-            result = new ReadResult(default, isCanceled: false, isCompleted: true);
+            result = Reset;
             return true;
         }
     }
@@ -34,20 +39,16 @@ internal static class SafePipe
         }
         catch (Exception reset) when (IsReset(reset))
         {
-            return new ReadResult(default, isCanceled: false, isCompleted: true);
+            return Reset;
         }
     }
 
     /// <summary>Marks what was read; does nothing after a reset, when there is nothing to mark.</summary>
     public static void Advance(PipeReader reader, in ReadResult read, SequencePosition consumed, SequencePosition examined)
     {
-        if (!read.IsCompleted || !read.Buffer.IsEmpty)
+        if (!ReferenceEquals(read.Buffer.Start.GetObject(), ResetMark))
         {
             reader.AdvanceTo(consumed, examined);
-        }
-        else
-        {
-            Forget(reader);
         }
     }
 
@@ -76,22 +77,6 @@ internal static class SafePipe
         catch (Exception reset) when (IsReset(reset))
         {
             return false;
-        }
-    }
-
-    // An empty, completed result may be the stand-in for a reset, for which the reader was never entered.
-    private static void Forget(PipeReader reader)
-    {
-        try
-        {
-            if (reader.TryRead(out ReadResult end))
-            {
-                reader.AdvanceTo(end.Buffer.End);
-            }
-        }
-        catch (Exception reset) when (IsReset(reset))
-        {
-            // Reset: nothing to mark.
         }
     }
 
