@@ -21,6 +21,9 @@ internal sealed class EchoUpstream : IAsyncDisposable
 
     public int Status { get; set; } = 200;
 
+    /// <summary>Answers as a sidecar in front of the application does when its limits refuse.</summary>
+    public bool IsOverloaded { get; set; }
+
     /// <summary>While set, requests wait for it before they are answered.</summary>
     public TaskCompletionSource? Gate { get; set; }
 
@@ -63,7 +66,12 @@ internal sealed class EchoUpstream : IAsyncDisposable
             }
 
             Interlocked.Increment(ref _served);
-            context.Response.StatusCode = Status;
+            context.Response.StatusCode = IsOverloaded ? 503 : Status;
+            if (IsOverloaded)
+            {
+                context.Response.Headers["x-envoy-overloaded"] = "true";
+            }
+
             await context.Response.WriteAsync($"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}\n");
             await context.Request.Body.CopyToAsync(context.Response.Body);
         }

@@ -109,6 +109,36 @@ public sealed class RulesFolderTests : IDisposable
     }
 
     [Fact]
+    public async Task Outlier_InstanceThatIsOverloaded_StaysAndOneThatFailsLeaves()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        await using MeshProcess sidecar = Run(
+            Rules.Partner(upstream.Address),
+            Rules.Limits("partner.example", 100, 100, "outlierDetection: {consecutive5xxErrors: 3, maxEjectionPercent: 100}"));
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+        upstream.Status = 500;
+        await client.GetAsync(Partner);
+        await client.GetAsync(Partner);
+
+        upstream.IsOverloaded = true;
+        for (int i = 0; i < 10; i++)
+        {
+            using HttpResponseMessage busy = await client.GetAsync(Partner);
+            Assert.False(busy.Headers.Contains("x-mesh-reason"), "the overloaded instance was ejected");
+        }
+
+        upstream.IsOverloaded = false;
+        await client.GetAsync(Partner); // the third 500 in a row: overload in between was neither failure nor success
+        using HttpResponseMessage ejected = await client.GetAsync(Partner);
+
+        Assert.Equal(13, upstream.Served);
+        Assert.Equal("no healthy upstream", await ejected.Content.ReadAsStringAsync());
+        Assert.StartsWith(
+            "no_healthy_upstream; rule=default/limits#spec.trafficPolicy.outlierDetection", ejected.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
+        Assert.Equal(1, await Proxied.MetricAsync(await sidecar.AddressAsync("metrics"), "envoy_cluster_outlier_detection_ejections_enforced_total", "partner.example"));
+    }
+
+    [Fact]
     public async Task Terminate_WithARequestInFlight_FinishesItAndEndsWithZero()
     {
         await using EchoUpstream upstream = await EchoUpstream.StartAsync();

@@ -183,10 +183,13 @@ internal sealed partial class SnapshotClient
     {
         if (_pipeline.Current is null && _lastGood?.Load() is { } push)
         {
-            // Its version is not kept: the first stream must bring the whole set.
             PushState loaded = new PushState().With(push, _read);
             PipelineResult result = await _pipeline.ApplyAsync(loaded.View, push.Version);
             LogLastGood(push.Version, result.IsAccepted);
+            if (result.IsAccepted)
+            {
+                _state = loaded; // the control plane learns that there is a state: one that has just started will not empty it
+            }
         }
     }
 

@@ -120,7 +120,7 @@ public sealed class SnapshotCompilerTests
     {
         Assert.Contains("products", Compile(View()).Routes.VirtualHosts.Single().Domains);
         ImmutableArray<string> foreign = _compiler.Compile(Orders with { Namespace = "web" }, View(), "1").Snapshot.Routes.VirtualHosts.Single().Domains;
-        Assert.Equal([Products, "products.default", "products.default.svc"], foreign);
+        Assert.Equal((string[])[Products, "products.default", "products.default.svc"], foreign.ToArray());
     }
 
     [Fact]
@@ -137,7 +137,7 @@ public sealed class SnapshotCompilerTests
 
         Assert.Equal(["10.0.0.1:8000", "[fd00::1]:80"], snapshot.Endpoints["outbound|80||partner.example"].Select(e => e.Address));
         Assert.Equal(["10.0.0.1:15432", "[fd00::1]:15432"], snapshot.Endpoints["outbound|5432||partner.example"].Select(e => e.Address));
-        Assert.Equal(["partner.example", "127.0.0.9"], snapshot.Routes.VirtualHosts.Single(h => h.Port == 80).Domains);
+        Assert.Equal((string[])["partner.example", "127.0.0.9"], snapshot.Routes.VirtualHosts.Single(h => h.Port == 80).Domains.ToArray());
         ListenerConfig listener = Assert.Single(snapshot.Listeners);
         Assert.Equal(("127.0.0.9", 5432, "outbound|5432||partner.example", "ServiceEntry/default/partner"), (listener.Address, listener.Port, listener.Cluster, listener.Source));
     }
