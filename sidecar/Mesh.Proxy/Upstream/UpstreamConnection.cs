@@ -96,13 +96,13 @@ public sealed class UpstreamConnection
     internal bool IsQuiet()
     {
         PipeReader input = Context.Transport.Input;
-        if (!input.TryRead(out ReadResult read))
+        if (!SafePipe.TryRead(input, out ReadResult read))
         {
             return true;
         }
 
         bool quiet = read.Buffer.IsEmpty && !read.IsCompleted; // a left-over wake-up is no byte
-        input.AdvanceTo(read.Buffer.Start);
+        SafePipe.Advance(input, read, read.Buffer.Start, read.Buffer.Start);
         return quiet;
     }
 
