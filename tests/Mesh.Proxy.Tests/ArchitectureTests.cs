@@ -18,12 +18,11 @@ public sealed partial class ArchitectureTests
         ["Routing"] = ["Telemetry", "Infrastructure"],
         ["Upstream"] = ["LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
         ["Http"] = ["Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
-        ["Http1"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
+        ["Http1"] = ["Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Tcp"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Config"] = ["Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Middleware"] = ["Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Transport"] = ["Middleware", "Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Hosting"] = ["Config", "Transport", "Middleware", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Transport"] = ["Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
+        ["Hosting"] = ["Config", "Transport", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
     };
 
     public static TheoryData<string> ProxyFolders => [.. Allowed.Keys];
