@@ -15,7 +15,7 @@ namespace Mesh.Proxy.Tests.Component;
 public sealed class AllocationTests(ITestOutputHelper output)
 {
     private const int Requests = 2000;
-    private const int MaxBytesPerRequest = 4096;
+    private const int MaxBytesPerRequest = 5000;
 
     [Fact]
     public async Task KeepAliveGet_StaysBelowItsBound()
