@@ -7,8 +7,9 @@ namespace Mesh.Proxy.Tests.Component;
 
 /// <summary>
 /// Bytes allocated for one keep-alive GET over the whole path, in a process that also holds the client and the upstream (whose loops reuse their buffers).
-/// They come from what the proxy still makes a string of for the sink (method, path, authority, request id: about 250 bytes, as this fixture wants text),
-/// from the fixture's own copy of the record, and from tasks of the socket transport whenever a wait does not end at once.
+/// Measured: 950 in Release, 3,600 in Debug, where every asynchronous method makes its state an object. By reading, not by a profiler, they come from: the strings
+/// that this fixture's sink asks for (method, path, authority, request id) and its copy of the record, the task of a request whose wait does not end at once, and
+/// the loops of the test itself. The bound is Debug's with a margin.
 /// </summary>
 [Collection(nameof(AllocationTests))]
 [CollectionDefinition(nameof(AllocationTests), DisableParallelization = true)]
