@@ -87,7 +87,7 @@ internal sealed class BodyCopier
                 return CopyStatus.Malformed;
             }
 
-            if (isEnd || (read.IsCompleted && framing.Kind == BodyKind.UntilClose))
+            if (isEnd || (read.IsCompleted && framing.Kind == BodyKind.UntilClose && !SafePipe.WasReset(read)))
             {
                 break;
             }

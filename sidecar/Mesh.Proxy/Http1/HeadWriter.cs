@@ -108,7 +108,8 @@ internal static class HeadWriter
     {
         KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.TransferEncoding or KnownHeader.Upgrade => true,
         KnownHeader.Te => !KnownHeaders.Is(headers.Value(index), "trailers"u8), // gRPC and others need to see that
-        KnownHeader.Host or KnownHeader.ContentLength => false,                  // a client must not talk these away with Connection
+        KnownHeader.Host or KnownHeader.ContentLength or KnownHeader.RequestId or KnownHeader.ForwardedFor or KnownHeader.ForwardedProto =>
+            false, // a client must not talk these away with Connection
         _ => hasConnection && IsListed(headers, headers.Name(index)),
     };
 

@@ -12,7 +12,7 @@ internal sealed partial class Http1Exchange
     /// <summary>Answers in the upstream's place. Before a connection was rented this is also the end of the exchange.</summary>
     private async ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn)
     {
-        bool closes = !goesOn || !_request.KeepsAlive || context.IsDraining || !CanSwallow(_request);
+        bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || context.IsDraining || !CanSwallow(_request);
         int body = LocalReply.Write(
             down.Transport.Output, error, side.IsInbound, goesOn && _request.IsHead, closes, context.Runtime.Time.GetUtcNow());
         _record.WireBytesSent += down.Transport.Output.UnflushedBytes - body;
@@ -125,14 +125,9 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>Bytes both ways until both sides have ended: WebSocket after 101, CONNECT.</summary>
-    private async ValueTask TunnelAsync(UpstreamConnection upstream, byte[] greeting)
+    private async ValueTask TunnelAsync(UpstreamConnection upstream)
     {
         int status = _request.IsConnect ? 200 : 101;
-        if (greeting.Length > 0)
-        {
-            await down.Transport.Output.WriteAsync(greeting);
-        }
-
         await SafePipe.FlushAsync(down.Transport.Output);
         TcpRelay relay = new(down, upstream, context.Runtime.Time);
         RelayResult result = await relay.RunAsync(_cluster!.Config.Connection.TcpIdleTimeout, null);

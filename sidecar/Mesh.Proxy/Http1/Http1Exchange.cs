@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -23,6 +24,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     private readonly ExchangeRecord _record = new(down, side, context);
     private Cluster? _cluster;
     private UpstreamConnection? _upstream;
+    private BodyFraming _answerFraming;
     private volatile bool _clientIsGone;
 
     /// <summary>Serves the request whose head was read. True when the client connection can carry another.</summary>
@@ -88,7 +90,9 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         {
             if (_request.IsConnect)
             {
-                await TunnelAsync(upstream, "HTTP/1.1 200 OK\r\n\r\n"u8.ToArray());
+                gone.Dispose(); // in a tunnel the end of one direction is not the end
+                down.Transport.Output.Write("HTTP/1.1 200 OK\r\n\r\n"u8);
+                await TunnelAsync(upstream);
                 return false;
             }
 
@@ -97,6 +101,12 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
             CopyStatus request = sent is null ? await sending : CopyStatus.Stopped;
             ProxyError? failure = await ReadAnswerAsync(upstream);
             _record.UpstreamServiceTime = context.Since(sentAt);
+            if (failure is null && _response.Status == 101)
+            {
+                request = await EndSendingAsync(upstream, sent, request);
+                failure = request == CopyStatus.Done ? null : ProxyErrors.UpstreamProtocol(); // switched in the middle of the request
+            }
+
             if (failure is { } error)
             {
                 request = await EndSendingAsync(upstream, sent, request);
@@ -107,8 +117,9 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
             RecordAnswer(upstream.Endpoint);
             if (_response.Status == 101)
             {
+                gone.Dispose();
                 HeadWriter.WriteResponse(down.Transport.Output, _response, BodyKind.None, -1, default);
-                await TunnelAsync(upstream, []);
+                await TunnelAsync(upstream);
                 return false;
             }
 
@@ -154,7 +165,9 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
             }
 
             _cluster!.Stats.CxRxBytes.Add(_answer.Length);
-            if (_response.TryParse(_answer.Bytes, _answer.Length) != HeadError.None || (_response.Status == 101 && !_request.IsUpgrade))
+            if (_response.TryParse(_answer.Bytes, _answer.Length) != HeadError.None || (_response.Status == 101 && !_request.IsUpgrade) ||
+                MessageFraming.DecideResponse(
+                    _response.Headers, _response.MinorVersion, _response.Status, _request.IsHead, out _answerFraming) != HeadError.None)
             {
                 return ProxyErrors.UpstreamProtocol();
             }
@@ -175,14 +188,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<(bool GoesOn, bool Reusable)> AnswerAsync(UpstreamConnection upstream, Task<CopyStatus>? sent, CopyStatus request)
     {
-        HeadError error = MessageFraming.DecideResponse(
-            _response.Headers, _response.MinorVersion, _response.Status, _request.IsHead, out BodyFraming framing);
-        if (error != HeadError.None)
-        {
-            request = await EndSendingAsync(upstream, sent, request);
-            return (await FailBeforeAnswerAsync(upstream.Endpoint, request, ProxyErrors.UpstreamProtocol()), false);
-        }
-
+        BodyFraming framing = _answerFraming;
         // An answer that overtakes its request ends the connection: the rest of the request has no reader.
         bool stripChunks = _request.MinorVersion == 0 && framing.Kind == BodyKind.Chunked;
         bool overtakes = sent is { IsCompleted: false } || (sent is null && request != CopyStatus.Done);

@@ -15,8 +15,8 @@ internal sealed class Http1ServerConnection(ConnectionContext connection, Listen
     {
         try
         {
-            bool goesOn = true;
-            while (goesOn)
+            bool goesOn;
+            do
             {
                 HeadStatus status = await _head.ReadAsync(connection.Transport.Input);
                 switch (status)
@@ -39,6 +39,7 @@ internal sealed class Http1ServerConnection(ConnectionContext connection, Listen
 
                 _head.Release();
             }
+            while (goesOn && !_isStopping); // a body that was being copied may have swallowed the wake-up
         }
         finally
         {

@@ -38,8 +38,9 @@ internal sealed class RequestHead
     /// <summary>CONNECT: asks for a tunnel.</summary>
     public bool IsConnect => Method.SequenceEqual("CONNECT"u8);
 
-    /// <summary>Asks to change the protocol (WebSocket).</summary>
-    public bool IsUpgrade => MinorVersion == 1 && Headers.Find(KnownHeader.Upgrade) >= 0 && Headers.ConnectionLists("upgrade"u8);
+    /// <summary>Asks to change the protocol (WebSocket). An offer of HTTP/2 is passed over: behind it, many requests would look like one.</summary>
+    public bool IsUpgrade => MinorVersion == 1 && Headers.Find(KnownHeader.Upgrade) is >= 0 and int at &&
+        !KnownHeaders.Is(Headers.Value(at), "h2c"u8) && Headers.ConnectionLists("upgrade"u8);
 
     /// <summary>Whether the client wants to go on with this connection.</summary>
     public bool KeepsAlive => MinorVersion == 1 ? !Headers.ConnectionLists("close"u8) : Headers.ConnectionLists("keep-alive"u8);
@@ -113,15 +114,15 @@ internal sealed class RequestHead
             return HeadError.BadStartLine;
         }
 
-        if (target[0] == '/' || target.SequenceEqual("*"u8))
-        {
-            _path = at..(at + target.Length);
-            return HeadError.None;
-        }
-
         if (IsConnect)
         {
             _authority = at..(at + target.Length);
+            return HeadError.None;
+        }
+
+        if (target[0] == '/' || target.SequenceEqual("*"u8))
+        {
+            _path = at..(at + target.Length);
             return HeadError.None;
         }
 
@@ -133,6 +134,11 @@ internal sealed class RequestHead
         ReadOnlySpan<byte> rest = target[7..];
         int pathAt = rest.IndexOfAny((byte)'/', (byte)'?');
         int authorityEnd = pathAt < 0 ? rest.Length : pathAt;
+        if (authorityEnd == 0)
+        {
+            return HeadError.BadStartLine; // no host: falling back to Host would hide that
+        }
+
         _authority = (at + 7)..(at + 7 + authorityEnd);
         _path = (at + 7 + authorityEnd)..(at + target.Length);
         return HeadError.None;

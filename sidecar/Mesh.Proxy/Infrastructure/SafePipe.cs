@@ -43,10 +43,13 @@ internal static class SafePipe
         }
     }
 
+    /// <summary>True when the peer did not end in order but was cut off: what came before is not the whole.</summary>
+    public static bool WasReset(in ReadResult read) => ReferenceEquals(read.Buffer.Start.GetObject(), ResetMark);
+
     /// <summary>Marks what was read; does nothing after a reset, when there is nothing to mark.</summary>
     public static void Advance(PipeReader reader, in ReadResult read, SequencePosition consumed, SequencePosition examined)
     {
-        if (!ReferenceEquals(read.Buffer.Start.GetObject(), ResetMark))
+        if (!WasReset(read))
         {
             reader.AdvanceTo(consumed, examined);
         }

@@ -45,8 +45,8 @@ internal readonly record struct HostPort(Range Host, int Port)
         if (hostEnd < authority.Length)
         {
             ReadOnlySpan<byte> digits = authority[(hostEnd + 1)..];
-            if (authority[hostEnd] != ':' || digits.Length is 0 or > 5 ||
-                !Utf8Parser.TryParse(digits, out port, out int used) || used != digits.Length || port is 0 or > 65535)
+            if (authority[hostEnd] != ':' || digits.Length is 0 or > 5 || digits.ContainsAnyExceptInRange((byte)'0', (byte)'9') ||
+                !Utf8Parser.TryParse(digits, out port, out _) || port is 0 or > 65535)
             {
                 return false;
             }

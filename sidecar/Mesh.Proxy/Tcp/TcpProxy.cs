@@ -30,11 +30,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
         }
 
         _record.Duration = context.Since(startedAt);
-        context.Sink.OnFinished(_record);
-        if (_record.Flag is not (ResponseFlag.None or ResponseFlag.DT))
-        {
-            down.Abort(); // nothing is sent, not even what a buffer might hold
-        }
+        context.Sink.OnFinished(_record); // after a refusal nothing was written: the connection closes without a byte, by FIN as Envoy's
     }
 
     private async Task RelayAsync(Cluster cluster)

@@ -52,9 +52,9 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
 
             Count(isUp, read.Buffer.Length);
             SafePipe.Advance(from, read, read.Buffer.End, read.Buffer.End);
-            if (!await SafePipe.FlushAsync(to))
+            if (!await SafePipe.FlushAsync(to) || SafePipe.WasReset(read))
             {
-                Cut(); // nobody takes the bytes: the sender must learn it
+                Cut(); // nobody takes or gives the bytes any more: the other side must learn it
                 return;
             }
 

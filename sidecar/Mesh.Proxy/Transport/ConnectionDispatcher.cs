@@ -16,6 +16,8 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
 {
     private readonly ILogger _logger = context.Runtime.Loggers.CreateLogger<ConnectionDispatcher>();
 
+    private static ReadOnlySpan<byte> Http2Preface => "PRI * HTTP/2"u8;
+
     /// <summary>Serves <paramref name="connection"/> and disposes it. Never throws.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "The last resort of a connection: what escapes is a bug, counted and logged, and ends this connection only.")]
     public async Task RunAsync(ConnectionContext connection, ListenerSide side)
@@ -50,7 +52,7 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
     private async Task ServeAsync(ConnectionContext connection, ListenerSide side)
     {
         bool isTcp = side.Cluster is { } name && !(side.IsInbound && context.Clusters.Find(name)?.Config.Protocol != ClusterProtocol.Tcp);
-        registry.Add(connection, static () => { });
+        registry.Add(connection, connection.Transport.Input.CancelPendingRead); // a relay does not mind, one that waits for its first byte ends
         if (isTcp || (side.IsInbound && await LooksOpaqueAsync(connection.Transport.Input)))
         {
             await new TcpProxy(connection, side, context).RunAsync();
@@ -85,7 +87,13 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
             }
 
             byte first = read.Buffer.FirstSpan[0];
-            bool isHttp2 = first == 'P' && read.Buffer.FirstSpan.StartsWith("PRI * HTTP/2"u8);
+            if (read.Buffer.Length < Http2Preface.Length && Http2Preface.StartsWith(read.Buffer.FirstSpan) && !read.IsCompleted && !read.IsCanceled)
+            {
+                input.AdvanceTo(read.Buffer.Start, read.Buffer.End); // P of PRI or of POST?
+                continue;
+            }
+
+            bool isHttp2 = read.Buffer.FirstSpan.StartsWith(Http2Preface);
             input.AdvanceTo(read.Buffer.Start);
             return isHttp2 || (!char.IsAsciiLetter((char)first) && first is not ((byte)'\r' or (byte)'\n'));
         }

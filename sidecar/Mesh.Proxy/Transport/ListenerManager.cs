@@ -40,10 +40,11 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
         Dictionary<string, (ListenerConfig Config, Listener Listener)> next = [];
         foreach (ListenerConfig config in listeners)
         {
-            string key = string.Create(CultureInfo.InvariantCulture, $"{config.Address}|{config.Port}|{config.Cluster}");
-            if (old.Remove(key, out (ListenerConfig Config, Listener Listener) kept))
+            string key = string.Create(CultureInfo.InvariantCulture, $"{config.Address}|{config.Port}");
+            if (old.TryGetValue(key, out (ListenerConfig Config, Listener Listener) kept) && kept.Config.Cluster == config.Cluster)
             {
                 next[key] = (config, kept.Listener);
+                old.Remove(key);
             }
             else if (next.ContainsKey(key) || !IPAddress.TryParse(config.Address, out IPAddress? ip))
             {
@@ -51,6 +52,11 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
             }
             else
             {
+                if (old.Remove(key))
+                {
+                    await kept.Listener.UnbindAsync(); // the address leads elsewhere from now on
+                }
+
                 try
                 {
                     ListenerSide side = new(IsInbound: false, config.Cluster, _stats);
@@ -66,7 +72,7 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
         _bound = next;
         foreach ((ListenerConfig _, Listener listener) in old.Values)
         {
-            await listener.DisposeAsync();
+            await listener.UnbindAsync(); // not disposed: that would take the memory away from connections that go on
         }
 
         return problems;
