@@ -1,9 +1,9 @@
 using System.Net;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 using Mesh.Sidecar.Hosting;
 using Mesh.Sidecar.Rules;
-using Mesh.Rules.Snapshots;
 
 namespace Mesh.Sidecar.Admin;
 

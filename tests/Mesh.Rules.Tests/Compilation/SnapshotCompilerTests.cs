@@ -45,7 +45,10 @@ public sealed class SnapshotCompilerTests
                 },
                 OutlierDetection = new OutlierDetection
                 {
-                    ConsecutiveErrors = 5, Interval = TimeSpan.FromSeconds(1), BaseEjectionTime = TimeSpan.FromSeconds(30), MaxEjectionPercent = 100,
+                    ConsecutiveErrors = 5,
+                    Interval = TimeSpan.FromSeconds(1),
+                    BaseEjectionTime = TimeSpan.FromSeconds(30),
+                    MaxEjectionPercent = 100,
                 },
             },
         }))).Clusters[Cluster];

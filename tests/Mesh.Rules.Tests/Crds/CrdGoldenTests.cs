@@ -1,4 +1,3 @@
-using System.Runtime.CompilerServices;
 using System.Text.Json.Nodes;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
@@ -69,6 +68,15 @@ public sealed class CrdGoldenTests
         }
     }
 
-    private static string Folder([CallerFilePath] string file = "") =>
-        Path.GetFullPath(Path.Combine(Path.GetDirectoryName(file)!, "..", "..", "..", "crds"));
+    // Looked for from where the tests run: a CI build keeps no source paths.
+    private static string Folder()
+    {
+        DirectoryInfo? at = new(AppContext.BaseDirectory);
+        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Mesh.sln")))
+        {
+            at = at.Parent;
+        }
+
+        return Path.Combine(at!.FullName, "crds");
+    }
 }
