@@ -16,6 +16,7 @@ internal sealed class NoRulePhase(TimeSpan duration) : ILabPhase
         Meter meter = new(world);
         Measurement run = result.Add("2 users", await meter.MeasureAsync(meter.Orders(2) with { Duration = duration }, stop));
         result.Checks.Add(PoolChecks.NobodyFails("user of orders", run.Load));
+        result.Checks.Add(LabCheck.AtLeast("orders that went through", 10, run.Load.Ok));
         result.Checks.Add(LabCheck.Equal("refusals at any sidecar", 0, run.Overflow));
         result.Checks.Add(LabCheck.Equal("products counted 3 calls for each order", 3 * run.Load.Requests, run.Instances.Values.Sum(static i => i.Requests)));
         long lost = run.Load.Ok - run.StockFell;

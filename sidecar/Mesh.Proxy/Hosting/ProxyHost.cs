@@ -108,6 +108,7 @@ public sealed class ProxyHost : IAsyncDisposable
             await listener.UnbindAsync();
         }
 
+        Applier.Listeners = null; // a snapshot that comes late must not bind again
         await Listeners.DisposeAsync();
         _registry.StopAll();
         long startedAt = _context.Now;
