@@ -18,12 +18,10 @@ public static class DestinationRuleLookup
         RuleSet rules, string clientNamespace, ImmutableSortedDictionary<string, string> clientLabels, string serviceNamespace, string host)
     {
         bool clientIsRoot = clientNamespace == RuleSet.RootNamespace;
-        return Pick(rules.Of(clientNamespace), host, clientLabels, r => clientIsRoot ? IsPrivate(r) : r.IsExportedTo(clientNamespace))
+        return Pick(rules.Of(clientNamespace), host, clientLabels, r => clientIsRoot ? r.IsPrivate : r.IsExportedTo(clientNamespace))
             ?? (serviceNamespace == clientNamespace ? null : Pick(rules.Of(serviceNamespace), host, null, r => r.IsExportedTo(clientNamespace)))
             ?? Pick(rules.Of(RuleSet.RootNamespace), host, null, r => r.IsExportedTo(clientNamespace));
     }
-
-    private static bool IsPrivate(EffectiveRule rule) => rule.ExportTo.Count == 1 && (rule.ExportTo.Contains(".") || rule.ExportTo.Contains(rule.Namespace));
 
     // Rules with a selector are private to their namespace: without labels to compare they are passed over.
     private static EffectiveRule? Pick(

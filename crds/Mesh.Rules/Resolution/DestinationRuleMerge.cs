@@ -22,16 +22,17 @@ public static class DestinationRuleMerge
         foreach (RuleDocument rule in InOrder(rules))
         {
             EffectiveRule alone = Alone(ruleNamespace, host, rule);
-            int into = merged.FindIndex(m => SameClients(m, alone) && alone.ExportTo.IsSupersetOf(m.ExportTo) && (m.ExportTo.Count > 0 || alone.ExportTo.IsEmpty));
-            if (into < 0)
+            bool isJoined = false;
+            for (int i = 0; i < merged.Count; i++)
             {
-                merged.Add(alone);
-                continue;
+                if (HasSameSelector(merged[i], alone) && alone.ExportTo.IsSupersetOf(merged[i].ExportTo))
+                {
+                    isJoined |= merged[i].ExportTo.SetEquals(alone.ExportTo);
+                    merged[i] = Join(merged[i], alone);
+                }
             }
 
-            bool isWider = !merged[into].ExportTo.SetEquals(alone.ExportTo);
-            merged[into] = Join(merged[into], alone);
-            if (isWider)
+            if (!isJoined)
             {
                 merged.Add(alone); // the clients that only the newcomer is exported to see it by itself
             }
@@ -47,7 +48,7 @@ public static class DestinationRuleMerge
         {
             Namespace = ruleNamespace,
             Host = host,
-            ExportTo = [.. spec.ExportTo],
+            ExportTo = spec.ExportTo.IsEmpty ? ["*"] : [.. spec.ExportTo.Select(to => to == "." ? ruleNamespace : to)],
             Selector = spec.WorkloadSelector?.MatchLabels ?? ImmutableSortedDictionary<string, string>.Empty,
             PolicyRule = spec.TrafficPolicy is null ? null : rule,
             Rules = [rule],
@@ -77,7 +78,7 @@ public static class DestinationRuleMerge
         return all.ToImmutable();
     }
 
-    private static bool SameClients(EffectiveRule a, EffectiveRule b) =>
+    internal static bool HasSameSelector(EffectiveRule a, EffectiveRule b) =>
         a.Selector.Count == b.Selector.Count && LabelMatch.HasAll(a.Selector, b.Selector);
 
     private static bool HasSelector(DestinationRule rule) => rule.WorkloadSelector is { MatchLabels.Count: > 0 };

@@ -13,7 +13,7 @@ public sealed record EffectiveRule
     /// <summary>Expanded host, possibly a wildcard.</summary>
     public required string Host { get; init; }
 
-    /// <summary>exportTo of the oldest rule, sorted; empty means every namespace.</summary>
+    /// <summary>exportTo of the oldest rule as namespace names, sorted, <c>*</c> for all: unset and <c>.</c> are spelt out, so that equal means the same clients.</summary>
     public required ImmutableSortedSet<string> ExportTo { get; init; }
 
     /// <summary>Labels a client must carry; empty means no selector.</summary>
@@ -33,7 +33,10 @@ public sealed record EffectiveRule
 
     /// <summary>Whether a client in <paramref name="clientNamespace"/> may use it.</summary>
     public bool IsExportedTo(string clientNamespace) =>
-        ExportTo.IsEmpty || ExportTo.Contains("*") || ExportTo.Contains(clientNamespace) || (Namespace == clientNamespace && ExportTo.Contains("."));
+        ExportTo.Contains("*") || ExportTo.Contains(clientNamespace);
+
+    /// <summary>Whether only its own namespace may use it.</summary>
+    public bool IsPrivate => ExportTo.Count == 1 && ExportTo.Contains(Namespace);
 
     /// <summary>Whether it asks for labels and <paramref name="labels"/> has them all.</summary>
     public bool SelectsClient(ImmutableSortedDictionary<string, string> labels) => !Selector.IsEmpty && LabelMatch.HasAll(labels, Selector);

@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Mesh.Rules.Resolution;
 
 /// <summary>How the <c>host</c> of a rule names services (semantics 1.1, 1.10). Pure.</summary>
@@ -12,7 +10,7 @@ public static class HostMatch
     public static string Expand(string host, string ruleNamespace)
     {
         string name = host.ToLowerInvariant();
-        return name.Length == 0 || name.Contains('.') || name.StartsWith('*') || IPAddress.TryParse(name, out _)
+        return name.Length == 0 || name.Contains('.') || name.Contains(':') || name.StartsWith('*')
             ? name
             : ServiceHost(name, ruleNamespace);
     }

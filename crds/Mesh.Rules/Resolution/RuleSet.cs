@@ -46,33 +46,33 @@ public sealed class RuleSet
     /// <summary>The merged rules of a namespace; empty when it has none.</summary>
     internal NamespaceRules Of(string ruleNamespace) => _byNamespace.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
 
-    /// <summary>Every merged rule.</summary>
-    internal IEnumerable<EffectiveRule> AllEffective() => _byNamespace.Values.SelectMany(static n => n.All);
+    /// <summary>Merged rules of every namespace and host.</summary>
+    internal IEnumerable<ImmutableArray<EffectiveRule>> AllHosts() => _byNamespace.Values.SelectMany(static n => n.Hosts);
 }
 
 /// <summary>Merged destination rules of one namespace, the most specific host first.</summary>
 internal sealed class NamespaceRules
 {
-    private readonly ImmutableDictionary<string, ImmutableArray<EffectiveRule>> _exact;
+    private readonly ImmutableDictionary<string, ImmutableArray<EffectiveRule>> _byHost;
     private readonly ImmutableArray<KeyValuePair<string, ImmutableArray<EffectiveRule>>> _wildcards;
 
     public NamespaceRules(string ruleNamespace, IEnumerable<RuleDocument> rules)
     {
-        ImmutableDictionary<string, ImmutableArray<EffectiveRule>> byHost = rules
+        _byHost = rules
             .GroupBy(r => HostMatch.Expand(((DestinationRule)r.Spec).Host ?? "", ruleNamespace))
             .ToImmutableDictionary(static g => g.Key, g => DestinationRuleMerge.Merge(ruleNamespace, g.Key, g));
-        _exact = byHost;
-        _wildcards = [.. byHost.Where(static h => h.Key.StartsWith('*')).OrderByDescending(static h => h.Key.Length).ThenBy(static h => h.Key, StringComparer.Ordinal)];
+        _wildcards = [.. _byHost.Where(static h => h.Key.StartsWith('*')).OrderByDescending(static h => h.Key.Length).ThenBy(static h => h.Key, StringComparer.Ordinal)];
     }
 
     public static NamespaceRules Empty { get; } = new("", []);
 
-    public IEnumerable<EffectiveRule> All => _exact.Values.SelectMany(static r => r);
+    /// <summary>Merged rules, host by host; several for one host where exportTo or selectors differ.</summary>
+    public IEnumerable<ImmutableArray<EffectiveRule>> Hosts => _byHost.Values;
 
     /// <summary>Candidates for <paramref name="host"/>: its exact rules, then wildcards from the longest suffix on.</summary>
     public IEnumerable<ImmutableArray<EffectiveRule>> For(string host)
     {
-        if (_exact.TryGetValue(host, out ImmutableArray<EffectiveRule> exact))
+        if (_byHost.TryGetValue(host, out ImmutableArray<EffectiveRule> exact))
         {
             yield return exact;
         }

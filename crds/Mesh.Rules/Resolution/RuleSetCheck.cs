@@ -11,46 +11,73 @@ public static class RuleSetCheck
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
     public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
     {
-        if (rule.Spec is not DestinationRule spec)
+        if (rule.Spec is not DestinationRule)
         {
             return [];
         }
 
         string host = HostOf(rule);
-        ImmutableArray<Diagnostic>.Builder found = ImmutableArray.CreateBuilder<Diagnostic>();
-        RuleDocument[] rivals =
-        [
-            .. DestinationRuleMerge.InOrder(all.Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && HostOf(r) == host).Append(rule)),
-        ];
-        if (rivals.Length < 2 || !rivals.Any(r => r.Key != rule.Key && SameClients(spec, (DestinationRule)r.Spec)))
-        {
-            return [];
-        }
-
-        string names = string.Join(", ", rivals.Select(static r => r.Key.Name));
-        RuleDocument? winner = rivals.FirstOrDefault(static r => ((DestinationRule)r.Spec).TrafficPolicy is not null);
-        string consequence = winner is null ? "their subsets are united" : $"only the trafficPolicy of '{winner.Key.Name}' counts, whole; subsets are united";
-        found.Add(Warning("spec.host", $"rules {names} in namespace '{rule.Key.Namespace}' are for one host, {host}: {consequence}; put the policy into one rule"));
-        foreach (RuleDocument rival in rivals.TakeWhile(r => r.Key != rule.Key))
-        {
-            foreach (string? name in ((DestinationRule)rival.Spec).Subsets.Select(static s => s.Name).Intersect(spec.Subsets.Select(static s => s.Name)))
-            {
-                found.Add(Warning("spec.subsets", $"subset '{name}' stands in rule '{rival.Key.Name}' already, which is older and wins"));
-            }
-        }
-
-        return found.ToImmutable();
+        IEnumerable<RuleDocument> forHost = all
+            .Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && HostOf(r) == host)
+            .Append(rule);
+        return Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, host, forHost));
     }
 
-    private static bool SameClients(DestinationRule a, DestinationRule b)
+    /// <summary>Warnings about <paramref name="rule"/>, one of those that <paramref name="merged"/> was made of: all that its namespace has for its host.</summary>
+    internal static ImmutableArray<Diagnostic> Check(RuleDocument rule, ImmutableArray<EffectiveRule> merged)
     {
-        ImmutableSortedDictionary<string, string> none = ImmutableSortedDictionary<string, string>.Empty;
-        ImmutableSortedDictionary<string, string> left = a.WorkloadSelector?.MatchLabels ?? none;
-        ImmutableSortedDictionary<string, string> right = b.WorkloadSelector?.MatchLabels ?? none;
-        return left.Count == right.Count && LabelMatch.HasAll(left, right);
+        ImmutableArray<Diagnostic>.Builder found = ImmutableArray.CreateBuilder<Diagnostic>();
+        foreach (EffectiveRule joint in merged.Where(m => m.Rules.Length > 1 && m.Rules.Contains(rule)))
+        {
+            found.Add(Conflict(joint));
+            found.AddRange(DroppedSubsets(rule, joint));
+        }
+
+        if (HiddenBy(rule, merged) is { } older)
+        {
+            found.Add(Warning(
+                "spec.host",
+                $"never counts: the older rule '{older.Rules[0].Key.Name}' is for the same host, {older.Host}, and exported to the same namespaces; delete one of the two"));
+        }
+
+        return [.. found.Distinct()];
+    }
+
+    /// <summary>Advice about <paramref name="path"/>.</summary>
+    internal static Diagnostic Warning(string path, string message) => new(Severity.Warning, DiagnosticCode.Advice, path, 0, 0, message);
+
+    private static Diagnostic Conflict(EffectiveRule joint)
+    {
+        string names = string.Join(", ", joint.Rules.Select(static r => r.Key.Name));
+        string consequence = joint.PolicyRule is { } winner
+            ? $"only the trafficPolicy of '{winner.Key.Name}' counts, whole; subsets are united"
+            : "their subsets are united";
+        return Warning("spec.host", $"rules {names} in namespace '{joint.Namespace}' are for one host, {joint.Host}: {consequence}; put the policy into one rule");
+    }
+
+    private static IEnumerable<Diagnostic> DroppedSubsets(RuleDocument rule, EffectiveRule joint)
+    {
+        ImmutableArray<Subset> subsets = ((DestinationRule)rule.Spec).Subsets;
+        for (int i = 0; i < subsets.Length; i++)
+        {
+            string? name = subsets[i].Name;
+            EffectiveSubset kept = joint.Subsets.First(s => s.Subset.Name == name);
+            if (kept.Rule.Key != rule.Key)
+            {
+                yield return Warning($"spec.subsets[{i}].name", $"subset '{name}' stands in rule '{kept.Rule.Key.Name}' already, which is older and wins");
+            }
+        }
+    }
+
+    // A rule that stands by itself behind an older one for at least the same clients. In the root namespace an older public rule does not hide a private one.
+    private static EffectiveRule? HiddenBy(RuleDocument rule, ImmutableArray<EffectiveRule> merged)
+    {
+        EffectiveRule? own = merged.FirstOrDefault(m => m.Rules[0] == rule);
+        return own is null || (own.Namespace == RuleSet.RootNamespace && own.IsPrivate)
+            ? null
+            : merged.TakeWhile(m => m != own)
+                .FirstOrDefault(m => DestinationRuleMerge.HasSameSelector(m, own) && (m.ExportTo.Contains("*") || m.ExportTo.IsSupersetOf(own.ExportTo)));
     }
 
     private static string HostOf(RuleDocument rule) => HostMatch.Expand(((DestinationRule)rule.Spec).Host ?? "", rule.Key.Namespace);
-
-    private static Diagnostic Warning(string path, string message) => new(Severity.Warning, DiagnosticCode.Advice, path, 0, 0, message);
 }

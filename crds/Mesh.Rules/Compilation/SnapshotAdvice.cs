@@ -1,0 +1,72 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>What a compile has to say about rules that are legal and probably do not do what was meant. Pure.</summary>
+internal static class SnapshotAdvice
+{
+    /// <summary>Outlier detection whose percentage allows not even one of the endpoints (semantics 3.3: the share is taken after the ejection), or null.</summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnNeverEjecting(ClusterConfig cluster, string? subset, int endpoints)
+    {
+        if (cluster is not { Outlier: { } outlier, OutlierSource: { } source } || endpoints == 0 || endpoints * outlier.MaxEjectionPercent / 100 > 0)
+        {
+            return null;
+        }
+
+        (RuleKey rule, string path) = PlaceOf(source);
+        string where = subset is null ? "" : $" subset '{subset}'";
+        return (rule, RuleSetCheck.Warning(
+            $"{path}.maxEjectionPercent",
+            $"outlier detection can never eject: {outlier.MaxEjectionPercent} % of {endpoints} endpoint(s) of '{cluster.ServiceHost}' port {cluster.Port}{where} is less than one; " +
+            $"write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
+    }
+
+    /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnRules(RuleSet rules, string clientNamespace, HashSet<EffectiveRule> used, HashSet<string> hosts)
+    {
+        foreach (ImmutableArray<EffectiveRule> ofHost in rules.AllHosts())
+        {
+            if ((ofHost.Length > 1 || ofHost[0].Rules.Length > 1) && ofHost.Any(used.Contains))
+            {
+                foreach (RuleDocument rule in ofHost.SelectMany(static m => m.Rules).Distinct())
+                {
+                    foreach (Diagnostic finding in RuleSetCheck.Check(rule, ofHost))
+                    {
+                        yield return (rule.Key, finding);
+                    }
+                }
+            }
+
+            string host = ofHost[0].Host;
+            if (ofHost[0].Namespace == clientNamespace && !(host.StartsWith('*') ? hosts.Any(h => HostMatch.Matches(host, h)) : hosts.Contains(host)))
+            {
+                foreach (RuleDocument rule in ofHost.SelectMany(static m => m.Rules))
+                {
+                    yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the rule waits for one"));
+                }
+            }
+        }
+    }
+
+    /// <summary>Each finding once, in an order that does not depend on the order of a dictionary.</summary>
+    public static ImmutableArray<(RuleKey Rule, Diagnostic Finding)> InOrder(IEnumerable<(RuleKey Rule, Diagnostic Finding)> findings) =>
+    [
+        .. findings.Distinct()
+            .OrderBy(static f => f.Rule.ToString(), StringComparer.Ordinal)
+            .ThenBy(static f => f.Finding.Path, StringComparer.Ordinal)
+            .ThenBy(static f => f.Finding.Message, StringComparer.Ordinal),
+    ];
+
+    // namespace/name#path, as TrafficPolicyMerge writes it; only destination rules have policies.
+    private static (RuleKey Rule, string Path) PlaceOf(string source)
+    {
+        int slash = source.IndexOf('/');
+        int hash = source.IndexOf('#');
+        return (new RuleKey(nameof(DestinationRule), source[..slash], source[(slash + 1)..hash]), source[(hash + 1)..]);
+    }
+}

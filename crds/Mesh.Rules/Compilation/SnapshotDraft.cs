@@ -1,0 +1,153 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>What one compile gathers, service port by service port. Not thread-safe; used once.</summary>
+internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compiler)
+{
+    private readonly Dictionary<(string Domain, int Port), string> _domains = [];
+    private readonly HashSet<(string Address, int Port)> _addresses = [];
+    private readonly HashSet<string> _hosts = [];
+    private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
+    private readonly ImmutableArray<VirtualHostConfig>.Builder _virtualHosts = ImmutableArray.CreateBuilder<VirtualHostConfig>();
+    private readonly ImmutableArray<ListenerConfig>.Builder _listeners = ImmutableArray.CreateBuilder<ListenerConfig>();
+    private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
+    private ServicePortModel? _own;
+
+    /// <summary>Clusters so far.</summary>
+    public Dictionary<string, CompiledCluster> Clusters { get; } = [];
+
+    /// <summary>Adds the clusters, routes and listeners of a service port; of two with one host and port the first counts.</summary>
+    public void AddService(ServicePortModel service)
+    {
+        string name = ClusterCompiler.OutboundName(service.Host, service.Port);
+        if (Clusters.ContainsKey(name))
+        {
+            Warn(service, "spec.hosts", $"'{service.Host}' port {service.Port} is defined by another service too; the older one counts");
+            return;
+        }
+
+        _hosts.Add(service.Host);
+        EffectiveRule? rule = compiler.Lookup(proxy, service.Host, service.Namespace);
+        AddCluster(service, rule, null);
+        foreach (EffectiveSubset subset in rule?.Subsets ?? [])
+        {
+            if (!string.IsNullOrEmpty(subset.Subset.Name)) // refused when read; without a name it would be the cluster of the whole service
+            {
+                AddCluster(service, rule, subset);
+            }
+        }
+
+        AddRoute(service, name);
+        AddListeners(service, name);
+        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
+        {
+            _own = service;
+        }
+    }
+
+    /// <summary>Adds the cluster of the own application, if there is one. After the services.</summary>
+    public void AddInbound()
+    {
+        if (proxy.AppAddress.Length == 0)
+        {
+            return;
+        }
+
+        string host = HostMatch.ServiceHost(proxy.Service, proxy.Namespace);
+        ServicePortModel own = _own ?? new(host, proxy.Service, proxy.Namespace, proxy.ServicePort, IsHttp: true, [], [], null, []);
+
+        // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
+        EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);
+        EndpointConfig app = new(
+            proxy.AppAddress, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
+        string name = ClusterCompiler.InboundName(own.Port);
+        Clusters.Add(name, compiler.Cluster(name, new ClusterInputs(own, rule, null), [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule)));
+    }
+
+    /// <summary>The snapshot, and the findings in order of rule and place.</summary>
+    public CompileResult Finish(string version)
+    {
+        _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        ProxySnapshot snapshot = new(
+            version,
+            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
+            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
+            new RouteConfig(_virtualHosts.ToImmutable()),
+            _listeners.ToImmutable());
+        return new CompileResult(snapshot, SnapshotAdvice.InOrder(_findings));
+    }
+
+    private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
+    {
+        if (rule is not null)
+        {
+            _used.Add(rule);
+        }
+
+        string name = ClusterCompiler.OutboundName(service.Host, service.Port, subset?.Subset.Name ?? "");
+        ImmutableArray<EndpointConfig> endpoints =
+            [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).Select(static e => e.Endpoint).DistinctBy(static e => e.Address)];
+        CompiledCluster cluster = compiler.Cluster(
+            name, new ClusterInputs(service, rule, subset), endpoints, static i => ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset));
+        Clusters.Add(name, cluster);
+        if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
+        {
+            _findings.Add(finding);
+        }
+    }
+
+    private void AddRoute(ServicePortModel service, string cluster)
+    {
+        ImmutableArray<string>.Builder domains = ImmutableArray.CreateBuilder<string>();
+        foreach (string domain in service.IsHttp ? service.Domains.Distinct() : [])
+        {
+            if (_domains.TryAdd((domain, service.Port), service.Host))
+            {
+                domains.Add(domain);
+            }
+            else
+            {
+                Warn(
+                    service, "spec",
+                    $"'{domain}' port {service.Port} leads to '{_domains[(domain, service.Port)]}' already; give '{service.Host}' a name or address of its own");
+            }
+        }
+
+        if (domains.Count > 0)
+        {
+            _virtualHosts.Add(new VirtualHostConfig(
+                string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster));
+        }
+    }
+
+    private void AddListeners(ServicePortModel service, string cluster)
+    {
+        foreach (string address in service.Listeners)
+        {
+            if (_addresses.Add((address, service.Port)))
+            {
+                _listeners.Add(new ListenerConfig(
+                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? ""));
+            }
+            else
+            {
+                Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
+            }
+        }
+    }
+
+    // A registered service comes from no rule, so there is nobody to tell.
+    private void Warn(ServicePortModel service, string path, string message)
+    {
+        if (service.Source is { } key)
+        {
+            _findings.Add((key, RuleSetCheck.Warning(path, message)));
+        }
+    }
+}
