@@ -22,8 +22,8 @@ internal static class SnapshotAdvice
         string where = subset is null ? "" : $" subset '{subset}'";
         return (rule, RuleSetCheck.Warning(
             $"{path}.maxEjectionPercent",
-            $"outlier detection can never eject: {outlier.MaxEjectionPercent} % of {endpoints} endpoint(s) of '{cluster.ServiceHost}' port {cluster.Port}{where} is less than one; " +
-            $"write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
+            $"outlier detection can never eject: {outlier.MaxEjectionPercent} % of {endpoints} endpoint(s) of '{cluster.ServiceHost}' port {cluster.Port}{where} " +
+            $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
     }
 
     /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>

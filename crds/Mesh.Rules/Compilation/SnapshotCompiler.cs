@@ -62,7 +62,9 @@ public sealed class SnapshotCompiler
         return rule;
     }
 
-    /// <summary>The cluster <paramref name="name"/> with <paramref name="endpoints"/>: what the last call made of the same inputs, else what <paramref name="compile"/> makes.</summary>
+    /// <summary>
+    /// The cluster <paramref name="name"/> with <paramref name="endpoints"/>: what the last call made of the same inputs, else what <paramref name="compile"/> makes.
+    /// </summary>
     internal CompiledCluster Cluster(string name, ClusterInputs inputs, ImmutableArray<EndpointConfig> endpoints, Func<ClusterInputs, ClusterConfig> compile)
     {
         if (!_clusters.TryGetValue(name, out CompiledCluster? last))

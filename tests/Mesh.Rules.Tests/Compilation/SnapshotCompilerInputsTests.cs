@@ -136,7 +136,9 @@ public sealed class SnapshotCompilerInputsTests
     [Fact]
     public void Compile_RulesForOneHost_WarnOnlyTheProxiesThatSeeThem()
     {
-        MeshView view = View(Rule("x", new DestinationRule { Host = "b", TrafficPolicy = Limit(1), ExportTo = ["."] }, age: 10), Rule("y", new DestinationRule { Host = "b", ExportTo = ["."] }));
+        MeshView view = View(
+            Rule("x", new DestinationRule { Host = "b", TrafficPolicy = Limit(1), ExportTo = ["."] }, age: 10),
+            Rule("y", new DestinationRule { Host = "b", ExportTo = ["."] }));
 
         Assert.Equal(["x", "y"], _compiler.Compile(Client, view, "1").Diagnostics.Select(d => d.Rule.Name));
         Assert.Empty(_compiler.Compile(Client with { Namespace = "web" }, view, "1").Diagnostics);

@@ -78,7 +78,18 @@ public sealed class DestinationRuleLookupTests
         Assert.Equal("all", DestinationRuleLookup.Find(rules, "web", Labels("app=page"), "prod", Host)?.Rules.Single().Key.Name);
     }
 
-    /// <summary>Lookup against a model that knows no index: every rule is judged by itself, and the best judgement wins.</summary>
+    [Theory]
+    [InlineData("reviews", "reviews.prod.svc.cluster.local")]
+    [InlineData("Reviews", "reviews.prod.svc.cluster.local")]
+    [InlineData("1", "1.prod.svc.cluster.local")]
+    [InlineData("reviews.prod", "reviews.prod")]
+    [InlineData("*", "*")]
+    [InlineData("*.example.com", "*.example.com")]
+    [InlineData("10.0.0.1", "10.0.0.1")]
+    [InlineData("fd00::1", "fd00::1")]
+    public void Expand_Host_OnlyShortNamesGetTheRulesNamespace(string host, string expected) => Assert.Equal(expected, HostMatch.Expand(host, "prod"));
+
+    /// <summary>Lookup against a model that knows no index and no merged rule: every rule is judged by itself, and the best judgement wins.</summary>
     [Theory]
     [InlineData(1)]
     [InlineData(2)]
@@ -89,33 +100,65 @@ public sealed class DestinationRuleLookupTests
         string[] namespaces = ["web", "prod", "other", RuleSet.RootNamespace];
         string[] hosts = ["reviews", Host, "*.prod.svc.cluster.local", "*.svc.cluster.local", "*", "ratings", "reviews.prod"];
         string[][] exports = [[], ["*"], ["."], ["web"], ["prod"]];
-        for (int round = 0; round < 500; round++)
+        string[] labels = ["app=batch", "app=page"];
+        int found = 0;
+        for (int round = 0; round < 1000; round++)
         {
-            RuleDocument[] rules = [.. Enumerable.Range(0, random.Next(6)).Select(i => Rule(
-                $"r{i}", new DestinationRule { Host = hosts[random.Next(hosts.Length)], ExportTo = [.. exports[random.Next(exports.Length)]] },
-                namespaces[random.Next(namespaces.Length)], age: random.Next(1000)))];
+            RuleDocument[] rules = [.. Enumerable.Range(0, random.Next(8)).Select(i =>
+            {
+                bool hasSelector = random.Next(4) == 0;
+                return Rule(
+                    $"r{i}",
+                    new DestinationRule
+                    {
+                        Host = hosts[random.Next(hosts.Length)],
+                        ExportTo = hasSelector ? ["."] : [.. exports[random.Next(exports.Length)]], // as validation demands
+                        WorkloadSelector = hasSelector ? new WorkloadSelector { MatchLabels = Labels(labels[random.Next(2)]) } : null,
+                    },
+                    namespaces[random.Next(namespaces.Length)], age: random.Next(1000));
+            })];
             string client = namespaces[random.Next(namespaces.Length)];
+            ImmutableSortedDictionary<string, string> clientLabels = Labels(labels[random.Next(2)]);
 
-            string? found = DestinationRuleLookup.Find(RuleSet.Create(rules), client, NoLabels, "prod", Host)?.Namespace;
+            string? name = DestinationRuleLookup.Find(RuleSet.Create(rules), client, clientLabels, "prod", Host)?.Rules[0].Key.Name;
 
-            Assert.Equal(BruteForceNamespace(rules, client), found);
+            Assert.Equal(BruteForce(rules, client, clientLabels), name);
+            found += name is null ? 0 : 1;
         }
+
+        Assert.InRange(found, 200, 900); // both answers are common
     }
 
-    private static string? BruteForceNamespace(RuleDocument[] rules, string client)
+    private static string? BruteForce(RuleDocument[] rules, string client, ImmutableSortedDictionary<string, string> labels)
     {
-        bool Names(RuleDocument r) => HostMatch.Matches(HostMatch.Expand(((DestinationRule)r.Spec).Host!, r.Key.Namespace), Host);
-        bool Sees(RuleDocument r)
-        {
-            ImmutableArray<string> to = ((DestinationRule)r.Spec).ExportTo;
-            return to.IsEmpty || to.Contains("*") || to.Contains(client) || (r.Key.Namespace == client && to.Contains("."));
-        }
+        return rules.Select(r => (Rule: r, Spec: (DestinationRule)r.Spec))
+            .Select(r => (r.Rule, r.Spec, Step: StepOf(r.Rule.Key.Namespace, r.Spec), Host: FullHost(r.Rule)))
+            .Where(r => r.Step > 0 && (r.Host == Host || (r.Host[0] == '*' && Host.EndsWith(r.Host[1..], StringComparison.Ordinal))))
+            .OrderBy(r => r.Step)
+            .ThenByDescending(r => r.Host == Host ? int.MaxValue : r.Host.Length)
+            .ThenBy(r => r.Spec.WorkloadSelector is null)
+            .ThenBy(r => r.Rule.CreationTimestamp)
+            .ThenBy(r => r.Rule.Key.Name, StringComparer.Ordinal)
+            .Select(r => r.Rule.Key.Name).FirstOrDefault();
 
-        bool IsOwn(RuleDocument r) => ((DestinationRule)r.Spec).ExportTo is [var only] && (only == "." || only == r.Key.Namespace);
-        bool First(RuleDocument r) => r.Key.Namespace == client && Names(r) && (client == RuleSet.RootNamespace ? IsOwn(r) : Sees(r));
-        return rules.Any(First) ? client
-            : client != "prod" && rules.Any(r => r.Key.Namespace == "prod" && Names(r) && Sees(r)) ? "prod"
-            : rules.Any(r => r.Key.Namespace == RuleSet.RootNamespace && Names(r) && Sees(r)) ? RuleSet.RootNamespace : null;
+        static string FullHost(RuleDocument rule) =>
+            ((DestinationRule)rule.Spec).Host is var host && host is "reviews" or "ratings" ? $"{host}.{rule.Key.Namespace}.svc.cluster.local" : host!;
+
+        // 1: the caller's namespace, 2: the service's, 3: the root; 0: not for this caller.
+        int StepOf(string home, DestinationRule rule)
+        {
+            if (rule.WorkloadSelector is { } selector)
+            {
+                return home == client && selector.MatchLabels.All(l => labels.TryGetValue(l.Key, out string? value) && value == l.Value) ? 1 : 0;
+            }
+
+            bool isPublic = rule.ExportTo.IsEmpty || rule.ExportTo.Contains("*");
+            bool isForClient = isPublic || rule.ExportTo.Contains(client) || (rule.ExportTo.Contains(".") && home == client);
+            bool isPrivate = rule.ExportTo is [var only] && (only == "." || only == home);
+            return home == client && (client != RuleSet.RootNamespace || isPrivate) ? isForClient ? 1 : 0
+                : home == "prod" && isForClient ? 2
+                : home == RuleSet.RootNamespace && isForClient ? 3 : 0;
+        }
     }
 
     private static string? Find(params RuleDocument[] rules) =>

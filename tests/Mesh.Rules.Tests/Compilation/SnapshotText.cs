@@ -1,0 +1,79 @@
+using System.Globalization;
+using System.Text;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>A compile result as lines for people. Every value stands there, defaults too, so that a default cannot change unseen.</summary>
+internal static class SnapshotText
+{
+    public static string Write(CompileResult result)
+    {
+        StringBuilder text = new();
+        ProxySnapshot snapshot = result.Snapshot;
+        foreach (ClusterConfig cluster in snapshot.Clusters.Values.OrderBy(c => c.Name, StringComparer.Ordinal))
+        {
+            Line(text, $"cluster {cluster.Name}");
+            string side = cluster.IsInbound ? ", inbound" : "";
+            Line(
+                text,
+                $"  service {cluster.ServiceName} in {cluster.ServiceNamespace}, {cluster.Protocol}, {cluster.LoadBalancer}, panic below {cluster.PanicThresholdPercent} %{side}");
+            (uint connections, uint pending, uint requests, uint retries) = cluster.Limits;
+            Line(
+                text,
+                $"  connections {Limit(connections)}, pending {Limit(pending)}, requests {Limit(requests)}, retries {Limit(retries)}; from {cluster.ConnectionPoolSource ?? "defaults"}");
+            WriteConnection(text, cluster.Connection);
+            WriteOutlier(text, cluster);
+            foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
+            {
+                Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}");
+            }
+        }
+
+        foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
+        {
+            Line(text, $"route {host.Name} to {host.Cluster}: {string.Join(", ", host.Domains)}");
+        }
+
+        foreach (ListenerConfig listener in snapshot.Listeners)
+        {
+            Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port} to {listener.Cluster}, from {listener.Source}");
+        }
+
+        foreach ((Reading.RuleKey rule, Validation.Diagnostic finding) in result.Diagnostics)
+        {
+            Line(text, $"{rule}: {finding}");
+        }
+
+        return text.ToString();
+    }
+
+    private static void WriteConnection(StringBuilder text, ConnectionConfig c)
+    {
+        string keepalive = c.TcpKeepalive is { } k ? $"{Number(k.Probes)} × {Number(k.IntervalSeconds)} s after {Number(k.TimeSeconds)} s" : "off";
+        string life = c.MaxConnectionDuration?.ToString("c", CultureInfo.InvariantCulture) ?? "-";
+        Line(
+            text,
+            $"  connect {c.ConnectTimeout:c}, idle {c.HttpIdleTimeout:c} http {c.TcpIdleTimeout:c} tcp, life {life}, requests each {c.MaxRequestsPerConnection}, keepalive {keepalive}");
+    }
+
+    private static void WriteOutlier(StringBuilder text, ClusterConfig cluster)
+    {
+        if (cluster.Outlier is not { } o)
+        {
+            return;
+        }
+
+        string split = o.SplitLocalOrigin ? " split" : "";
+        string counts = $"5xx {o.Consecutive5xx}, gateway {o.ConsecutiveGatewayFailure}, local {o.ConsecutiveLocalOriginFailure}{split}, codes '{o.ErrorCodes}'";
+        Line(
+            text,
+            $"  outlier {counts}, every {o.Interval:c}, out {o.BaseEjectionTime:c} to {o.MaxEjectionTime:c}, at most {o.MaxEjectionPercent} %; from {cluster.OutlierSource}");
+    }
+
+    private static string Number(int? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "-";
+
+    private static string Limit(uint value) => value == uint.MaxValue ? "-" : value.ToString(CultureInfo.InvariantCulture);
+
+    private static void Line(StringBuilder text, FormattableString line) => text.Append(FormattableString.Invariant(line)).Append('\n');
+}
