@@ -23,7 +23,9 @@ public sealed class SnapshotCompilerInputsTests
     {
         MeshView view = View(Rule("batch", new DestinationRule
         {
-            Host = "b", TrafficPolicy = Limit(7), WorkloadSelector = new WorkloadSelector { MatchLabels = Labels("app=batch") },
+            Host = "b",
+            TrafficPolicy = Limit(7),
+            WorkloadSelector = new WorkloadSelector { MatchLabels = Labels("app=batch") },
         }));
 
         uint page = Compile(view).Clusters[Name(Second)].Limits.MaxConnections;
@@ -38,7 +40,9 @@ public sealed class SnapshotCompilerInputsTests
     {
         RuleDocument selecting = Rule("mine", new DestinationRule
         {
-            Host = "a", TrafficPolicy = Limit(7), WorkloadSelector = new WorkloadSelector { MatchLabels = Labels("app=page") },
+            Host = "a",
+            TrafficPolicy = Limit(7),
+            WorkloadSelector = new WorkloadSelector { MatchLabels = Labels("app=page") },
         });
 
         ProxySnapshot snapshot = Compile(View(FirstRule, selecting));
