@@ -21,8 +21,9 @@ public sealed partial class ArchitectureTests
         ["Http1"] = ["Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Tcp"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Config"] = ["Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Transport"] = ["Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Hosting"] = ["Config", "Transport", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Middleware"] = ["Infrastructure"],
+        ["Transport"] = ["Middleware", "Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
+        ["Hosting"] = ["Config", "Transport", "Middleware", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
     };
 
     public static TheoryData<string> ProxyFolders => [.. Allowed.Keys];

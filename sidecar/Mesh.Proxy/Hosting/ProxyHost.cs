@@ -18,7 +18,8 @@ namespace Mesh.Proxy.Hosting;
 /// </summary>
 public sealed class ProxyHost : IAsyncDisposable
 {
-    private static readonly TimeSpan DrainPoll = TimeSpan.FromMilliseconds(20);
+    /// <summary>Longest wait for connections that were cut off to notice.</summary>
+    private static readonly TimeSpan AbortGrace = TimeSpan.FromSeconds(5);
 
     private readonly ProxyOptions _options;
     private readonly ProxyContext _context;
@@ -28,6 +29,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly SocketUpstreamConnector _connector;
     private readonly IConnectionListenerFactory _transport;
     private readonly List<Listener> _fixed = [];
+    private readonly CancellationTokenSource _cutOff = new();
 
     /// <summary>Puts the parts together; nothing is bound yet.</summary>
     /// <param name="runtime">Clock, chance, log.</param>
@@ -53,6 +55,7 @@ public sealed class ProxyHost : IAsyncDisposable
             Sink = sink,
             Routes = () => Applier.State.Routes,
             OwnAddresses = OwnAddresses,
+            CutOff = _cutOff.Token,
         };
         _dispatcher = new ConnectionDispatcher(_context, _registry);
         Listeners = new ListenerManager(_transport, _dispatcher, _background, stats.Outbound);
@@ -111,19 +114,18 @@ public sealed class ProxyHost : IAsyncDisposable
         Applier.Listeners = null; // a snapshot that comes late must not bind again
         await Listeners.DisposeAsync();
         _registry.StopAll();
-        long startedAt = _context.Now;
-        while (_registry.Count > 0 && _context.Since(startedAt) < limit)
+        if (!await EmptyWithinAsync(limit))
         {
-            await Task.Delay(DrainPoll, _context.Runtime.Time);
+            await _cutOff.CancelAsync();
+            _registry.AbortAll();
         }
-
-        _registry.AbortAll();
     }
 
     /// <summary>Drains without waiting and releases everything.</summary>
     public async ValueTask DisposeAsync()
     {
         await DrainAsync(TimeSpan.Zero);
+        await EmptyWithinAsync(AbortGrace); // before what they use goes
         foreach (Listener listener in _fixed)
         {
             await listener.DisposeAsync();
@@ -132,6 +134,18 @@ public sealed class ProxyHost : IAsyncDisposable
         Applier.Dispose();
         Clusters.Dispose();
         _connector.Dispose();
+        _cutOff.Dispose();
+    }
+
+    private async Task<bool> EmptyWithinAsync(TimeSpan limit)
+    {
+        Task empty = _registry.WhenEmptyAsync();
+        if (!empty.IsCompleted && limit > TimeSpan.Zero)
+        {
+            await empty.WaitAsync(limit, _context.Runtime.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // late is an answer too
+        }
+
+        return empty.IsCompleted;
     }
 
     private async Task<IPEndPoint> BindAsync(IPEndPoint address, ListenerSide side)
@@ -145,6 +159,7 @@ public sealed class ProxyHost : IAsyncDisposable
     {
         List<IPEndPoint> own = [.. _options.OwnAddresses];
         own.AddRange(_fixed.Select(static l => l.EndPoint));
+        own.AddRange(Listeners.EndPoints);
         return own;
     }
 }

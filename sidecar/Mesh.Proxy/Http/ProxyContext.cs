@@ -30,6 +30,9 @@ internal sealed class ProxyContext
     /// <summary>True from the beginning of a drain: responses say <c>connection: close</c>.</summary>
     public bool IsDraining { get; set; }
 
+    /// <summary>Fires when a drain has had its time: ends relays and connects, which an abort of the client's connection alone may not wake.</summary>
+    public CancellationToken CutOff { get; init; }
+
     /// <summary>Timestamp now.</summary>
     public long Now => Runtime.Time.GetTimestamp();
 

@@ -119,6 +119,7 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
     {
         Answered(status);
         _record.BytesReceived = relay.BytesUp;
+        _record.WireBytesReceived += relay.BytesUp;
         _record.BytesSent = relay.BytesDown;
         _record.Flag = relay.Flag;
     }

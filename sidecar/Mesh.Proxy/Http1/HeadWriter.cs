@@ -110,15 +110,8 @@ internal static class HeadWriter
         KnownHeader.Te => !KnownHeaders.Is(headers.Value(index), "trailers"u8), // gRPC and others need to see that
         KnownHeader.Host or KnownHeader.ContentLength or KnownHeader.RequestId or KnownHeader.ForwardedFor or KnownHeader.ForwardedProto =>
             false, // a client must not talk these away with Connection
-        _ => hasConnection && IsListed(headers, headers.Name(index)),
+        _ => hasConnection && headers.ConnectionLists(headers.Name(index)),
     };
-
-    private static bool IsListed(HeaderBlock headers, ReadOnlySpan<byte> name)
-    {
-        Span<byte> lower = stackalloc byte[64];
-        return name.Length <= lower.Length && System.Text.Ascii.ToLower(name, lower, out int length) == OperationStatus.Done &&
-            headers.ConnectionLists(lower[..length]);
-    }
 
     private static void WriteUpgrade(IBufferWriter<byte> output, HeaderBlock headers)
     {

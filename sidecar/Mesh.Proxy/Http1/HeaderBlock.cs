@@ -83,15 +83,15 @@ internal sealed class HeaderBlock
         }
     }
 
-    /// <summary>True when one of the Connection fields lists <paramref name="lowerCaseName"/>.</summary>
-    public bool ConnectionLists(ReadOnlySpan<byte> lowerCaseName)
+    /// <summary>True when one of the Connection fields lists <paramref name="name"/>, in any case.</summary>
+    public bool ConnectionLists(ReadOnlySpan<byte> name)
     {
         for (int i = Find(KnownHeader.Connection); i >= 0; i = Find(KnownHeader.Connection, i + 1))
         {
             ReadOnlySpan<byte> list = Value(i);
             foreach (Range part in list.Split((byte)','))
             {
-                if (KnownHeaders.Is(list[part].Trim(" \t"u8), lowerCaseName))
+                if (KnownHeaders.Is(list[part].Trim(" \t"u8), name))
                 {
                     return true;
                 }

@@ -129,8 +129,10 @@ internal sealed partial class Http1Exchange
     {
         int status = _request.IsConnect ? 200 : 101;
         await SafePipe.FlushAsync(down.Transport.Output);
-        TcpRelay relay = new(down, upstream, context.Runtime.Time);
+        TcpRelay relay = new(down, upstream, context);
         RelayResult result = await relay.RunAsync(_cluster!.Config.Connection.TcpIdleTimeout, null);
+        _cluster.Stats.CxTxBytes.Add(result.BytesUp);
+        _cluster.Stats.CxRxBytes.Add(result.BytesDown);
         Charge(status);
         _record.Tunnelled(status, result);
     }

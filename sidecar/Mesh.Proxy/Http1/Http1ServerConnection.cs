@@ -34,12 +34,15 @@ internal sealed class Http1ServerConnection(ConnectionContext connection, Listen
                         return;
                     default:
                         await _exchange.RefuseHeadAsync(status == HeadStatus.TooLarge ? HeadError.HeadTooLarge : HeadError.BadHeader);
-                        return;
+                        goesOn = false;
+                        break;
                 }
 
                 _head.Release();
             }
             while (goesOn && !_isStopping); // a body that was being copied may have swallowed the wake-up
+
+            await LingeringClose.RunAsync(connection, context.Runtime.Time);
         }
         finally
         {

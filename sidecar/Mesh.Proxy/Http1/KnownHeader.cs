@@ -42,5 +42,5 @@ internal static class KnownHeaders
     };
 
     /// <summary>Case-insensitive equality of ASCII bytes.</summary>
-    public static bool Is(ReadOnlySpan<byte> name, ReadOnlySpan<byte> lowerCase) => System.Text.Ascii.EqualsIgnoreCase(name, lowerCase);
+    public static bool Is(ReadOnlySpan<byte> name, ReadOnlySpan<byte> other) => System.Text.Ascii.EqualsIgnoreCase(name, other);
 }

@@ -120,7 +120,7 @@ internal sealed class RequestHead
             return HeadError.None;
         }
 
-        if (target[0] == '/' || target.SequenceEqual("*"u8))
+        if (target[0] == '/' || (target.SequenceEqual("*"u8) && Method.SequenceEqual("OPTIONS"u8)))
         {
             _path = at..(at + target.Length);
             return HeadError.None;
@@ -160,6 +160,7 @@ internal sealed class RequestHead
             return HeadError.BadHost;
         }
 
-        return HostPort.TryParse(Authority, out _) ? HeadError.None : HeadError.BadHost;
+        // A tunnel has no default port (RFC 9110, 9.3.6).
+        return HostPort.TryParse(Authority, out HostPort place) && (place.Port > 0 || !IsConnect) ? HeadError.None : HeadError.BadHost;
     }
 }

@@ -35,7 +35,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
 
     private async Task RelayAsync(Cluster cluster)
     {
-        RentResult rent = await cluster.RentTcpAsync(CancellationToken.None);
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff);
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;
@@ -50,12 +50,14 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             _record.UpstreamLocalAddress = upstream.LocalAddress;
             cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
             context.Sink.OnTcpOpened(_record);
-            TcpRelay relay = new(down, upstream, context.Runtime.Time);
+            TcpRelay relay = new(down, upstream, context);
             RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
             cluster.Stats.CxTxBytes.Add(result.BytesUp);
             cluster.Stats.CxRxBytes.Add(result.BytesDown);
+            side.Stats.CxRxBytes.Add(result.BytesUp);
+            side.Stats.CxTxBytes.Add(result.BytesDown);
             if (result.Flag == ResponseFlag.DT)
             {
                 cluster.Stats.CxMaxDurationReached.Add();
@@ -76,6 +78,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
             RentStatus.Overflow => (ResponseFlag.UO, ResponseFlag.None),
             RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            RentStatus.Cancelled => (ResponseFlag.DC, ResponseFlag.None), // by the end of a drain
             _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
         };
     }

@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Net.Sockets;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
@@ -19,8 +20,9 @@ internal readonly record struct RelayResult(long BytesUp, long BytesDown, Respon
 /// Bytes both ways between a client and a rented upstream connection until both sides have ended: one side's end is passed on as such (half-close), the other may
 /// go on. One timer watches idleness and age. Used once.
 /// </summary>
-internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstream, TimeProvider time)
+internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstream, ProxyContext context)
 {
+    private readonly TimeProvider _time = context.Runtime.Time;
     private long _bytesUp;
     private long _bytesDown;
     private long _lastActivity;
@@ -32,8 +34,9 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
     /// <param name="maxDuration">Longest life; null is unlimited.</param>
     public async Task<RelayResult> RunAsync(TimeSpan idleTimeout, TimeSpan? maxDuration)
     {
-        long startedAt = _lastActivity = time.GetTimestamp();
+        long startedAt = _lastActivity = _time.GetTimestamp();
         using ITimer? watch = Watch(startedAt, idleTimeout, maxDuration);
+        using CancellationTokenRegistration cutOff = context.CutOff.UnsafeRegister(static r => ((TcpRelay)r!).Cut(), this);
         Task up = PumpAsync(down.Transport.Input, upstream.Transport.Output, isUp: true);
         await PumpAsync(upstream.Transport.Input, down.Transport.Output, isUp: false);
         await up;
@@ -70,7 +73,7 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
 
     private void Count(bool isUp, long bytes)
     {
-        Volatile.Write(ref _lastActivity, time.GetTimestamp());
+        Volatile.Write(ref _lastActivity, _time.GetTimestamp());
         _ = isUp ? _bytesUp += bytes : _bytesDown += bytes;
     }
 
@@ -84,14 +87,14 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
         }
 
         ITimer? timer = null;
-        timer = time.CreateTimer(_ => Check(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        timer = _time.CreateTimer(_ => Check(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         Check();
         return timer;
 
         void Check()
         {
-            TimeSpan idleLeft = idle == TimeSpan.MaxValue ? idle : idle - time.GetElapsedTime(Volatile.Read(ref _lastActivity));
-            TimeSpan ageLeft = age == TimeSpan.MaxValue ? age : age - time.GetElapsedTime(startedAt);
+            TimeSpan idleLeft = idle == TimeSpan.MaxValue ? idle : idle - _time.GetElapsedTime(Volatile.Read(ref _lastActivity));
+            TimeSpan ageLeft = age == TimeSpan.MaxValue ? age : age - _time.GetElapsedTime(startedAt);
             TimeSpan left = idleLeft < ageLeft ? idleLeft : ageLeft;
             if (left <= TimeSpan.Zero)
             {

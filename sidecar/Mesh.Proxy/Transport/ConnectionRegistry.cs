@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Transport;
@@ -6,21 +5,57 @@ namespace Mesh.Proxy.Transport;
 /// <summary>All client connections that live, so that a drain can end them. Thread-safe.</summary>
 internal sealed class ConnectionRegistry
 {
-    private readonly ConcurrentDictionary<ConnectionContext, Action> _live = new();
+    private readonly Lock _gate = new();
+    private readonly Dictionary<ConnectionContext, Action> _live = [];
+    private TaskCompletionSource? _empty;
 
     /// <summary>Connections now.</summary>
-    public int Count => _live.Count;
+    public int Count
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _live.Count;
+            }
+        }
+    }
 
-    /// <summary>Registers a connection; <paramref name="stop"/> asks it to end when its present request is done.</summary>
-    public void Add(ConnectionContext connection, Action stop) => _live[connection] = stop;
+    /// <summary>Registers a connection, or gives it another <paramref name="stop"/>, which asks it to end when its present request is done.</summary>
+    public void Add(ConnectionContext connection, Action stop)
+    {
+        lock (_gate)
+        {
+            _live[connection] = stop;
+        }
+    }
 
     /// <summary>The connection has ended.</summary>
-    public void Remove(ConnectionContext connection) => _live.TryRemove(connection, out _);
+    public void Remove(ConnectionContext connection)
+    {
+        lock (_gate)
+        {
+            if (_live.Remove(connection) && _live.Count == 0)
+            {
+                _empty?.TrySetResult();
+                _empty = null;
+            }
+        }
+    }
+
+    /// <summary>Ends when no connection is left.</summary>
+    public Task WhenEmptyAsync()
+    {
+        lock (_gate)
+        {
+            return _live.Count == 0 ? Task.CompletedTask : (_empty ??= new(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
+        }
+    }
 
     /// <summary>Asks all to end.</summary>
     public void StopAll()
     {
-        foreach (Action stop in _live.Values)
+        foreach ((ConnectionContext _, Action stop) in Snapshot())
         {
             stop();
         }
@@ -29,9 +64,17 @@ internal sealed class ConnectionRegistry
     /// <summary>Cuts off all that are left.</summary>
     public void AbortAll()
     {
-        foreach (ConnectionContext connection in _live.Keys)
+        foreach ((ConnectionContext connection, Action _) in Snapshot())
         {
             connection.Abort(new ConnectionAbortedException("The drain time is over."));
+        }
+    }
+
+    private KeyValuePair<ConnectionContext, Action>[] Snapshot()
+    {
+        lock (_gate)
+        {
+            return [.. _live];
         }
     }
 }

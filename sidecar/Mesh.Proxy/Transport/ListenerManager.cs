@@ -19,7 +19,7 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
     private readonly ConnectionDispatcher _dispatcher;
     private readonly BackgroundWork _background;
     private readonly DownstreamStats _stats;
-    private volatile Dictionary<string, (ListenerConfig Config, Listener Listener)> _bound = [];
+    private volatile Dictionary<string, (ListenerConfig Config, Listener Listener)> _bound = []; // by address; replaced whole
 
     internal ListenerManager(IConnectionListenerFactory transport, ConnectionDispatcher dispatcher, BackgroundWork background, DownstreamStats stats)
     {
@@ -32,6 +32,9 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
     /// <summary>Listeners that are bound now.</summary>
     public IReadOnlyList<ListenerConfig> Bound => [.. _bound.Values.Select(static b => b.Config)];
 
+    /// <summary>Their addresses.</summary>
+    internal IEnumerable<IPEndPoint> EndPoints => _bound.Values.Select(static b => b.Listener.EndPoint);
+
     /// <inheritdoc/>
     public async Task<IReadOnlyList<(ListenerConfig Listener, string Problem)>> UpdateAsync(IReadOnlyList<ListenerConfig> listeners)
     {
@@ -40,32 +43,21 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
         Dictionary<string, (ListenerConfig Config, Listener Listener)> next = [];
         foreach (ListenerConfig config in listeners)
         {
-            string key = string.Create(CultureInfo.InvariantCulture, $"{config.Address}|{config.Port}");
-            if (old.TryGetValue(key, out (ListenerConfig Config, Listener Listener) kept) && kept.Config.Cluster == config.Cluster)
+            string address = string.Create(CultureInfo.InvariantCulture, $"{config.Address}:{config.Port}");
+            if (next.TryGetValue(address, out (ListenerConfig Config, Listener Listener) first))
             {
-                next[key] = (config, kept.Listener);
-                old.Remove(key);
+                problems.Add((config, $"{address} is taken by {first.Config.Source}; of two listeners with one address the first has it"));
+                continue;
             }
-            else if (next.ContainsKey(key) || !IPAddress.TryParse(config.Address, out IPAddress? ip))
+
+            (Listener? listener, string problem) = await KeepOrBindAsync(config, address, old);
+            if (listener is null)
             {
-                problems.Add((config, $"'{config.Address}' port {config.Port} is asked for twice or is no IP address"));
+                problems.Add((config, problem));
             }
             else
             {
-                if (old.Remove(key))
-                {
-                    await kept.Listener.UnbindAsync(); // the address leads elsewhere from now on
-                }
-
-                try
-                {
-                    ListenerSide side = new(IsInbound: false, config.Cluster, _stats);
-                    next[key] = (config, await Listener.BindAsync(_transport, new IPEndPoint(ip, config.Port), side, _dispatcher, _background));
-                }
-                catch (IOException problem)
-                {
-                    problems.Add((config, problem.Message));
-                }
+                next[address] = (config, listener);
             }
         }
 
@@ -80,4 +72,33 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 
     /// <summary>Stops accepting on all of them.</summary>
     public async ValueTask DisposeAsync() => await UpdateAsync([]);
+
+    private async Task<(Listener? Listener, string Problem)> KeepOrBindAsync(
+        ListenerConfig config, string address, Dictionary<string, (ListenerConfig Config, Listener Listener)> old)
+    {
+        if (old.Remove(address, out (ListenerConfig Config, Listener Listener) known))
+        {
+            if (known.Config.Cluster == config.Cluster)
+            {
+                return (known.Listener, "");
+            }
+
+            await known.Listener.UnbindAsync(); // the address must be free before it can lead elsewhere
+        }
+
+        if (!IPAddress.TryParse(config.Address, out IPAddress? ip))
+        {
+            return (null, $"'{config.Address}' is no IP address; write for example 127.0.0.1");
+        }
+
+        try
+        {
+            ListenerSide side = new(IsInbound: false, config.Cluster, _stats);
+            return (await Listener.BindAsync(_transport, new IPEndPoint(ip, config.Port), side, _dispatcher, _background), "");
+        }
+        catch (IOException problem)
+        {
+            return (null, problem.Message);
+        }
+    }
 }
