@@ -33,7 +33,7 @@ public sealed class FakeConnector : IUpstreamConnector
     /// <summary>Connections made and not closed by the proxy.</summary>
     public IReadOnlyList<FakeTransport> Alive => [.. Started.Where(static c => c.Transport is { IsDisposed: false }).Select(static c => c.Transport!)];
 
-    public ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken)
+    public ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         FakeConnect connect = new(endPoint.ToString()!, keepalive);
         lock (_gate)

@@ -11,8 +11,8 @@ public sealed class RecordingLoggerFactory : ILoggerFactory
     /// <summary>Everything, oldest first.</summary>
     public IReadOnlyList<(LogLevel Level, string Text)> Entries => [.. _entries];
 
-    /// <summary>Texts of warnings.</summary>
-    public IReadOnlyList<string> Warnings => [.. _entries.Where(static e => e.Level == LogLevel.Warning).Select(static e => e.Text)];
+    /// <summary>Texts of warnings and errors.</summary>
+    public IReadOnlyList<string> Warnings => [.. _entries.Where(static e => e.Level is LogLevel.Warning or LogLevel.Error).Select(static e => e.Text)];
 
     public ILogger CreateLogger(string categoryName) => new Logger(_entries);
 
@@ -30,6 +30,6 @@ public sealed class RecordingLoggerFactory : ILoggerFactory
         public bool IsEnabled(LogLevel logLevel) => true;
 
         public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-            entries.Enqueue((logLevel, formatter(state, exception)));
+            entries.Enqueue((logLevel, exception is null ? formatter(state, null) : $"{formatter(state, exception)}: {exception}"));
     }
 }

@@ -5,10 +5,7 @@ using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
 using Mesh.Proxy.Upstream;
-using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Mesh.Proxy.Hosting;
 
@@ -26,8 +23,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly ConnectionRegistry _registry = new();
     private readonly ConnectionDispatcher _dispatcher;
     private readonly BackgroundWork _background;
-    private readonly SocketUpstreamConnector _connector;
-    private readonly IConnectionListenerFactory _transport;
+    private readonly DataTransport _transport;
     private readonly List<Listener> _fixed = [];
     private readonly CancellationTokenSource _cutOff = new();
 
@@ -40,12 +36,9 @@ public sealed class ProxyHost : IAsyncDisposable
     public ProxyHost(ProxyRuntime runtime, ProxyOptions options, ProxyStats stats, IRequestSink sink, Action<EjectionEvent> onEjection)
     {
         _options = options;
-        // Inline: what reads from a connection goes on where its bytes arrived. A write buffer of one byte: a finished flush has left for the kernel.
-        _transport = new SocketTransportFactory(
-            Options.Create(new SocketTransportOptions { IOQueueCount = 0, UnsafePreferInlineScheduling = true, MaxWriteBufferSize = 1 }), runtime.Loggers);
-        _connector = new SocketUpstreamConnector(runtime.Loggers);
         _background = new BackgroundWork(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
-        Clusters = new ClusterManager(runtime, _connector, onEjection, stats);
+        _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, _background);
+        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats);
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
         {
@@ -58,7 +51,7 @@ public sealed class ProxyHost : IAsyncDisposable
             CutOff = _cutOff.Token,
         };
         _dispatcher = new ConnectionDispatcher(_context, _registry);
-        Listeners = new ListenerManager(_transport, _dispatcher, _background, stats.Outbound);
+        Listeners = new ListenerManager(_transport.Listeners, _dispatcher, _background, stats.Outbound);
         Applier.Listeners = Listeners;
     }
 
@@ -133,7 +126,7 @@ public sealed class ProxyHost : IAsyncDisposable
 
         Applier.Dispose();
         Clusters.Dispose();
-        _connector.Dispose();
+        _transport.Dispose();
         _cutOff.Dispose();
     }
 
@@ -150,7 +143,7 @@ public sealed class ProxyHost : IAsyncDisposable
 
     private async Task<IPEndPoint> BindAsync(IPEndPoint address, ListenerSide side)
     {
-        Listener listener = await Listener.BindAsync(_transport, address, side, _dispatcher, _background);
+        Listener listener = await Listener.BindAsync(_transport.Listeners, address, side, _dispatcher, _background);
         _fixed.Add(listener);
         return listener.EndPoint;
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Transport;
 
 namespace Mesh.Proxy.Hosting;
 
@@ -13,6 +14,12 @@ public sealed record ProxyOptions
 
     /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>.</summary>
     public string InboundCluster { get; init; } = "";
+
+    /// <summary>What carries the connections.</summary>
+    public TransportKind Transport { get; init; }
+
+    /// <summary>Event loops, each a thread; 0 is one for each processor of the quota (Envoy's --concurrency).</summary>
+    public int Concurrency { get; init; }
 
     /// <summary>Further addresses of this process (admin, health, metrics) that a request must not be proxied to.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnAddresses { get; init; } = [];

@@ -61,7 +61,7 @@ internal sealed class BodyCopier
     /// <param name="to">Receiver; null swallows the body.</param>
     /// <param name="framing">How the end is found.</param>
     /// <param name="stripChunks">Write the payload only (for HTTP/1.0 receivers).</param>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<CopyStatus> CopyAsync(PipeReader from, PipeWriter? to, BodyFraming framing, bool stripChunks)
     {
         _chunks = default;

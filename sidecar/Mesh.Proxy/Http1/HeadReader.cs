@@ -43,7 +43,7 @@ internal sealed class HeadReader
     public int Length { get; private set; }
 
     /// <summary>Waits for a whole head and takes it from <paramref name="input"/>; what follows it stays there.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<HeadStatus> ReadAsync(PipeReader input)
     {
         while (true)

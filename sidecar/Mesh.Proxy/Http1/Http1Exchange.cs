@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -22,6 +23,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     private readonly BodyCopier _requestBody = new();
     private readonly BodyCopier _responseBody = new();
     private readonly ExchangeRecord _record = new(down, side, context);
+    private readonly PipeScheduler? _loop = down.Features.Get<ILoopFeature>()?.Loop;
     private Cluster? _cluster;
     private UpstreamConnection? _upstream;
     private BodyFraming _answerFraming;
@@ -48,8 +50,8 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         }
 
         RentResult rent = _request.IsConnect
-            ? await _cluster.RentTcpAsync(down.ConnectionClosed)
-            : await _cluster.RentHttpAsync(down.ConnectionClosed);
+            ? await _cluster.RentTcpAsync(down.ConnectionClosed, _loop)
+            : await _cluster.RentHttpAsync(down.ConnectionClosed, _loop);
         _record.SetUpstream(_cluster, rent);
         if (rent.Status == RentStatus.Cancelled)
         {
@@ -78,7 +80,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         _responseBody.Reset();
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<bool> ForwardAsync(UpstreamConnection upstream)
     {
         _upstream = upstream;
@@ -137,7 +139,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     }
 
     /// <summary>Sends head and body; on a broken request the upstream is given up, which ends the wait for its answer.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<CopyStatus> SendRequestAsync(UpstreamConnection upstream)
     {
         HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId());
@@ -153,7 +155,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     }
 
     /// <summary>Reads the head of the answer, passing interim ones on. Null when it is there; else the error to answer.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<ProxyError?> ReadAnswerAsync(UpstreamConnection upstream)
     {
         while (true)
@@ -185,7 +187,7 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<(bool GoesOn, bool Reusable)> AnswerAsync(UpstreamConnection upstream, Task<CopyStatus>? sent, CopyStatus request)
     {
         BodyFraming framing = _answerFraming;

@@ -1,8 +1,6 @@
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using Mesh.Proxy.Infrastructure;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Http1;
 
@@ -18,12 +16,12 @@ internal static class LingeringClose
     /// <summary>Returns when the client has ended or had its time; the caller disposes the connection then. Never throws for what a peer does.</summary>
     public static async ValueTask RunAsync(ConnectionContext connection, TimeProvider time)
     {
-        if (connection.Features.Get<IConnectionSocketFeature>()?.Socket is not { } socket || connection.ConnectionClosed.IsCancellationRequested)
+        if (!ConnectionFeatures.CanEndSending(connection) || connection.ConnectionClosed.IsCancellationRequested)
         {
             return; // no kernel below, or the client has ended already
         }
 
-        EndSending(socket);
+        ConnectionFeatures.EndSending(connection);
         PipeReader input = connection.Transport.Input;
         using CancellationTokenSource deadline = new(Longest, time);
         using CancellationTokenRegistration wake = deadline.Token.UnsafeRegister(static s => ((PipeReader)s!).CancelPendingRead(), input);
@@ -33,18 +31,6 @@ internal static class LingeringClose
             ReadResult read = await SafePipe.ReadAsync(input);
             SafePipe.Advance(input, read, read.Buffer.End, read.Buffer.End);
             goesOn = !read.IsCompleted;
-        }
-    }
-
-    private static void EndSending(Socket socket)
-    {
-        try
-        {
-            socket.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
-        {
-            // The client has reset already.
         }
     }
 }

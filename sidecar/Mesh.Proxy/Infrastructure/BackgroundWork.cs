@@ -37,7 +37,8 @@ internal sealed partial class BackgroundWork(ILogger logger, StripedCounter unex
         }
     }
 
-    private void Report(string name, Exception bug)
+    /// <summary>Counts and logs a bug that was caught elsewhere.</summary>
+    public void Report(string name, Exception bug)
     {
         unexpectedExceptions.Add();
         LogUnexpected(logger, name, bug);

@@ -13,7 +13,8 @@ internal static class SafePipe
 {
     // A reset is an empty, completed result over bytes of ours, so that it can be told from a real one: the reader was never entered.
     private static readonly byte[] ResetMark = new byte[1];
-    private static readonly ReadResult Reset = new(new ReadOnlySequence<byte>(ResetMark, 0, 0), isCanceled: false, isCompleted: true);
+    /// <summary>What a read of a connection that was reset gives: nothing, and no more. See <see cref="WasReset"/>.</summary>
+    public static readonly ReadResult Reset = new(new ReadOnlySequence<byte>(ResetMark, 0, 0), isCanceled: false, isCompleted: true);
 
     /// <summary>Bytes that are here already. False when there are none yet; a reset reads as a completed, empty result.</summary>
     public static bool TryRead(PipeReader reader, out ReadResult result)
@@ -30,8 +31,10 @@ internal static class SafePipe
     }
 
     /// <summary>Waits for bytes, the end, or a cancelled read. A reset reads as a completed, empty result.</summary>
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
-    public static async ValueTask<ReadResult> ReadAsync(PipeReader reader)
+    public static ValueTask<ReadResult> ReadAsync(PipeReader reader) => reader is QuietPipeReader ? reader.ReadAsync() : CatchAsync(reader);
+
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    private static async ValueTask<ReadResult> CatchAsync(PipeReader reader)
     {
         try
         {
@@ -69,7 +72,7 @@ internal static class SafePipe
         }
     }
 
-    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private static async ValueTask<bool> AwaitFlushAsync(ValueTask<FlushResult> flush)
     {
         try

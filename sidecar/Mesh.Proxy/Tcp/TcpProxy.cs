@@ -1,4 +1,5 @@
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Microsoft.AspNetCore.Connections;
@@ -35,7 +36,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
 
     private async Task RelayAsync(Cluster cluster)
     {
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff);
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop);
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;

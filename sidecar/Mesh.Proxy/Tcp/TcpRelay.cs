@@ -1,12 +1,10 @@
 using System.Buffers;
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Tcp;
 
@@ -37,13 +35,29 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
         long startedAt = _lastActivity = _time.GetTimestamp();
         using ITimer? watch = Watch(startedAt, idleTimeout, maxDuration);
         using CancellationTokenRegistration cutOff = context.CutOff.UnsafeRegister(static r => ((TcpRelay)r!).Cut(), this);
-        Task up = PumpAsync(down.Transport.Input, upstream.Transport.Output, isUp: true);
-        await PumpAsync(upstream.Transport.Input, down.Transport.Output, isUp: false);
+        Task up = PumpAsync(down, upstream.Context, isUp: true);
+        await PumpAsync(upstream.Context, down, isUp: false);
         await up;
         return new RelayResult(_bytesUp, _bytesDown, _isTooOld ? ResponseFlag.DT : ResponseFlag.None);
     }
 
-    private async Task PumpAsync(PipeReader from, PipeWriter to, bool isUp)
+    private async Task PumpAsync(ConnectionContext from, ConnectionContext to, bool isUp)
+    {
+        bool endedInOrder = from.Features.Get<ITunnelFeature>()?.TryPump(to, isUp ? CountUp : CountDown) is { } tunnel
+            ? await tunnel
+            : await PumpAsync(from.Transport.Input, to.Transport.Output, isUp);
+        if (endedInOrder)
+        {
+            ConnectionFeatures.EndSending(to); // a completed flush has left for the kernel (no transport buffers), so no byte is cut off here
+        }
+        else
+        {
+            Cut(); // nobody takes or gives the bytes any more: the other side must learn it
+        }
+    }
+
+    /// <summary>The same through our own memory. False when one of the two has broken.</summary>
+    private async Task<bool> PumpAsync(PipeReader from, PipeWriter to, bool isUp)
     {
         while (!_isCut)
         {
@@ -57,19 +71,21 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
             SafePipe.Advance(from, read, read.Buffer.End, read.Buffer.End);
             if (!await SafePipe.FlushAsync(to) || SafePipe.WasReset(read))
             {
-                Cut(); // nobody takes or gives the bytes any more: the other side must learn it
-                return;
+                return false;
             }
 
             if (read.IsCompleted)
             {
-                break;
+                return true;
             }
         }
 
-        // A completed flush has left for the kernel (the transport buffers nothing), so no byte is cut off here.
-        ShutdownSend(isUp ? upstream.Socket : down.Features.Get<IConnectionSocketFeature>()?.Socket);
+        return false;
     }
+
+    private void CountUp(long bytes) => Count(isUp: true, bytes);
+
+    private void CountDown(long bytes) => Count(isUp: false, bytes);
 
     private void Count(bool isUp, long bytes)
     {
@@ -113,17 +129,5 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
         _isCut = true;
         upstream.Abort();
         down.Abort(new ConnectionAbortedException("The relay has ended."));
-    }
-
-    private static void ShutdownSend(Socket? socket)
-    {
-        try
-        {
-            socket?.Shutdown(SocketShutdown.Send);
-        }
-        catch (Exception gone) when (gone is SocketException or ObjectDisposedException)
-        {
-            // The other side has closed already.
-        }
     }
 }

@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Http1;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Middleware;
 using Mesh.Proxy.Tcp;
 using Mesh.Rules.Snapshots;
@@ -23,6 +24,12 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
         side.Stats.CxActive.Add();
         try
         {
+            if (connection.Features.Get<ILoopFeature>() is { } loop)
+            {
+                await new LoopSwitch(loop.Loop, loop.IsOnLoop);
+                loop.Begin();
+            }
+
             if (!side.IsInbound && connection.RemoteEndPoint is IPEndPoint remote && !IPAddress.IsLoopback(remote.Address))
             {
                 side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish

@@ -41,6 +41,7 @@ internal sealed class Listener : IAsyncDisposable
     {
         await _listener.UnbindAsync();
         await _accepting;
+        await Task.Yield(); // it may have ended on an event loop, which the caller must not hold up
     }
 
     /// <inheritdoc/>

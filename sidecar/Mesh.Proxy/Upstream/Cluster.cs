@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
@@ -48,10 +49,14 @@ public sealed partial class Cluster
     internal long Now => Services.Runtime.Time.GetTimestamp();
 
     /// <summary>Chooses an endpoint and a connection for one HTTP request, within the limits; waits in the queue if it must.</summary>
-    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken) => RentAsync(isTcp: false, cancellationToken);
+    /// <param name="cancellationToken">The caller is gone.</param>
+    /// <param name="loop">Event loop of the request, if there is one: the connection will live there, and a wait ends there.</param>
+    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null) => RentAsync(isTcp: false, loop, cancellationToken);
 
     /// <summary>Chooses an endpoint and makes a connection for one TCP stream, within the limits.</summary>
-    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken) => RentAsync(isTcp: true, cancellationToken);
+    /// <param name="cancellationToken">The caller is gone.</param>
+    /// <param name="loop">Event loop of the stream, if there is one.</param>
+    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null) => RentAsync(isTcp: true, loop, cancellationToken);
 
     /// <summary>A refusal by the connection-pool block.</summary>
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
@@ -66,7 +71,7 @@ public sealed partial class Cluster
         return ticks < long.MaxValue / 2 ? Now + (long)ticks : long.MaxValue;
     }
 
-    private ValueTask<RentResult> RentAsync(bool isTcp, CancellationToken cancellationToken)
+    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -99,13 +104,21 @@ public sealed partial class Cluster
                 }
                 else
                 {
-                    waiter = endpoint.Pool.RentLocked(isTcp, ref deferred, out result);
+                    waiter = endpoint.Pool.RentLocked(isTcp, loop, ref deferred, out result);
                 }
             }
 
             deferred.Run(this);
-            return waiter is null ? new(result) : waiter.WaitAsync(cancellationToken);
+            return waiter is not null ? waiter.WaitAsync(cancellationToken)
+                : result.Connection is { IsHome: false } ? BringAsync(result)
+                : new(result);
         }
+    }
+
+    private static async ValueTask<RentResult> BringAsync(RentResult result)
+    {
+        await result.Connection!.GoHomeAsync();
+        return result;
     }
 
     private RentResult NoUpstream(HostSet hosts)

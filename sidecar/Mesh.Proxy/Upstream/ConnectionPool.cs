@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
@@ -21,18 +22,17 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private ClusterStats Stats => cluster.Stats;
 
     /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>
-    public PendingRequest? RentLocked(bool isTcp, ref Deferred deferred, out RentResult result)
+    public PendingRequest? RentLocked(bool isTcp, PipeScheduler? loop, ref Deferred deferred, out RentResult result)
     {
         // A TCP stream always gets a new connection: what a server says first must not be another caller's.
-        if (!isTcp && FindReadyLocked(ref deferred) is { } ready)
+        if (!isTcp && FindReadyLocked(loop, ref deferred) is { } ready)
         {
-            if (TryRefuseLocked(isTcp, TimeSpan.Zero, out result))
+            if (!TryRefuseLocked(isTcp, TimeSpan.Zero, out result))
             {
-                return null;
+                _ready.RemoveAt(_ready.LastIndexOf(ready));
+                result = AttachLocked(ready, isTcp, loop, TimeSpan.Zero);
             }
 
-            _ready.RemoveAt(_ready.Count - 1);
-            result = AttachLocked(ready, isTcp, TimeSpan.Zero);
             return null;
         }
 
@@ -53,7 +53,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         result = default;
         PendingRequest request = cluster.TakeWaiterLocked();
-        request.Start(endpoint, isTcp, cluster.Now);
+        request.Start(endpoint, isTcp, loop, cluster.Now);
         _pending.AddLast(request.Node);
         Stats.RqPendingTotal.Add();
         Stats.RqPendingActive.Add();
@@ -141,7 +141,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
                 }
             }
 
-            UpstreamConnection connection = new(cluster, endpoint, cluster.Config.Connection);
+            UpstreamConnection connection = new(cluster, endpoint, cluster.Config.Connection, _pending.Last!.Value.Loop);
             _all.Add(connection);
             _connecting++;
             Stats.CxTotal.Add();
@@ -159,9 +159,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     private void ServeOrKeepLocked(UpstreamConnection connection, ref Deferred deferred)
     {
-        while (_pending.First is { } oldest && !(oldest.Value.IsTcp && connection.Streams > 0))
+        while (NextForLocked(connection) is { } next)
         {
-            PendingRequest request = UnlinkLocked(oldest);
+            PendingRequest request = UnlinkLocked(next);
             TimeSpan waited = cluster.Since(request.EnqueuedAt);
             if (TryRefuseLocked(request.IsTcp, waited, out RentResult refusal))
             {
@@ -169,12 +169,12 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
                 continue;
             }
 
-            deferred.Complete(request, AttachLocked(connection, request.IsTcp, waited));
+            deferred.Complete(request, AttachLocked(connection, request.IsTcp, request.Loop, waited));
             OpenLocked(ref deferred);
             return;
         }
 
-        bool isKept = cluster.Config.Protocol == ClusterProtocol.Http1 && _pending.Count == 0 && !endpoint.IsRemoved;
+        bool isKept = cluster.Config.Protocol == ClusterProtocol.Http1 && _pending.Count <= _connecting && !endpoint.IsRemoved;
         if (!isKept || connection.IsDraining || connection.IsDead)
         {
             CloseLocked(connection, ref deferred);
@@ -188,8 +188,34 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
     }
 
-    private RentResult AttachLocked(UpstreamConnection connection, bool isTcp, TimeSpan waited)
+    /// <summary>
+    /// Whom a free connection serves: the oldest. But one that waits on another event loop, for which a connection is being made there, is left to that.
+    /// </summary>
+    private LinkedListNode<PendingRequest>? NextForLocked(UpstreamConnection connection)
     {
+        LinkedListNode<PendingRequest>? oldest = _pending.First;
+        if (oldest is null || (oldest.Value.IsTcp && connection.Streams > 0))
+        {
+            return null;
+        }
+
+        if (oldest.Value.Loop == connection.Loop || _connecting == 0)
+        {
+            return oldest;
+        }
+
+        LinkedListNode<PendingRequest>? neighbour = oldest.Next;
+        while (neighbour is not null && neighbour.Value.Loop != connection.Loop)
+        {
+            neighbour = neighbour.Next;
+        }
+
+        return neighbour ?? (_connecting >= _pending.Count ? null : oldest);
+    }
+
+    private RentResult AttachLocked(UpstreamConnection connection, bool isTcp, PipeScheduler? loop, TimeSpan waited)
+    {
+        connection.Loop = loop;
         connection.State = ConnectionState.Busy;
         connection.Streams++;
         uint most = cluster.Config.Connection.MaxRequestsPerConnection;
@@ -228,12 +254,19 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         return true;
     }
 
-    /// <summary>The warmest idle connection that is still good; it stays in the list.</summary>
-    private UpstreamConnection? FindReadyLocked(ref Deferred deferred)
+    /// <summary>
+    /// The warmest idle connection that is still good; it stays in the list. One of another event loop only when the limits let none be made: it has to move.
+    /// </summary>
+    private UpstreamConnection? FindReadyLocked(PipeScheduler? loop, ref Deferred deferred)
     {
-        while (_ready.Count > 0)
+        for (int i = _ready.Count - 1; i >= 0; i--)
         {
-            UpstreamConnection warmest = _ready[^1];
+            UpstreamConnection warmest = _ready[i];
+            if (warmest.Loop != loop)
+            {
+                continue;
+            }
+
             if (warmest.IsQuiet())
             {
                 return warmest;
@@ -243,7 +276,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             CloseLocked(warmest, ref deferred);
         }
 
-        return null;
+        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
+        return canOpen || _ready.Count == 0 ? null : _ready[^1];
     }
 
     private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)

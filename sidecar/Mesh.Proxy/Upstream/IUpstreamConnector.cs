@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
@@ -10,8 +11,9 @@ public interface IUpstreamConnector
     /// <summary>Connects. Failure and cancellation are values; an exception is a bug.</summary>
     /// <param name="endPoint">Where to.</param>
     /// <param name="keepalive">Keepalive probes; null leaves them off.</param>
+    /// <param name="loop">Event loop whose code will use the connection; null leaves the choice to the transport.</param>
     /// <param name="cancellationToken">Gives up: the connect timeout passed or nobody wants the connection any more.</param>
-    ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken);
+    ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken);
 }
 
 /// <summary>A connection, or why there is none.</summary>

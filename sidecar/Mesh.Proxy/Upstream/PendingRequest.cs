@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
 
 namespace Mesh.Proxy.Upstream;
@@ -9,7 +10,9 @@ namespace Mesh.Proxy.Upstream;
 internal sealed class PendingRequest : IValueTaskSource<RentResult>
 {
     private readonly Cluster _cluster;
-    private ManualResetValueTaskSourceCore<RentResult> _core = new() { RunContinuationsAsynchronously = true };
+    private static readonly Action<object?> DeliverIt = static r => ((PendingRequest)r!).Deliver();
+
+    private ManualResetValueTaskSourceCore<RentResult> _core;
     private CancellationTokenRegistration _cancellation;
 
     public PendingRequest(Cluster cluster)
@@ -24,6 +27,9 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
 
     public bool IsTcp { get; private set; }
 
+    /// <summary>Event loop on which the request waits; null for any thread.</summary>
+    public PipeScheduler? Loop { get; private set; }
+
     public long EnqueuedAt { get; private set; }
 
     /// <summary>The outcome, decided under the lock and delivered after it.</summary>
@@ -32,8 +38,10 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     /// <summary>Next of those whose outcome is to be delivered.</summary>
     public PendingRequest? NextDone { get; set; }
 
-    public void Start(Endpoint endpoint, bool isTcp, long now)
+    public void Start(Endpoint endpoint, bool isTcp, PipeScheduler? loop, long now)
     {
+        Loop = loop;
+        _core.RunContinuationsAsynchronously = loop is null;
         Endpoint = endpoint;
         IsTcp = isTcp;
         EnqueuedAt = now;
@@ -50,8 +58,22 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
         return new ValueTask<RentResult>(this, _core.Version);
     }
 
-    /// <summary>Delivers <see cref="Outcome"/>; outside locks.</summary>
-    public void Complete() => _core.SetResult(Outcome);
+    /// <summary>Delivers <see cref="Outcome"/>, where the request waits and never inline; outside locks.</summary>
+    public void Complete()
+    {
+        if (Outcome.Connection is { IsHome: false })
+        {
+            _cluster.Services.Background.Start("move", static r => r.BringAsync(), this);
+        }
+        else if (Loop is null)
+        {
+            Deliver();
+        }
+        else
+        {
+            Loop.Schedule(DeliverIt, this);
+        }
+    }
 
     RentResult IValueTaskSource<RentResult>.GetResult(short token)
     {
@@ -69,6 +91,14 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     void IValueTaskSource<RentResult>.OnCompleted(
         Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
         _core.OnCompleted(continuation, state, token, flags);
+
+    private async Task BringAsync()
+    {
+        await Outcome.Connection!.GoHomeAsync();
+        Loop!.Schedule(DeliverIt, this);
+    }
+
+    private void Deliver() => _core.SetResult(Outcome);
 
     private void Cancel() => _cluster.CancelPending(this);
 }

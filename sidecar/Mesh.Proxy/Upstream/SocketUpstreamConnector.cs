@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
 using Mesh.Rules.Snapshots;
@@ -20,7 +21,8 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
             loggers.CreateLogger<SocketUpstreamConnector>());
 
     /// <inheritdoc/>
-    public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken)
+    public async ValueTask<ConnectResult> ConnectAsync(
+        EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         Socket? socket = null;
         try

@@ -1,9 +1,7 @@
 using System.IO.Pipelines;
-using System.Net.Sockets;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
-using Microsoft.AspNetCore.Connections.Features;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -22,8 +20,9 @@ public sealed class UpstreamConnection
     private volatile bool _isDraining;
     private string? _localAddress;
 
-    internal UpstreamConnection(Cluster cluster, Endpoint endpoint, ConnectionConfig config)
+    internal UpstreamConnection(Cluster cluster, Endpoint endpoint, ConnectionConfig config, PipeScheduler? loop)
     {
+        Loop = loop;
         _cluster = cluster;
         _connectTimeout = config.ConnectTimeout;
         _keepalive = config.TcpKeepalive;
@@ -49,14 +48,20 @@ public sealed class UpstreamConnection
     /// <summary>Local address, cached text.</summary>
     public string LocalAddress => _localAddress ??= Context.LocalEndPoint?.ToString() ?? "";
 
-    /// <summary>The socket below, for half-closing; null on a transport that has none. Owned by the connection.</summary>
-    public Socket? Socket => Context.Features.Get<IConnectionSocketFeature>()?.Socket;
+    /// <summary>The connection below, for what a relay needs. Owned by this object.</summary>
+    public ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
 
     /// <summary>Fires when the socket is dead.</summary>
     public CancellationToken Closed => Context.ConnectionClosed;
 
     /// <summary>Guarded by the cluster's lock, like all that follows.</summary>
     internal ConnectionState State { get; set; } = ConnectionState.Connecting;
+
+    /// <summary>Event loop of the stream that has it or had it last; null without loops.</summary>
+    internal PipeScheduler? Loop { get; set; }
+
+    /// <summary>False while it still lives on another loop than <see cref="Loop"/>.</summary>
+    internal bool IsHome => Context.Features.Get<ILoopFeature>() is not { } place || place.Loop == Loop;
 
     /// <summary>Streams attached so far.</summary>
     internal uint Streams { get; set; }
@@ -73,8 +78,6 @@ public sealed class UpstreamConnection
     internal UpstreamConnection? NextToClose { get; set; }
 
     internal UpstreamConnection? NextToOpen { get; set; }
-
-    private ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
 
     /// <summary>
     /// Ends the stream: the connection goes back to the pool if <paramref name="reusable"/>, else it is closed once what was written has left.
@@ -105,6 +108,9 @@ public sealed class UpstreamConnection
         SafePipe.Advance(input, read, read.Buffer.Start, read.Buffer.Start);
         return quiet;
     }
+
+    /// <summary>Moves it to <see cref="Loop"/>; ends there. Only by the renter, before first use.</summary>
+    internal ValueTask GoHomeAsync() => Context.Features.Get<ILoopFeature>()!.MoveToAsync(Loop!);
 
     /// <summary>Takes the transport; under the cluster's lock, when connecting has succeeded.</summary>
     internal void Attach(ConnectionContext context) => _context = context;
@@ -138,7 +144,7 @@ public sealed class UpstreamConnection
             Interlocked.Exchange(ref _opening, null)?.Cancel(); // cancelled between its creation and here
         }
 
-        ConnectResult result = await _cluster.Services.Connector.ConnectAsync(Endpoint.RemoteEndPoint, _keepalive, timeout.Token);
+        ConnectResult result = await _cluster.Services.Connector.ConnectAsync(Endpoint.RemoteEndPoint, _keepalive, Loop, timeout.Token);
         bool expired = timeout.HasExpired;
         if (Interlocked.Exchange(ref _opening, null) is not null)
         {

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using System.Threading.Channels;
 using Mesh.Proxy.Upstream;
@@ -24,7 +25,7 @@ internal sealed class MemoryConnector : IUpstreamConnector
 
     public async Task<MemoryConnection> AcceptAsync() => await _made.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
 
-    public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken)
+    public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         if (Hangs)
         {

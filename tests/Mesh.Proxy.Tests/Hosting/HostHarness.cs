@@ -5,10 +5,10 @@ using Mesh.Proxy.Config;
 using Mesh.Proxy.Hosting;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
 using Mesh.Proxy.Tests.Component;
 using Mesh.Rules.Snapshots;
 using Mesh.Testing;
-using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Hosting;
@@ -22,7 +22,7 @@ internal sealed class HostHarness : IAsyncDisposable
 
     private readonly TcpListener _upstream = new(IPAddress.Loopback, 0);
 
-    private HostHarness(TimeProvider? time)
+    private HostHarness(TimeProvider? time, TransportKind transport)
     {
         NoSynchronizationContext.Use();
         _upstream.Start();
@@ -31,9 +31,13 @@ internal sealed class HostHarness : IAsyncDisposable
             Outbound = new IPEndPoint(IPAddress.Loopback, 0),
             Inbound = new IPEndPoint(IPAddress.Loopback, 0),
             InboundCluster = InboundName,
+            Transport = transport,
+            Concurrency = 2,
         };
-        Host = new ProxyHost(new ProxyRuntime(time ?? Time, new ScriptedRandom(), NullLoggerFactory.Instance), options, Stats, Sink, static _ => { });
+        Host = new ProxyHost(new ProxyRuntime(time ?? Time, new ScriptedRandom(), Log), options, Stats, Sink, static _ => { });
     }
+
+    public RecordingLoggerFactory Log { get; } = new();
 
     public FakeTimeProvider Time { get; } = new();
 
@@ -43,9 +47,9 @@ internal sealed class HostHarness : IAsyncDisposable
 
     public ProxyHost Host { get; }
 
-    public static async Task<HostHarness> StartAsync(Func<ClusterConfig, ClusterConfig>? configure = null, TimeProvider? time = null)
+    public static async Task<HostHarness> StartAsync(Func<ClusterConfig, ClusterConfig>? configure = null, TimeProvider? time = null, TransportKind transport = TransportKind.Auto)
     {
-        HostHarness harness = new(time);
+        HostHarness harness = new(time, transport);
         await harness.Host.StartAsync(CancellationToken.None);
         ApplyResult applied = await harness.ApplyAsync(configure);
         Assert.Empty(applied.ListenerProblems);
@@ -92,7 +96,8 @@ internal sealed class HostHarness : IAsyncDisposable
     {
         await Host.DisposeAsync();
         _upstream.Dispose();
-        Assert.Equal(0, Host.Connections);
+        Assert.True(Log.Warnings.Count == 0, string.Join("\n", Log.Warnings));
         Assert.Equal(0, Stats.UnexpectedExceptions.Value);
+        Assert.Equal(0, Host.Connections);
     }
 }

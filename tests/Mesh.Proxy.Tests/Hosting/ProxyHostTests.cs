@@ -3,6 +3,7 @@ using System.Net.Sockets;
 using Mesh.Proxy.Hosting;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
 using Mesh.Proxy.Tests.Component;
 using Mesh.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -11,7 +12,7 @@ using Xunit;
 namespace Mesh.Proxy.Tests.Hosting;
 
 /// <summary>What only real sockets show: bound addresses, half-closes and resets, drains.</summary>
-public sealed class ProxyHostTests
+public abstract class ProxyHostTests(TransportKind transport)
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
     private const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
@@ -19,7 +20,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task Request_ThroughSockets_ReachesTheUpstreamAndComesBack()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await harness.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 4\r\n\r\nbody");
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -47,7 +48,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task EarlyAnswer_ToALongUpload_IsNotLostInAReset()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await harness.ConnectAsync();
         await client.SendAsync("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 100000000\r\n\r\n");
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -66,7 +67,7 @@ public sealed class ProxyHostTests
     [InlineData("POST / HTTP/1.1\r\nHost: nobody.test\r\nContent-Length: 90000000\r\n\r\n", "HTTP/1.1 502 ")]
     public async Task Refusal_BeforeABodyThatNobodyReads_IsNotLostInAReset(string head, string answer)
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await harness.ConnectAsync();
         await client.SendAsync(head);
         await harness.Sink.NextAsync();
@@ -80,7 +81,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task ClientThatNeverEnds_AfterAClose_IsCutOffInTheEnd()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await harness.ConnectAsync();
         await client.SendAsync("GET / HTTP/1.1\r\nHost : a\r\n\r\n");
         await client.ReadToEndAsync();
@@ -94,7 +95,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task Drain_FinishesWhatIsInFlight_ClosesTheIdle_AcceptsNobody()
     {
-        await using HostHarness harness = await HostHarness.StartAsync(time: TimeProvider.System);
+        await using HostHarness harness = await HostHarness.StartAsync(time: TimeProvider.System, transport: transport);
         using SocketPeer idle = await harness.ConnectAsync();
         using SocketPeer silentInbound = await SocketPeer.ConnectAsync(harness.Host.Inbound!);
         using SocketPeer busy = await harness.ConnectAsync();
@@ -118,7 +119,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task Drain_PastItsLimit_CutsOff()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer busy = await harness.ConnectAsync();
         await busy.SendAsync(Get);
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -138,7 +139,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task Drain_PastItsLimit_CutsOffARelayThatWaitsForItsUpstreamOnly()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await SocketPeer.ConnectAsync(harness.Host.Inbound!);
         await client.SendAsync("*opaque");
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -154,7 +155,7 @@ public sealed class ProxyHostTests
     [Fact]
     public async Task Target_ThatIsATcpListenerOfOurs_IsALoop()
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         int port = HostHarness.FreePort();
         await harness.ApplyAsync(null, HostHarness.TcpListenerOn(port));
         using SocketPeer client = await harness.ConnectAsync();
@@ -171,7 +172,7 @@ public sealed class ProxyHostTests
     [InlineData("SSH-2.0-client\r\n\r\n", false)]
     public async Task Inbound_TellsHttpFromTheRest(string first, bool isHttp)
     {
-        await using HostHarness harness = await HostHarness.StartAsync();
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
         using SocketPeer client = await SocketPeer.ConnectAsync(harness.Host.Inbound!);
         await client.SendAsync(first);
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -184,3 +185,9 @@ public sealed class ProxyHostTests
         Assert.Equal(!isHttp, (await harness.Sink.NextAsync()).IsTcp);
     }
 }
+
+/// <summary>On event loops.</summary>
+public sealed class ProxyHostOnEpollTests() : ProxyHostTests(TransportKind.Epoll);
+
+/// <summary>On Kestrel's sockets: the same behaviour.</summary>
+public sealed class ProxyHostOnSocketsTests() : ProxyHostTests(TransportKind.Sockets);

@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Net;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -118,7 +119,7 @@ public sealed class ClusterStressTests
 
         public int HighestAlive => Volatile.Read(ref _highest);
 
-        public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, CancellationToken cancellationToken)
+        public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
         {
             int now = Interlocked.Increment(ref _alive);
             InterlockedMax(ref _highest, now);

@@ -143,7 +143,7 @@ public sealed class SocketUpstreamConnectorTests : IDisposable
     public async Task Connect_WithKeepalive_SetsTheOptions()
     {
         ConnectResult result = await _connector.ConnectAsync(
-            _server.LocalEndpoint, new TcpKeepaliveConfig(Probes: 3, TimeSeconds: 60, IntervalSeconds: 10), CancellationToken.None);
+            _server.LocalEndpoint, new TcpKeepaliveConfig(Probes: 3, TimeSeconds: 60, IntervalSeconds: 10), null, CancellationToken.None);
 
         Socket socket = result.Connection!.Features.Get<Microsoft.AspNetCore.Connections.Features.IConnectionSocketFeature>()!.Socket;
         Assert.Equal(60, socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime));

@@ -1,0 +1,47 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Mesh.Proxy.Transport.Epoll;
+
+/// <summary>Addresses in the kernel's form.</summary>
+internal static unsafe class SocketAddresses
+{
+    /// <summary>Longest address we use (sockaddr_in6).</summary>
+    public const int MaxBytes = 28;
+
+    private const int Inet = 2;
+    private const int Inet6 = 10;
+
+    /// <summary>The kernel's number of the family.</summary>
+    public static int Family(EndPoint endPoint) => endPoint.AddressFamily == AddressFamily.InterNetworkV6 ? Inet6 : Inet;
+
+    /// <summary>Writes an address; returns its length.</summary>
+    public static int Write(IPEndPoint endPoint, byte* address)
+    {
+        SocketAddress text = endPoint.Serialize();
+        text.Buffer.Span[..text.Size].CopyTo(new Span<byte>(address, MaxBytes));
+        return text.Size;
+    }
+
+    /// <summary>Reads an address; an IPv4 one in IPv6's clothes is given as IPv4.</summary>
+    public static IPEndPoint Read(byte* address, int length)
+    {
+        ReadOnlySpan<byte> bytes = new(address, length);
+        int port = (bytes[2] << 8) | bytes[3];
+        if (*(ushort*)address != Inet6)
+        {
+            return new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), port);
+        }
+
+        IPAddress ip = new(bytes.Slice(8, 16), *(uint*)(address + 24));
+        return new IPEndPoint(ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip, port);
+    }
+
+    /// <summary>The address a socket is bound to; null when it has none.</summary>
+    public static IPEndPoint? OfSocket(int descriptor)
+    {
+        byte* address = stackalloc byte[MaxBytes];
+        int length = MaxBytes;
+        return LibC.LocalAddress(descriptor, address, &length) == 0 ? Read(address, length) : null;
+    }
+}
