@@ -27,6 +27,9 @@ internal sealed class ProxyContext
     /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
     public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }
 
+    /// <summary>Limits of the HTTP/1.1 parsers.</summary>
+    public Http1Limits Http1Limits { get; init; } = Http1Limits.Default;
+
     /// <summary>True from the beginning of a drain: responses say <c>connection: close</c>.</summary>
     public bool IsDraining { get; set; }
 

@@ -130,7 +130,7 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
         _record.BytesReceived += requestBody.PayloadBytes;
         _record.BytesSent += responseBody.PayloadBytes;
         _record.WireBytesReceived += requestBody.WireBytes;
-        _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WireBytes;
+        _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WrittenBytes;
         _record.Duration = context.Since(_startedAt);
         side.Stats.CxRxBytes.Add(_record.WireBytesReceived);
         side.Stats.CxTxBytes.Add(_record.WireBytesSent);

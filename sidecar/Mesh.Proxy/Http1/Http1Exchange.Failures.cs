@@ -86,6 +86,11 @@ internal sealed partial class Http1Exchange
 
         _cluster!.Record(endpoint, UpstreamOutcome.Reset, 0);
         _cluster.Stats.RqRxReset.Add();
+        if (error.Flag == ResponseFlag.UPE)
+        {
+            _cluster.Stats.CxProtocolError.Add();
+        }
+
         return await RefuseAsync(error, goesOn: request == CopyStatus.Done || _request.Framing.Kind == BodyKind.None);
     }
 
@@ -101,6 +106,11 @@ internal sealed partial class Http1Exchange
         {
             _cluster!.Record(endpoint, UpstreamOutcome.Reset, 0);
             _cluster.Stats.RqRxReset.Add();
+            if (copied == CopyStatus.Malformed)
+            {
+                _cluster.Stats.CxProtocolError.Add();
+            }
+
             _record.BrokenOff(copied == CopyStatus.Malformed ? ResponseFlag.UPE : ResponseFlag.UC);
         }
 

@@ -16,11 +16,11 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     /// <summary>Bodies up to this are read and dropped after a refusal, so that the connection can go on.</summary>
     private const long MaxSwallowedBytes = 64 * 1024;
 
-    private readonly RequestHead _request = new();
-    private readonly ResponseHead _response = new();
-    private readonly HeadReader _answer = new();
-    private readonly BodyCopier _requestBody = new();
-    private readonly BodyCopier _responseBody = new();
+    private readonly RequestHead _request = new(context.Http1Limits);
+    private readonly ResponseHead _response = new(context.Http1Limits);
+    private readonly HeadReader _answer = new(context.Http1Limits, isRequest: false);
+    private readonly BodyCopier _requestBody = new(context.Http1Limits);
+    private readonly BodyCopier _responseBody = new(context.Http1Limits);
     private readonly ExchangeRecord _record = new(down, side, context);
     private Cluster? _cluster;
     private UpstreamConnection? _upstream;
@@ -140,10 +140,10 @@ internal sealed partial class Http1Exchange(ConnectionContext down, ListenerSide
     [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))]
     private async ValueTask<CopyStatus> SendRequestAsync(UpstreamConnection upstream)
     {
-        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId());
+        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), attempt: side.IsInbound ? 0 : 1);
         long before = upstream.Transport.Output.UnflushedBytes;
         CopyStatus status = await _requestBody.CopyAsync(down.Transport.Input, upstream.Transport.Output, _request.Framing, stripChunks: false);
-        _cluster!.Stats.CxTxBytes.Add(before + _requestBody.WireBytes);
+        _cluster!.Stats.CxTxBytes.Add(before + _requestBody.WrittenBytes);
         if (status is CopyStatus.SourceEnded or CopyStatus.Malformed)
         {
             upstream.Abort();

@@ -6,7 +6,7 @@ namespace Mesh.Proxy.Http1;
 /// <summary>The keep-alive loop of one client connection: head, exchange, and again. Requests that a client pipelines are answered in order.</summary>
 internal sealed class Http1ServerConnection(ConnectionContext connection, ListenerSide side, ProxyContext context)
 {
-    private readonly HeadReader _head = new();
+    private readonly HeadReader _head = new(context.Http1Limits, isRequest: true);
     private readonly Http1Exchange _exchange = new(connection, side, context);
     private volatile bool _isStopping;
 
@@ -33,7 +33,7 @@ internal sealed class Http1ServerConnection(ConnectionContext connection, Listen
                         side.Stats.CxProtocolError.Add();
                         return;
                     default:
-                        await _exchange.RefuseHeadAsync(status == HeadStatus.TooLarge ? HeadError.HeadTooLarge : HeadError.BadHeader);
+                        await _exchange.RefuseHeadAsync(_head.Error);
                         goesOn = false;
                         break;
                 }

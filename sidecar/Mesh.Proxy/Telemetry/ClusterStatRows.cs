@@ -28,6 +28,7 @@ public static class ClusterStatRows
         Counter("upstream_cx_destroy_local", "Connections closed by this side", static s => s.CxDestroyLocal),
         Counter("upstream_cx_destroy_remote", "Connections closed by the upstream", static s => s.CxDestroyRemote),
         Counter("upstream_cx_destroy_with_active_rq", "Connections closed while a request used them", static s => s.CxDestroyWithActiveRq),
+        Counter("upstream_cx_protocol_error", "Connections whose upstream broke HTTP", static s => s.CxProtocolError),
         Counter("upstream_cx_rx_bytes_total", "Bytes received from the cluster", static s => s.CxRxBytes),
         Counter("upstream_cx_tx_bytes_total", "Bytes sent to the cluster", static s => s.CxTxBytes),
         Counter("upstream_cx_http1_total", "HTTP/1.1 connections made", static s => s.CxHttp1Total),

@@ -51,6 +51,9 @@ public sealed class ClusterStats
     /// <summary>upstream_cx_tx_bytes_total.</summary>
     public StripedCounter CxTxBytes { get; } = new();
 
+    /// <summary>upstream_cx_protocol_error: answers that broke HTTP.</summary>
+    public StripedCounter CxProtocolError { get; } = new();
+
     /// <summary>upstream_cx_http1_total.</summary>
     public StripedCounter CxHttp1Total { get; } = new();
 

@@ -1,0 +1,92 @@
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Tests.Http1;
+using Xunit;
+
+namespace Mesh.Proxy.Tests.Component;
+
+/// <summary>The tables of refused shapes through the real pipeline: what came back, what was counted, and that the other side got nothing.</summary>
+public sealed class RefusalTests
+{
+    private const string Get = "GET /next HTTP/1.1\r\nHost: a.test\r\n\r\n";
+    private const string Ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+
+    [Theory]
+    [MemberData(nameof(RefusedRequests.Heads), MemberType = typeof(RefusedRequests))]
+    public async Task Request_IsAnsweredClosedAndCounted_AndNoUpstreamIsAsked(string name)
+    {
+        RefusedRequest shape = RefusedRequests.Get(name);
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(shape.Raw);
+
+        await AssertRefusedAsync(pipeline, client, shape);
+        Assert.Equal(0, pipeline.Upstreams.Made);
+        Assert.Equal(1, pipeline.Stats.Outbound.RqTotal.Value);
+    }
+
+    [Theory]
+    [MemberData(nameof(RefusedRequests.BrokenBodies), MemberType = typeof(RefusedRequests))]
+    public async Task RequestBody_IsAnsweredClosedAndCounted_AndTheUpstreamGetsNothing(string name)
+    {
+        RefusedRequest shape = RefusedRequests.Get(name);
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(shape.Raw);
+
+        await AssertRefusedAsync(pipeline, client, shape);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        Assert.True(upstream.IsAborted);
+        Assert.Equal("", await upstream.ReadToEndAsync());
+        Assert.Equal(1, pipeline.Cluster.Stats.RqTxReset.Value);
+    }
+
+    [Theory]
+    [MemberData(nameof(RefusedResponses.Heads), MemberType = typeof(RefusedResponses))]
+    public async Task Response_Is502_AndItsConnectionIsNotUsedAgain(string name)
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(Get);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.ReadHeadAsync();
+        await upstream.SendAsync(Wire.Bytes(RefusedResponses.Get(name).Raw));
+
+        string head = await client.ReadHeadAsync();
+        Assert.StartsWith("HTTP/1.1 502 ", head, StringComparison.Ordinal);
+        Assert.DoesNotContain("hidden", head + client.ReadAvailable(), StringComparison.Ordinal);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((502, ResponseFlag.UPE, "upstream_reset_before_response_started{protocol_error}"), (record.Code, record.Flag, record.Details));
+        Assert.Equal(1, pipeline.Cluster.Stats.CxProtocolError.Value);
+
+        await client.SendAsync(Get);
+        MemoryConnection next = await pipeline.Upstreams.AcceptAsync();
+        await next.ReadHeadAsync();
+        await next.SendAsync(Ok);
+        Assert.EndsWith("\r\n\r\nok", await client.ReadUntilAsync("ok"), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(RefusedResponses.BrokenBodies), MemberType = typeof(RefusedResponses))]
+    public async Task ResponseBody_CutsTheClientOff(string name)
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(Get);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.ReadHeadAsync();
+        await upstream.SendAsync(Wire.Bytes(RefusedResponses.Get(name).Raw));
+
+        Assert.DoesNotContain("hidden", await client.ReadToEndAsync(), StringComparison.Ordinal);
+        Assert.True(client.IsAborted);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((200, ResponseFlag.UPE, "upstream_reset_after_response_started{protocol_error}"), (record.Code, record.Flag, record.Details));
+        Assert.Equal(1, pipeline.Cluster.Stats.CxProtocolError.Value);
+    }
+
+    private static async Task AssertRefusedAsync(Pipeline pipeline, MemoryConnection client, RefusedRequest shape)
+    {
+        string head = await client.ReadHeadAsync();
+        Assert.StartsWith($"HTTP/1.1 {shape.Status} ", head, StringComparison.Ordinal);
+        Assert.Contains("connection: close\r\n", head, StringComparison.Ordinal);
+        Assert.Equal("", await client.ReadToEndAsync());
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((shape.Status, ResponseFlag.DPE, shape.Details), (record.Code, record.Flag, record.Details));
+        Assert.Equal(1, pipeline.Stats.Outbound.CxProtocolError.Value);
+    }
+}
