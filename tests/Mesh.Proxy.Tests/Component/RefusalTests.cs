@@ -1,4 +1,5 @@
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Tests.Fuzz;
 using Mesh.Proxy.Tests.Http1;
 using Xunit;
 
@@ -36,6 +37,23 @@ public sealed class RefusalTests
         Assert.True(upstream.IsAborted);
         Assert.Equal("", await upstream.ReadToEndAsync());
         Assert.Equal(1, pipeline.Cluster.Stats.RqTxReset.Value);
+    }
+
+    [Theory]
+    [MemberData(nameof(AcceptedRequests.Names), MemberType = typeof(AcceptedRequests))]
+    public async Task Request_OddButLegal_ReachesTheUpstreamOnce(string name)
+    {
+        AcceptedRequest shape = AcceptedRequests.Get(name);
+        await using Pipeline pipeline = new();
+        await pipeline.SendAsync(shape.Raw);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+
+        byte[] got = Wire.Bytes(upstream.ReadAvailable());
+        GullibleMessage read = GullibleReader.Request(got);
+        Assert.StartsWith(shape.Line + "\r\nhost: a.test\r\n", Wire.Text(got), StringComparison.Ordinal);
+        Assert.Equal((true, got.Length, (long)shape.Body.Length), (read.IsWhole, read.Length, read.Payload));
+        Assert.Contains(shape.Body, Wire.Text(got), StringComparison.Ordinal);
+        Assert.Equal(0, pipeline.Stats.Outbound.CxProtocolError.Value);
     }
 
     [Theory]
