@@ -31,9 +31,9 @@ internal static class GullibleReader
             start = Line(bytes, ref at);
         }
 
-        if (start is null || ReadFields(bytes, ref at) is not { } fields)
+        if (start is null || ReadFields(bytes, ref at) is not { } fields || fields.Lengths > 1)
         {
-            return default;
+            return default; // one that says its length twice is whole to nobody
         }
 
         int status = isResponse ? (int)Digits(start[(start.IndexOf(' ', StringComparison.Ordinal) + 1)..], 10) : 0;
@@ -57,16 +57,17 @@ internal static class GullibleReader
         return new GullibleMessage(bytes.Length - at >= length, at + (int)Math.Min(length, bytes.Length - at), length, status);
     }
 
-    private static (bool IsChunked, long Length)? ReadFields(ReadOnlySpan<byte> bytes, ref int at)
+    private static (bool IsChunked, long Length, int Lengths)? ReadFields(ReadOnlySpan<byte> bytes, ref int at)
     {
         bool isChunked = false;
         long length = -1;
+        int lengths = 0;
         string name = "";
         while (Line(bytes, ref at) is { } line)
         {
             if (line.Length == 0)
             {
-                return (isChunked, length);
+                return (isChunked, length, lengths);
             }
 
             string value = line;
@@ -77,8 +78,11 @@ internal static class GullibleReader
                 value = colon < 0 ? "" : line[(colon + 1)..];
             }
 
-            isChunked |= name.Equals("transfer-encoding", StringComparison.OrdinalIgnoreCase) && value.Contains("chunked", StringComparison.OrdinalIgnoreCase);
-            length = name.Equals("content-length", StringComparison.OrdinalIgnoreCase) ? Digits(value, 10) : length;
+            bool isCoding = name.Equals("transfer-encoding", StringComparison.OrdinalIgnoreCase);
+            bool isLength = name.Equals("content-length", StringComparison.OrdinalIgnoreCase);
+            isChunked |= isCoding && value.Contains("chunked", StringComparison.OrdinalIgnoreCase);
+            length = isLength ? Digits(value, 10) : length;
+            lengths += isCoding || isLength ? 1 : 0;
         }
 
         return null;
@@ -92,7 +96,7 @@ internal static class GullibleReader
             long length = Digits(size, 16);
             if (length == 0)
             {
-                return ReadFields(bytes, ref at) is not null;
+                return ReadFields(bytes, ref at) is { Lengths: 0 }; // trailers must not speak of lengths
             }
 
             payload += length;

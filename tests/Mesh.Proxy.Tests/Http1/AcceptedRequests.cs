@@ -28,7 +28,7 @@ public static class AcceptedRequests
         new("chunk extensions", $"POST /x HTTP/1.1\r\n{Head}Transfer-Encoding: chunked\r\n\r\n3;a=\"b;c\"\r\nabc\r\n0;d\r\n\r\n", "POST /x HTTP/1.1", "abc"),
         new("chunk sizes with zeros in front", $"POST /x HTTP/1.1\r\n{Head}Transfer-Encoding: chunked\r\n\r\n0003\r\nabc\r\n000\r\n\r\n", "POST /x HTTP/1.1", "abc"),
         new("trailers", $"POST /x HTTP/1.1\r\n{Head}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\nX-Sum: 1\r\n\r\n", "POST /x HTTP/1.1", "abc"),
-        new("a request inside a chunk", $"POST /x HTTP/1.1\r\n{Head}Transfer-Encoding: chunked\r\n\r\n27\r\nGET /hidden HTTP/1.1\r\nHost: a.test\r\nX: \r\n\r\n0\r\n\r\n", "POST /x HTTP/1.1", "GET /hidden HTTP/1.1\r\nHost: a.test\r\nX: "),
+        new("a request inside a chunk", $"POST /x HTTP/1.1\r\n{Head}Transfer-Encoding: chunked\r\n\r\n2c\r\nGET /hidden HTTP/1.1\r\nHost: a.test\r\nX: y\r\n\r\n\r\n0\r\n\r\n", "POST /x HTTP/1.1", "GET /hidden HTTP/1.1\r\nHost: a.test\r\nX: y\r\n\r\n"),
         new("a request as a body", $"POST /x HTTP/1.1\r\n{Head}Content-Length: 38\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a.test\r\n\r\n", "POST /x HTTP/1.1", RefusedRequests.Hidden),
         new("content-length with zeros in front", $"POST /x HTTP/1.1\r\n{Head}Content-Length: 0003\r\n\r\nabc", "POST /x HTTP/1.1", "abc"),
         new("GET with a body", $"GET /x HTTP/1.1\r\n{Head}Content-Length: 3\r\n\r\nabc", "GET /x HTTP/1.1", "abc"),
