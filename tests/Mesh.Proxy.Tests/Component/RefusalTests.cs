@@ -97,6 +97,29 @@ public sealed class RefusalTests
         Assert.Equal(1, pipeline.Cluster.Stats.CxProtocolError.Value);
     }
 
+    [Theory]
+    [InlineData("GET", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")]
+    [InlineData("GET", "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n0\r\n\r\n")]
+    [InlineData("GET", "HTTP/1.1 204 No Content\r\n\r\n")]
+    [InlineData("GET", "HTTP/1.1 304 Not Modified\r\nContent-Length: 2\r\n\r\n")]
+    [InlineData("HEAD", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n")]
+    public async Task Response_WithAnotherBehindIt_IsNeverTakenForTheNext(string method, string response)
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(Get.Replace("GET", method, StringComparison.Ordinal));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.ReadHeadAsync();
+        await upstream.SendAsync(response + RefusedResponses.Hidden);
+
+        await client.ReadHeadAsync();
+        Assert.DoesNotContain("hidden", client.ReadAvailable(), StringComparison.Ordinal);
+        await client.SendAsync(Get);
+        MemoryConnection next = await pipeline.Upstreams.AcceptAsync();
+        await next.ReadHeadAsync();
+        await next.SendAsync(Ok);
+        Assert.EndsWith("\r\n\r\nok", await client.ReadUntilAsync("ok"), StringComparison.Ordinal);
+    }
+
     private static async Task AssertRefusedAsync(Pipeline pipeline, MemoryConnection client, RefusedRequest shape)
     {
         string head = await client.ReadHeadAsync();
