@@ -1,6 +1,8 @@
 #!/usr/bin/env bash
 # Every refused and every odd but legal shape through a real sidecar, with nginx and with HAProxy behind it: a smuggled request would be a line of their access logs.
-# Prints what came back and what they saw as Markdown tables.
+# Prints what came back and what they saw as Markdown tables; with --write FILE (sidecar/strictness.md) also there.
+write=
+[ "${1:-}" = --write ] && write=$(realpath "$2")
 . "$(dirname "$0")/lib.sh"
 
 run_nginx() { # PORT LOG
@@ -51,8 +53,24 @@ for upstream in nginx haproxy; do
   check "$upstream was asked" grep -q '^GET /after-' "$work/$upstream.log"
   check "$upstream saw no hidden request" sh -c "! grep -E '^[A-Z]+ /hidden' '$work/$upstream.log'"
   stop "$upstream"
-  echo && echo "with $upstream as upstream:" && cat "$work/$upstream.md" && echo
 done
 check "no refused answer reaches a client, and none is taken for the next" shapes Responses "$work/responses.md"
-echo && cat "$work/responses.md"
+
+# One table of both runs: name, what came back, what each upstream saw.
+tables() {
+  echo "# What is refused, and what somebody else's server behind the sidecar saw of it"
+  echo
+  echo "Made by \`bash tests/tools/check-strictness.sh --write sidecar/strictness.md\` with $(nginx -v 2>&1 | sed 's/.*: //') and $(haproxy -v | sed -E '1!d; s/ version ([^ ]+).*/ \1/') as upstreams;"
+  echo "the bytes are in \`tests/Mesh.Proxy.Tests/Http1/RefusedRequests.cs\`, \`AcceptedRequests.cs\`, \`RefusedResponses.cs\`. Many shapes hide a request \`GET /hidden\`: no upstream ever saw it."
+  echo "\"Saw\" is the access log. A body that breaks after its head has gone on shows as one request that never became whole, answered early or cut off."
+  echo
+  awk -F ' [|] ' 'NR == FNR { saw[FNR] = $3; back[FNR] = $2; next }
+    FNR == 1 { print "| request | what came back | nginx saw | HAProxy saw |"; next } FNR == 2 { print "|---|---|---|---|"; next }
+    { both = back[FNR] == $2 ? $2 : back[FNR] " or " $2; sub(/ [|]$/, "", saw[FNR]); print $1 " | " both " | " saw[FNR] " | " $3 }' "$work/nginx.md" "$work/haproxy.md"
+  echo
+  cat "$work/responses.md"
+}
+tables > "$work/strictness.md"
+cat "$work/strictness.md"
+if [ -n "$write" ] && [ "$failures" -eq 0 ]; then cp "$work/strictness.md" "$write"; fi
 done_checking
