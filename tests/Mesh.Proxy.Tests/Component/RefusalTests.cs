@@ -40,6 +40,29 @@ public sealed class RefusalTests
     }
 
     [Theory]
+    [MemberData(nameof(RefusedRequests.BrokenBodies), MemberType = typeof(RefusedRequests))]
+    public async Task RequestBody_ThatBreaksAfterItsHeadWentOn_IsNeverWholeForTheUpstream(string name)
+    {
+        byte[] bytes = Wire.Bytes(RefusedRequests.Get(name).Raw);
+        await using Pipeline pipeline = new();
+        MemoryConnection client = pipeline.Connect();
+        int head = bytes.AsSpan().IndexOf("\r\n\r\n"u8) + 4;
+        await client.SendAsync(bytes.AsMemory(0, head));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        string got = upstream.ReadAvailable();
+        for (int at = head; at < bytes.Length && !upstream.IsAborted; at++)
+        {
+            await client.SendAsync(bytes.AsMemory(at, 1));
+            got += upstream.IsAborted ? "" : upstream.ReadAvailable();
+        }
+
+        Assert.True(upstream.IsAborted);
+        Assert.False(GullibleReader.Request(Wire.Bytes(got)).IsWhole, got);
+        Assert.StartsWith("HTTP/1.1 400 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
+        Assert.Equal((400, ResponseFlag.DPE), (await pipeline.Sink.NextAsync()) is var record ? (record.Code, record.Flag) : default);
+    }
+
+    [Theory]
     [MemberData(nameof(AcceptedRequests.Names), MemberType = typeof(AcceptedRequests))]
     public async Task Request_OddButLegal_ReachesTheUpstreamOnce(string name)
     {

@@ -3,6 +3,7 @@ using System.IO.Pipelines;
 using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Http1;
+using Mesh.Testing;
 
 namespace Mesh.Proxy.Tests.Http1;
 
@@ -55,7 +56,7 @@ internal static class Wire
 
     private static HeadError Read(byte[] bytes, int split, bool isRequest, Func<HeadReader, HeadError> parse)
     {
-        // Inline schedulers and no thresholds: everything has happened when a call returns.
+        NoSynchronizationContext.Use(); // and inline schedulers, no thresholds: everything has happened when a call returns
         Pipe pipe = new(new PipeOptions(readerScheduler: PipeScheduler.Inline, writerScheduler: PipeScheduler.Inline, pauseWriterThreshold: 0, useSynchronizationContext: false));
         HeadReader reader = new(Http1Limits.Default, isRequest);
         pipe.Writer.Write(bytes.AsSpan(0, split));
