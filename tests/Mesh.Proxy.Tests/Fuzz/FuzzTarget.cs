@@ -23,6 +23,7 @@ internal sealed record FuzzTarget(string Name, FuzzRun Run, IReadOnlyList<byte[]
         new("chunked-body", ChunkedBodyFuzz.Run, [.. Bodies()]),
         new("request-stream", RequestStreamFuzz.Run, Requests),
         new("response-stream", ResponseStreamFuzz.Run, Responses),
+        new("connection", ConnectionFuzz.Run, [.. Requests.Where(static r => r.AsSpan().IndexOf("CONNECT"u8) < 0)]), // not into tunnels
         new("path", PathFuzz.Run, [.. Paths()]),
     ];
 

@@ -15,7 +15,7 @@ internal sealed class Mutator(IReadOnlyList<byte[]> seeds, IReadOnlyList<byte[]>
         [
             "\r\n", "\r\n\r\n", "\n\n", "\r\n ", "\r\n\t", "Content-Length: ", "Content-Length: 5\r\n", "Transfer-Encoding: chunked\r\n", "transfer-encoding:", "chunked", "Host: b.test\r\n",
             "Connection: ", "close", "keep-alive", "upgrade", "Upgrade: websocket\r\n", "h2c", "TE: trailers\r\n", "Expect: 100-continue\r\n", "HTTP/1.1", "HTTP/1.0", "HTTP/2.0", "0\r\n\r\n",
-            "0\r\n", "3\r\nabc\r\n", "fffffffffffffff", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "http://a.test", "/../", "/./", "..", "%2e", "%2F", "%00", "%", "//", "\\", "CONNECT", "HEAD", "OPTIONS",
+            "0\r\n", "3\r\nabc\r\n", "fffffffffffffff", "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n", "http://a.test", "/../", "/./", "..", "%2e", "%2F", "%00", "%", "//", "\\", "HEAD", "OPTIONS",
             "HTTP/1.1 200 OK\r\n", "HTTP/1.1 100 Continue\r\n\r\n", "204", "304", "101", "x-envoy-attempt-count: 9\r\n", "x-request-id: 1\r\n", ";a=b", "X-T: 1\r\n",
         ]).Select(Wire.Bytes),
     ];
