@@ -42,6 +42,9 @@ internal sealed class BodyCopier
     /// <summary>Bytes as they came over the wire.</summary>
     public long WireBytes { get; private set; }
 
+    /// <summary>Told of every piece that comes; null when nobody watches.</summary>
+    public Deadline? Activity { get; set; }
+
     /// <summary>Forgets the last body.</summary>
     public void Reset()
     {
@@ -80,6 +83,7 @@ internal sealed class BodyCopier
                 read = await SafePipe.ReadAsync(from);
             }
 
+            Activity?.Touch();
             SequencePosition consumed = Take(read.Buffer, to, out bool isEnd);
             SafePipe.Advance(from, read, consumed, isEnd ? consumed : read.Buffer.End);
             if (_chunks.IsInvalid)
