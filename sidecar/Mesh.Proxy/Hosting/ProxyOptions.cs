@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Http;
 
 namespace Mesh.Proxy.Hosting;
 
@@ -13,6 +14,9 @@ public sealed record ProxyOptions
 
     /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>.</summary>
     public string InboundCluster { get; init; } = "";
+
+    /// <summary>Limits of time and number for the connections of clients.</summary>
+    public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
 
     /// <summary>Further addresses of this process (admin, health, metrics) that a request must not be proxied to.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnAddresses { get; init; } = [];

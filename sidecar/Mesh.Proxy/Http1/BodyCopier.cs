@@ -45,6 +45,9 @@ internal sealed class BodyCopier(Http1Limits limits)
     /// <summary>Bytes as they were written for the receiver.</summary>
     public long WrittenBytes { get; private set; }
 
+    /// <summary>Told of every piece that comes; null when nobody watches.</summary>
+    public Deadline? Activity { get; set; }
+
     /// <summary>Forgets the last body.</summary>
     public void Reset()
     {
@@ -82,6 +85,7 @@ internal sealed class BodyCopier(Http1Limits limits)
                 read = await SafePipe.ReadAsync(from);
             }
 
+            Activity?.Touch();
             SequencePosition consumed = Take(read.Buffer, to, out bool isEnd);
             SafePipe.Advance(from, read, consumed, isEnd ? consumed : read.Buffer.End);
             if (_chunks.IsInvalid)

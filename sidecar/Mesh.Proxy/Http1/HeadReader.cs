@@ -24,7 +24,7 @@ internal enum HeadStatus : byte
     /// <summary>A line ends without CR.</summary>
     Malformed,
 
-    /// <summary>The read was cancelled before the first byte (drain).</summary>
+    /// <summary>The read was cancelled: somebody wants its reader to look around. What came stays in the pipe; reading can go on.</summary>
     Cancelled,
 }
 
@@ -77,7 +77,7 @@ internal sealed class HeadReader(Http1Limits limits, bool isRequest)
                 return isEmpty ? HeadStatus.Ended : HeadStatus.Truncated;
             }
 
-            if (read.IsCanceled && isEmpty)
+            if (read.IsCanceled)
             {
                 return HeadStatus.Cancelled;
             }

@@ -43,6 +43,7 @@ public static class ClusterStatRows
         Counter("upstream_rq_timeout", "Requests that ran into their timeout", static s => s.RqTimeout),
         Counter("upstream_rq_rx_reset", "Requests reset by the upstream", static s => s.RqRxReset),
         Counter("upstream_rq_tx_reset", "Requests reset by this side", static s => s.RqTxReset),
+        Counter("upstream_rq_replayed", "Requests sent again because the reused connection had been closed", static s => s.RqReplayed),
         Counter("upstream_rq_completed", "Responses charged to the cluster, local replies included", static s => s.RqCompleted),
         Gauge("membership_total", "Endpoints", static s => s.MembershipTotal),
         Gauge("membership_healthy", "Endpoints that may be chosen", static s => s.MembershipHealthy),

@@ -90,6 +90,9 @@ public sealed class ClusterStats
     /// <summary>upstream_rq_tx_reset.</summary>
     public StripedCounter RqTxReset { get; } = new();
 
+    /// <summary>upstream_rq_replayed: requests sent again because the reused connection had been closed (ours; Envoy leaves that to retry policies).</summary>
+    public StripedCounter RqReplayed { get; } = new();
+
     /// <summary>upstream_rq_completed: responses charged to the cluster, local replies included.</summary>
     public StripedCounter RqCompleted { get; } = new();
 

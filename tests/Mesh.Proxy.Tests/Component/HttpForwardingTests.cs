@@ -175,16 +175,24 @@ public sealed class HttpForwardingTests
         await client.ReadUntilAsync("\r\n\r\nok");
     }
 
+    // A reset takes away what was sent before it and not yet read (RFC 9112, 9.6), and pipes drop what they hold when they end with an error.
+    // So the answer may be lost, but what the client sees is the whole, a refusal, or a broken connection: never a part that looks whole.
     [Fact]
     public async Task UpstreamThatResetsAfterItsAnswer_HarmsNobody()
     {
         await using ProxyFixture proxy = await ProxyFixture.StartAsync();
         for (int i = 0; i < 20; i++)
         {
-            (RawPeer client, RawPeer server, _) = await proxy.ExchangeAsync(Get);
+            (RawPeer client, RawPeer server, _) = await proxy.ExchangeAsync("GET / HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
             await server.SendAsync(Ok);
             server.Reset();
-            await client.ReadUntilAsync("\r\n\r\nok");
+            string answer = await client.ReadToEndAsync();
+            Seen seen = await proxy.RecordAsync();
+            Assert.True(
+                seen.Flag == ResponseFlag.None ? answer.EndsWith("\r\n\r\nok", StringComparison.Ordinal)
+                : seen.Status == 503 ? answer.StartsWith("HTTP/1.1 503 ", StringComparison.Ordinal) && answer.EndsWith("termination", StringComparison.Ordinal)
+                : !answer.EndsWith("ok", StringComparison.Ordinal),
+                $"{seen}: {answer}");
             client.Dispose();
             await Eventually.HoldsAsync(() => proxy.Cluster.Stats.CxActive.Value == 0, "the pool has noticed");
         }
