@@ -1,7 +1,6 @@
 using System.Buffers;
 using System.Globalization;
 using System.Text;
-using System.Text.Unicode;
 using Mesh.Proxy.Telemetry;
 
 namespace Mesh.Proxy.Http;
@@ -38,63 +37,78 @@ internal static class LocalReply
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
         Span<byte> buffer = output.GetSpan(HeadBytes + body + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
-        Utf8.TryWrite(buffer, CultureInfo.InvariantCulture, $"HTTP/1.1 {error.Status} {ReasonPhrase(error.Status)}\r\n", out int length);
+        int length = 0;
+        Append(buffer, ref length, "HTTP/1.1 "u8);
+        Append(buffer, ref length, error.Status);
+        Append(buffer, ref length, ReasonPhrase(error.Status));
         if (error.IsOverload)
         {
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
         Append(buffer, ref length, "x-mesh-reason: "u8);
-        length += WriteReason(buffer[length..], error.Decision);
+        AppendReason(buffer, ref length, error.Decision);
         Append(buffer, ref length, "\r\nx-mesh-outcome: "u8);
         Append(buffer, ref length, Text(outcome));
-        Utf8.TryWrite(buffer[length..], CultureInfo.InvariantCulture, $"\r\ncontent-length: {body}\r\n", out int written);
+        Append(buffer, ref length, "\r\ncontent-length: "u8);
+        Append(buffer, ref length, body);
+        Append(buffer, ref length, body > 0 ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
+        now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
-        if (body > 0)
+        Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
+        if (!isHead)
         {
-            Append(buffer, ref length, "content-type: text/plain\r\n"u8);
+            Append(buffer, ref length, error.Body);
         }
 
-        Utf8.TryWrite(buffer[length..], CultureInfo.InvariantCulture, $"date: {now:r}\r\nserver: {(isInbound ? "istio-envoy" : "envoy")}\r\n", out written);
-        length += written;
-        Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
-        length += isHead ? 0 : Encoding.UTF8.GetBytes(error.Body, buffer[length..]);
         output.Advance(length);
         return sent;
     }
 
-    /// <summary>Writes the value of <c>x-mesh-reason</c>: reason, rule and field, limit, value at that instant, scope. Returns its length.</summary>
-    private static int WriteReason(Span<byte> buffer, in DecisionRecord decision)
+    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, scope.
+    private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
     {
-        Utf8.TryWrite(buffer, $"{decision.Reason.ToText()}", out int length);
-        int written;
+        Append(buffer, ref length, decision.Reason.ToText());
         if (decision.Rule is not null || decision.Field is not null)
         {
-            bool hasBoth = decision.Rule is not null && decision.Field is not null;
-            Utf8.TryWrite(buffer[length..], $"; rule={decision.Rule ?? "default"}{(hasBoth ? "." : "")}{(hasBoth ? decision.Field : "")}", out written);
-            length += written;
+            Append(buffer, ref length, "; rule="u8);
+            Append(buffer, ref length, decision.Rule ?? "default");
+        }
+
+        if (decision.Rule is not null && decision.Field is not null)
+        {
+            Append(buffer, ref length, "."u8);
+            Append(buffer, ref length, decision.Field);
         }
 
         if (decision.Limit >= 0)
         {
-            Utf8.TryWrite(buffer[length..], CultureInfo.InvariantCulture, $"; limit={decision.Limit}", out written);
-            length += written;
+            Append(buffer, ref length, "; limit="u8);
+            Append(buffer, ref length, decision.Limit);
         }
 
         if (decision.Now >= 0)
         {
-            Utf8.TryWrite(buffer[length..], CultureInfo.InvariantCulture, $"; now={decision.Now}", out written);
-            length += written;
+            Append(buffer, ref length, "; now="u8);
+            Append(buffer, ref length, decision.Now);
         }
 
         Append(buffer, ref length, "; scope=sidecar"u8);
-        return length;
     }
 
     private static void Append(Span<byte> buffer, ref int length, ReadOnlySpan<byte> text)
     {
         text.CopyTo(buffer[length..]);
         length += text.Length;
+    }
+
+    private static void Append(Span<byte> buffer, ref int length, string text) => length += Encoding.UTF8.GetBytes(text, buffer[length..]);
+
+    private static void Append(Span<byte> buffer, ref int length, long number)
+    {
+        number.TryFormat(buffer[length..], out int written, provider: CultureInfo.InvariantCulture);
+        length += written;
     }
 
     private static ReadOnlySpan<byte> Text(RequestOutcome outcome) => outcome switch
@@ -104,17 +118,17 @@ internal static class LocalReply
         _ => "unknown"u8,
     };
 
-    private static string ReasonPhrase(int status) => status switch
+    private static ReadOnlySpan<byte> ReasonPhrase(int status) => status switch
     {
-        400 => "Bad Request",
-        408 => "Request Timeout",
-        414 => "URI Too Long",
-        431 => "Request Header Fields Too Large",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
+        400 => " Bad Request\r\n"u8,
+        408 => " Request Timeout\r\n"u8,
+        414 => " URI Too Long\r\n"u8,
+        431 => " Request Header Fields Too Large\r\n"u8,
+        501 => " Not Implemented\r\n"u8,
+        502 => " Bad Gateway\r\n"u8,
+        503 => " Service Unavailable\r\n"u8,
+        504 => " Gateway Timeout\r\n"u8,
+        505 => " HTTP Version Not Supported\r\n"u8,
+        _ => " Error\r\n"u8,
     };
 }

@@ -119,7 +119,8 @@ public sealed class LimitTests
     {
         await using Pipeline pipeline = new(static c => c with
         {
-            Limits = new(MaxConnections: 1), Connection = c.Connection with { ConnectTimeout = TimeSpan.FromHours(1) },
+            Limits = new(MaxConnections: 1),
+            Connection = c.Connection with { ConnectTimeout = TimeSpan.FromHours(1) },
         });
         pipeline.Upstreams.Hangs = true;
         MemoryConnection client = await pipeline.SendAsync(Get);
