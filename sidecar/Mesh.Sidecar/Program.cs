@@ -70,7 +70,7 @@ return 0;
 void Stop(PosixSignalContext context)
 {
     context.Cancel = true;
-    process.State.RequestStop();
+    process.State.RequestStop(); // the second signal ends the drain
 }
 
 static async Task<IPEndPoint?> ResolveAsync(string address)

@@ -13,17 +13,25 @@ internal sealed class MeshProcess : IAsyncDisposable
     private readonly List<string> _output = [];
     private readonly List<string> _errors = [];
 
-    private MeshProcess(string project, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment)
+    private MeshProcess(string project, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment, int descriptors = 0)
     {
         // artifacts/bin/<test project>/<configuration>/ stands beside artifacts/bin/<project>/<configuration>/
         DirectoryInfo here = new(AppContext.BaseDirectory.TrimEnd('/'));
         string dll = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, project + ".dll");
-        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
+        string dotnet = Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
+        ProcessStartInfo start = new(descriptors == 0 ? dotnet : "bash")
         {
             RedirectStandardOutput = true,
             RedirectStandardError = true,
             RedirectStandardInput = true,
         };
+        if (descriptors > 0)
+        {
+            start.ArgumentList.Add("-c");
+            start.ArgumentList.Add($"ulimit -n {descriptors}; exec \"$0\" \"$@\""); // the process keeps its id
+            start.ArgumentList.Add(dotnet);
+        }
+
         start.ArgumentList.Add(dll);
         foreach (string argument in arguments)
         {
@@ -54,11 +62,10 @@ internal sealed class MeshProcess : IAsyncDisposable
         new(project, arguments, environment);
 
     /// <summary>A sidecar with every listener on port 0.</summary>
-    public static MeshProcess Sidecar(params string[] arguments) => Start("Mesh.Sidecar",
-    [
-        "run", .. arguments, "--outbound", "127.0.0.1:0", "--inbound", "127.0.0.1:0", "--admin", "127.0.0.1:0",
-        "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
-    ]);
+    public static MeshProcess Sidecar(params string[] arguments) => Start("Mesh.Sidecar", OnPortZero(arguments));
+
+    /// <summary>The same with at most <paramref name="descriptors"/> open files.</summary>
+    public static MeshProcess PoorSidecar(int descriptors, params string[] arguments) => new("Mesh.Sidecar", OnPortZero(arguments), null, descriptors);
 
     /// <summary>The address printed as <c>name listening on http://…</c>.</summary>
     public async Task<Uri> AddressAsync(string name)
@@ -100,6 +107,12 @@ internal sealed class MeshProcess : IAsyncDisposable
     [DllImport("libc")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int kill(int pid, int signal);
+
+    private static string[] OnPortZero(string[] arguments) =>
+    [
+        "run", .. arguments, "--outbound", "127.0.0.1:0", "--inbound", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+        "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
+    ];
 
     private void Keep(List<string> lines, string? line)
     {

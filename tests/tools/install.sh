@@ -6,7 +6,7 @@ cd "$(dirname "$0")/../.."
 tools=artifacts/tools && mkdir -p "$tools"
 
 missing=()
-for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm; do
+for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm nginx:nginx haproxy:haproxy; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
 if [ "${#missing[@]}" -gt 0 ] || [ ! -x "$tools/kubectl-1.20" ]; then
@@ -41,4 +41,4 @@ for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, nginx, haproxy"

@@ -21,8 +21,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly ProxyOptions _options;
     private readonly ProxyContext _context;
     private readonly ConnectionRegistry _registry = new();
-    private readonly ConnectionDispatcher _dispatcher;
-    private readonly BackgroundWork _background;
+    private readonly ListenerServices _listening;
     private readonly DataTransport _transport;
     private readonly List<Listener> _fixed = [];
     private readonly CancellationTokenSource _cutOff = new();
@@ -36,8 +35,8 @@ public sealed class ProxyHost : IAsyncDisposable
     public ProxyHost(ProxyRuntime runtime, ProxyOptions options, ProxyStats stats, IRequestSink sink, Action<EjectionEvent> onEjection)
     {
         _options = options;
-        _background = new BackgroundWork(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
-        _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, _background);
+        BackgroundWork background = new(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
+        _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, background);
         Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats);
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
@@ -49,9 +48,11 @@ public sealed class ProxyHost : IAsyncDisposable
             Routes = () => Applier.State.Routes,
             OwnAddresses = OwnAddresses,
             CutOff = _cutOff.Token,
+            Limits = options.Limits,
         };
-        _dispatcher = new ConnectionDispatcher(_context, _registry);
-        Listeners = new ListenerManager(_transport.Listeners, _dispatcher, _background, stats.Outbound);
+        _listening = new ListenerServices(
+            _transport.Listeners, new ConnectionDispatcher(_context, _registry), background, stats, runtime.Time, runtime.Loggers.CreateLogger<Listener>());
+        Listeners = new ListenerManager(_listening);
         Applier.Listeners = Listeners;
     }
 
@@ -95,10 +96,24 @@ public sealed class ProxyHost : IAsyncDisposable
         }
     }
 
-    /// <summary>Stops accepting, lets requests in flight finish for at most <paramref name="limit"/>, then cuts off the rest.</summary>
-    public async Task DrainAsync(TimeSpan limit)
+    /// <summary>
+    /// Ends idle connections, lets requests in flight finish, and cuts off what is left. As in Envoy the listeners close last: whoever has not heard yet that
+    /// this proxy leaves is still served, once, with <c>connection: close</c>.
+    /// </summary>
+    /// <param name="longest">Time for the requests in flight.</param>
+    /// <param name="shortest">Time in which new connections are accepted even when none is left; within <paramref name="longest"/>.</param>
+    /// <param name="atOnce">Ends the waiting.</param>
+    public async Task DrainAsync(TimeSpan longest, TimeSpan shortest = default, CancellationToken atOnce = default)
     {
+        long startedAt = _context.Now;
         _context.IsDraining = true;
+        _registry.StopAll();
+        if (shortest > TimeSpan.Zero && !atOnce.IsCancellationRequested)
+        {
+            await Task.Delay(shortest, _context.Runtime.Time, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
+
+        await EmptyWithinAsync(longest - _context.Since(startedAt), atOnce);
         foreach (Listener listener in _fixed)
         {
             await listener.UnbindAsync();
@@ -106,8 +121,8 @@ public sealed class ProxyHost : IAsyncDisposable
 
         Applier.Listeners = null; // a snapshot that comes late must not bind again
         await Listeners.DisposeAsync();
-        _registry.StopAll();
-        if (!await EmptyWithinAsync(limit))
+        _registry.StopAll(); // those who came meanwhile
+        if (!await EmptyWithinAsync(longest - _context.Since(startedAt), atOnce))
         {
             await _cutOff.CancelAsync();
             _registry.AbortAll();
@@ -130,12 +145,12 @@ public sealed class ProxyHost : IAsyncDisposable
         _cutOff.Dispose();
     }
 
-    private async Task<bool> EmptyWithinAsync(TimeSpan limit)
+    private async Task<bool> EmptyWithinAsync(TimeSpan limit, CancellationToken atOnce = default)
     {
         Task empty = _registry.WhenEmptyAsync();
         if (!empty.IsCompleted && limit > TimeSpan.Zero)
         {
-            await empty.WaitAsync(limit, _context.Runtime.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // late is an answer too
+            await empty.WaitAsync(limit, _context.Runtime.Time, atOnce).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing); // late is an answer too
         }
 
         return empty.IsCompleted;
@@ -143,7 +158,7 @@ public sealed class ProxyHost : IAsyncDisposable
 
     private async Task<IPEndPoint> BindAsync(IPEndPoint address, ListenerSide side)
     {
-        Listener listener = await Listener.BindAsync(_transport.Listeners, address, side, _dispatcher, _background);
+        Listener listener = await Listener.BindAsync(_listening, address, side);
         _fixed.Add(listener);
         return listener.EndPoint;
     }

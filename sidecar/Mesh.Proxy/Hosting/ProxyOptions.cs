@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Transport;
 
 namespace Mesh.Proxy.Hosting;
@@ -20,6 +21,9 @@ public sealed record ProxyOptions
 
     /// <summary>Event loops, each a thread; 0 is one for each processor of the quota (Envoy's --concurrency).</summary>
     public int Concurrency { get; init; }
+
+    /// <summary>Limits of time and number for the connections of clients.</summary>
+    public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
 
     /// <summary>Further addresses of this process (admin, health, metrics) that a request must not be proxied to.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnAddresses { get; init; } = [];

@@ -5,73 +5,130 @@ using Mesh.Proxy.Telemetry;
 
 namespace Mesh.Proxy.Http;
 
-/// <summary>The only place that turns a <see cref="ProxyError"/> into bytes.</summary>
+/// <summary>What became of a request that the proxy answers itself: the one thing that its caller cannot know. The value of <c>x-mesh-outcome</c>.</summary>
+internal enum RequestOutcome : byte
+{
+    /// <summary>No byte of it has left this proxy: it is safe to send it again.</summary>
+    NotSent,
+
+    /// <summary>The upstream may have acted on it.</summary>
+    Unknown,
+
+    /// <summary>The upstream has answered, but its answer could not be passed on.</summary>
+    Answered,
+}
+
+/// <summary>The only place that turns a <see cref="ProxyError"/> into bytes. Allocates nothing: a refusal must cost less than the request it refuses.</summary>
 internal static class LocalReply
 {
+    private const int HeadBytes = 512; // of a head without the texts that vary
+
     /// <summary>Writes head and body; returns the bytes of the body.</summary>
-    public static int Write(IBufferWriter<byte> output, in ProxyError error, bool isInbound, bool isHead, bool closes, DateTimeOffset now)
+    /// <param name="output">Where to.</param>
+    /// <param name="error">What is said.</param>
+    /// <param name="outcome">What became of the request.</param>
+    /// <param name="isInbound">Side, for <c>server</c>.</param>
+    /// <param name="isHead">The body is left out, its length said.</param>
+    /// <param name="closes">The connection ends with this answer.</param>
+    /// <param name="now">Date of the answer.</param>
+    public static int Write(
+        IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now)
     {
-        StringBuilder head = new(512);
-        head.Append(CultureInfo.InvariantCulture, $"HTTP/1.1 {error.Status} {ReasonPhrase(error.Status)}\r\n");
+        int body = Encoding.UTF8.GetByteCount(error.Body);
+        int sent = isHead ? 0 : body;
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
+        int length = 0;
+        Append(buffer, ref length, "HTTP/1.1 "u8);
+        Append(buffer, ref length, error.Status);
+        Append(buffer, ref length, ReasonPhrase(error.Status));
         if (error.IsOverload)
         {
-            head.Append("x-envoy-overloaded: true\r\n");
+            Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
-        head.Append("x-mesh-reason: ").Append(ReasonText(error.Decision)).Append("\r\n");
-        head.Append(CultureInfo.InvariantCulture, $"content-length: {error.Body.Length}\r\n");
-        if (error.Body.Length > 0)
-        {
-            head.Append("content-type: text/plain\r\n");
-        }
-
-        head.Append(CultureInfo.InvariantCulture, $"date: {now:r}\r\nserver: {(isInbound ? "istio-envoy" : "envoy")}\r\n");
-        head.Append(closes ? "connection: close\r\n\r\n" : "\r\n");
+        Append(buffer, ref length, "x-mesh-reason: "u8);
+        AppendReason(buffer, ref length, error.Decision);
+        Append(buffer, ref length, "\r\nx-mesh-outcome: "u8);
+        Append(buffer, ref length, Text(outcome));
+        Append(buffer, ref length, "\r\ncontent-length: "u8);
+        Append(buffer, ref length, body);
+        Append(buffer, ref length, body > 0 ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
+        now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
+        length += written;
+        Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
         if (!isHead)
         {
-            head.Append(error.Body);
+            Append(buffer, ref length, error.Body);
         }
 
-        Encoding.ASCII.GetBytes(head.ToString(), output);
-        return isHead ? 0 : error.Body.Length;
+        output.Advance(length);
+        return sent;
     }
 
-    /// <summary>The value of <c>x-mesh-reason</c>: reason, rule and field, limit, value at that instant, scope.</summary>
-    public static string ReasonText(in DecisionRecord decision)
+    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, scope.
+    private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
     {
-        StringBuilder text = new(decision.Reason.ToText(), 200);
+        Append(buffer, ref length, decision.Reason.ToText());
         if (decision.Rule is not null || decision.Field is not null)
         {
-            text.Append("; rule=").Append(decision.Rule ?? "default");
-            if (decision.Rule is not null && decision.Field is not null)
-            {
-                text.Append('.').Append(decision.Field);
-            }
+            Append(buffer, ref length, "; rule="u8);
+            Append(buffer, ref length, decision.Rule ?? "default");
+        }
+
+        if (decision.Rule is not null && decision.Field is not null)
+        {
+            Append(buffer, ref length, "."u8);
+            Append(buffer, ref length, decision.Field);
         }
 
         if (decision.Limit >= 0)
         {
-            text.Append(CultureInfo.InvariantCulture, $"; limit={decision.Limit}");
+            Append(buffer, ref length, "; limit="u8);
+            Append(buffer, ref length, decision.Limit);
         }
 
         if (decision.Now >= 0)
         {
-            text.Append(CultureInfo.InvariantCulture, $"; now={decision.Now}");
+            Append(buffer, ref length, "; now="u8);
+            Append(buffer, ref length, decision.Now);
         }
 
-        return text.Append("; scope=sidecar").ToString();
+        Append(buffer, ref length, "; scope=sidecar"u8);
     }
 
-    private static string ReasonPhrase(int status) => status switch
+    private static void Append(Span<byte> buffer, ref int length, ReadOnlySpan<byte> text)
     {
-        400 => "Bad Request",
-        414 => "URI Too Long",
-        431 => "Request Header Fields Too Large",
-        501 => "Not Implemented",
-        502 => "Bad Gateway",
-        503 => "Service Unavailable",
-        504 => "Gateway Timeout",
-        505 => "HTTP Version Not Supported",
-        _ => "Error",
+        text.CopyTo(buffer[length..]);
+        length += text.Length;
+    }
+
+    private static void Append(Span<byte> buffer, ref int length, string text) => length += Encoding.UTF8.GetBytes(text, buffer[length..]);
+
+    private static void Append(Span<byte> buffer, ref int length, long number)
+    {
+        number.TryFormat(buffer[length..], out int written, provider: CultureInfo.InvariantCulture);
+        length += written;
+    }
+
+    private static ReadOnlySpan<byte> Text(RequestOutcome outcome) => outcome switch
+    {
+        RequestOutcome.NotSent => "not-sent"u8,
+        RequestOutcome.Answered => "answered"u8,
+        _ => "unknown"u8,
+    };
+
+    private static ReadOnlySpan<byte> ReasonPhrase(int status) => status switch
+    {
+        400 => " Bad Request\r\n"u8,
+        408 => " Request Timeout\r\n"u8,
+        414 => " URI Too Long\r\n"u8,
+        431 => " Request Header Fields Too Large\r\n"u8,
+        501 => " Not Implemented\r\n"u8,
+        502 => " Bad Gateway\r\n"u8,
+        503 => " Service Unavailable\r\n"u8,
+        504 => " Gateway Timeout\r\n"u8,
+        505 => " HTTP Version Not Supported\r\n"u8,
+        _ => " Error\r\n"u8,
     };
 }

@@ -9,6 +9,8 @@ namespace Mesh.Proxy.Http;
 /// <summary>What every connection of the process shares. Thread-safe.</summary>
 internal sealed class ProxyContext
 {
+    private bool _isDraining;
+
     /// <summary>Clock, chance, log.</summary>
     public required ProxyRuntime Runtime { get; init; }
 
@@ -27,8 +29,18 @@ internal sealed class ProxyContext
     /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
     public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }
 
+    /// <summary>Limits of the HTTP/1.1 parsers.</summary>
+    public Http1Limits Http1Limits { get; init; } = Http1Limits.Default;
+
+    /// <summary>Limits of time and number for clients.</summary>
+    public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
+
     /// <summary>True from the beginning of a drain: responses say <c>connection: close</c>.</summary>
-    public bool IsDraining { get; set; }
+    public bool IsDraining
+    {
+        get => Volatile.Read(ref _isDraining);
+        set => Volatile.Write(ref _isDraining, value);
+    }
 
     /// <summary>Fires when a drain has had its time: ends relays and connects, which an abort of the client's connection alone may not wake.</summary>
     public CancellationToken CutOff { get; init; }

@@ -22,22 +22,25 @@ internal static class ProxyErrors
 {
     private const string ResetPrefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
 
+    // Ready made: an answer of overload must allocate nothing.
+    private static readonly ProxyError Overflow = Reset(503, ResponseFlag.UO, "overflow", default);
+    private static readonly ProxyError Closed = Reset(503, ResponseFlag.UC, "connection termination", new DecisionRecord(DecisionReason.UpstreamClosed));
+    private static readonly ProxyError Protocol = Reset(502, ResponseFlag.UPE, "protocol error", new DecisionRecord(DecisionReason.UpstreamProtocolError));
+
     /// <summary>The answer for a rent that gave no connection.</summary>
     public static ProxyError NoConnection(in RentResult rent) => rent.Status switch
     {
-        RentStatus.Overflow => Reset(503, ResponseFlag.UO, "overflow", rent.Decision),
+        RentStatus.Overflow => Overflow with { Decision = rent.Decision },
         RentStatus.NoHealthyUpstream => new(503, ResponseFlag.UH, "no healthy upstream", "no_healthy_upstream", rent.Decision),
         RentStatus.ConnectTimeout => Reset(503, ResponseFlag.UF, "connection timeout", rent.Decision),
         _ => Reset(503, ResponseFlag.UF, "remote connection failure", rent.Decision, rent.FailureText),
     };
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
-    public static ProxyError UpstreamClosed() =>
-        Reset(503, ResponseFlag.UC, "connection termination", new DecisionRecord(DecisionReason.UpstreamClosed));
+    public static ProxyError UpstreamClosed() => Closed;
 
     /// <summary>The upstream's answer breaks HTTP.</summary>
-    public static ProxyError UpstreamProtocol() =>
-        Reset(502, ResponseFlag.UPE, "protocol error", new DecisionRecord(DecisionReason.UpstreamProtocolError));
+    public static ProxyError UpstreamProtocol() => Protocol;
 
     /// <summary>A route names a cluster that is not there.</summary>
     public static ProxyError NoCluster() =>
@@ -53,6 +56,16 @@ internal static class ProxyErrors
     /// <summary>The request breaks HTTP.</summary>
     public static ProxyError BadRequest(int status, string details) =>
         new(status, ResponseFlag.DPE, "", details, new DecisionRecord(DecisionReason.BadRequest));
+
+    /// <summary>The head took longer than <see cref="ConnectionLimits.RequestHeaders"/>.</summary>
+    public static ProxyError HeadTimeout(TimeSpan limit) => new(
+        408, ResponseFlag.SI, "request header timeout", "request_header_timeout", Timeout(DecisionReason.RequestHeaderTimeout, limit));
+
+    /// <summary>Nothing moved for <see cref="ConnectionLimits.StreamIdle"/>: the client's doing as long as it owes bytes of its request.</summary>
+    public static ProxyError StreamIdle(bool isRequestComplete, TimeSpan limit) => new(
+        isRequestComplete ? 504 : 408, ResponseFlag.SI, "stream timeout", "stream_idle_timeout", Timeout(DecisionReason.StreamIdleTimeout, limit));
+
+    private static DecisionRecord Timeout(DecisionReason reason, TimeSpan limit) => new(reason, Limit: (long)limit.TotalMilliseconds);
 
     private static ProxyError Reset(int status, ResponseFlag flag, string reason, in DecisionRecord decision, string? failure = null)
     {

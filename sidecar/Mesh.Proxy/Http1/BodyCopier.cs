@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 
 namespace Mesh.Proxy.Http1;
@@ -28,11 +29,10 @@ internal enum CopyStatus : byte
 /// Streams one body from pipe to pipe, bytes as they come, counting them. Holds at most what one read gave: back-pressure of the receiver reaches the sender.
 /// Reused from message to message; used by one connection and direction.
 /// </summary>
-internal sealed class BodyCopier
+internal sealed class BodyCopier(Http1Limits limits)
 {
-    private ChunkedScanner _chunks;
+    private readonly ChunkedTranscoder _chunks = new(limits);
     private BodyFraming _framing;
-    private bool _stripChunks;
     private long _left;
     private volatile bool _isStopped;
 
@@ -42,10 +42,16 @@ internal sealed class BodyCopier
     /// <summary>Bytes as they came over the wire.</summary>
     public long WireBytes { get; private set; }
 
+    /// <summary>Bytes as they were written for the receiver.</summary>
+    public long WrittenBytes { get; private set; }
+
+    /// <summary>Told of every piece that comes; null when nobody watches.</summary>
+    public Deadline? Activity { get; set; }
+
     /// <summary>Forgets the last body.</summary>
     public void Reset()
     {
-        PayloadBytes = WireBytes = 0;
+        PayloadBytes = WireBytes = WrittenBytes = 0;
         _isStopped = false;
     }
 
@@ -64,9 +70,8 @@ internal sealed class BodyCopier
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<CopyStatus> CopyAsync(PipeReader from, PipeWriter? to, BodyFraming framing, bool stripChunks)
     {
-        _chunks = default;
+        _chunks.Begin(to, stripChunks);
         _framing = framing;
-        _stripChunks = stripChunks;
         _left = framing.Length;
         while (framing.Kind != BodyKind.None)
         {
@@ -80,6 +85,7 @@ internal sealed class BodyCopier
                 read = await SafePipe.ReadAsync(from);
             }
 
+            Activity?.Touch();
             SequencePosition consumed = Take(read.Buffer, to, out bool isEnd);
             SafePipe.Advance(from, read, consumed, isEnd ? consumed : read.Buffer.End);
             if (_chunks.IsInvalid)
@@ -115,7 +121,7 @@ internal sealed class BodyCopier
     {
         if (_framing.Kind == BodyKind.Chunked)
         {
-            return TakeChunks(buffer, to, out isEnd);
+            return TakeChunks(buffer, out isEnd);
         }
 
         long length = _framing.Kind == BodyKind.Length ? Math.Min(_left, buffer.Length) : buffer.Length;
@@ -128,32 +134,17 @@ internal sealed class BodyCopier
         _left -= length;
         PayloadBytes += length;
         WireBytes += length;
+        WrittenBytes += to is null ? 0 : length;
         isEnd = _framing.Kind == BodyKind.Length && _left == 0;
         return piece.End;
     }
 
-    private SequencePosition TakeChunks(in ReadOnlySequence<byte> buffer, PipeWriter? to, out bool isEnd)
+    private SequencePosition TakeChunks(in ReadOnlySequence<byte> buffer, out bool isEnd)
     {
-        long taken = 0;
-        foreach (ReadOnlyMemory<byte> segment in buffer)
-        {
-            ReadOnlySpan<byte> rest = segment.Span;
-            while (!rest.IsEmpty && !_chunks.IsDone && !_chunks.IsInvalid)
-            {
-                int used = _chunks.Scan(rest, out Range payload);
-                ReadOnlySpan<byte> data = rest[..used][payload];
-                if (!_chunks.IsInvalid)
-                {
-                    to?.Write(_stripChunks ? data : rest[..used]); // verbatim: extensions and trailers are the receiver's business
-                }
-
-                PayloadBytes += data.Length;
-                taken += used;
-                rest = rest[used..];
-            }
-        }
-
+        long taken = _chunks.Take(buffer);
         WireBytes += taken;
+        PayloadBytes = _chunks.PayloadBytes;
+        WrittenBytes = _chunks.WrittenBytes;
         isEnd = _chunks.IsDone;
         return buffer.GetPosition(taken);
     }

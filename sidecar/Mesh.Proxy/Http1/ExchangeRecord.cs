@@ -3,21 +3,20 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Tcp;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
-using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Http1;
 
 /// <summary>
-/// Fills the <see cref="RequestRecord"/> of an exchange and hands it to the sink. Text is made only when somebody wants it. Used by one connection.
+/// Fills the <see cref="RequestRecord"/> of an exchange and hands it to the sink. Text is made only when somebody wants it. Used by one request at a time.
 /// </summary>
-internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, ProxyContext context)
+internal sealed class ExchangeRecord(ProxyContext context)
 {
     private const int RequestIdLength = 36;
     private readonly RequestRecord _record = new();
     private readonly byte[] _newRequestId = new byte[RequestIdLength];
-    private readonly string _localAddress = down.LocalEndPoint?.ToString() ?? "";
-    private readonly string _remoteAddress = down.RemoteEndPoint?.ToString() ?? "";
+    private DownstreamStats _stats = null!; // from Begin on
     private long _startedAt;
+    private bool _hasNewRequestId;
 
     /// <summary>Bytes of the request head.</summary>
     public long WireBytesReceived { get => _record.WireBytesReceived; set => _record.WireBytesReceived = value; }
@@ -31,15 +30,17 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
     /// <summary>Name of the route.</summary>
     public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
 
-    /// <summary>A new request begins now.</summary>
-    public void Begin()
+    /// <summary>A new request of <paramref name="client"/> begins now.</summary>
+    public void Begin(Http1ServerConnection client)
     {
         _record.Reset();
+        _stats = client.Side.Stats;
+        _hasNewRequestId = false;
         _startedAt = context.Now;
         _record.StartTime = context.Runtime.Time.GetUtcNow();
-        _record.IsInbound = side.IsInbound;
-        _record.DownstreamLocalAddress = _localAddress;
-        _record.DownstreamRemoteAddress = _remoteAddress;
+        _record.IsInbound = client.Side.IsInbound;
+        _record.DownstreamLocalAddress = client.LocalAddress;
+        _record.DownstreamRemoteAddress = client.RemoteAddress;
     }
 
     /// <summary>Takes what the log shows of the head.</summary>
@@ -59,9 +60,14 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
         _record.RequestId = Text(head.Headers, KnownHeader.RequestId);
     }
 
-    /// <summary>A new x-request-id in the form of a UUID; drawn for every request without one.</summary>
+    /// <summary>A new x-request-id in the form of a UUID; drawn once for every request without one.</summary>
     public ReadOnlySpan<byte> NewRequestId()
     {
+        if (_hasNewRequestId)
+        {
+            return _newRequestId; // the request is sent again
+        }
+
         if (_record.RequestId is not null)
         {
             return default;
@@ -72,6 +78,7 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
         random[6] = (byte)((random[6] & 0x0f) | 0x40);
         random[8] = (byte)((random[8] & 0x3f) | 0x80);
         new Guid(random, bigEndian: true).TryFormat(_newRequestId, out _);
+        _hasNewRequestId = true;
         if (context.Sink.WantsText)
         {
             _record.RequestId = Encoding.ASCII.GetString(_newRequestId);
@@ -111,8 +118,12 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
         (_record.ResponseCode, _record.Flag, _record.Details) = (status, ResponseFlag.DC, "downstream_remote_disconnect");
 
     /// <summary>The answer broke off after its head.</summary>
-    public void BrokenOff(ResponseFlag flag) => (_record.Flag, _record.Details) =
-        (flag, flag == ResponseFlag.UPE ? "upstream_reset_after_response_started{protocol_error}" : "upstream_reset_after_response_started{connection_termination}");
+    public void BrokenOff(ResponseFlag flag) => (_record.Flag, _record.Details) = (flag, flag switch
+    {
+        ResponseFlag.UPE => "upstream_reset_after_response_started{protocol_error}",
+        ResponseFlag.SI => "stream_idle_timeout",
+        _ => "upstream_reset_after_response_started{connection_termination}",
+    });
 
     /// <summary>A tunnel has ended.</summary>
     public void Tunnelled(int status, in RelayResult relay)
@@ -130,10 +141,10 @@ internal sealed class ExchangeRecord(ConnectionContext down, ListenerSide side, 
         _record.BytesReceived += requestBody.PayloadBytes;
         _record.BytesSent += responseBody.PayloadBytes;
         _record.WireBytesReceived += requestBody.WireBytes;
-        _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WireBytes;
+        _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WrittenBytes;
         _record.Duration = context.Since(_startedAt);
-        side.Stats.CxRxBytes.Add(_record.WireBytesReceived);
-        side.Stats.CxTxBytes.Add(_record.WireBytesSent);
+        _stats.CxRxBytes.Add(_record.WireBytesReceived);
+        _stats.CxTxBytes.Add(_record.WireBytesSent);
         context.Sink.OnFinished(_record);
     }
 

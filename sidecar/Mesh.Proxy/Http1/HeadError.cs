@@ -7,12 +7,13 @@ internal enum HeadError : byte
     BadStartLine,
     UnsupportedVersion,
     TargetTooLong,
+    BadPath,
     BadHeader,
     TooManyHeaders,
     HeadTooLarge,
     BadHost,
     BadFraming,
-    UnsupportedCoding,
+    BadCoding,
 }
 
 /// <summary>Status and wording of head errors.</summary>
@@ -24,7 +25,6 @@ internal static class HeadErrors
         HeadError.UnsupportedVersion => 505,
         HeadError.TargetTooLong => 414,
         HeadError.TooManyHeaders or HeadError.HeadTooLarge => 431,
-        HeadError.UnsupportedCoding => 501,
         _ => 400,
     };
 
@@ -34,12 +34,13 @@ internal static class HeadErrors
         HeadError.BadStartLine => "http1.codec_error",
         HeadError.UnsupportedVersion => "http1.unsupported_version",
         HeadError.TargetTooLong => "http1.target_too_long",
+        HeadError.BadPath => "path_normalization_failed",
         HeadError.BadHeader => "http1.invalid_header",
         HeadError.TooManyHeaders => "http1.too_many_headers",
         HeadError.HeadTooLarge => "http1.headers_too_large",
         HeadError.BadHost => "missing_host_header",
         HeadError.BadFraming => "http1.content_length_and_chunked_not_allowed",
-        HeadError.UnsupportedCoding => "http1.invalid_transfer_encoding",
+        HeadError.BadCoding => "http1.invalid_transfer_encoding",
         _ => "",
     };
 }

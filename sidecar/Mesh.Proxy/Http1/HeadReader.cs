@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 
 namespace Mesh.Proxy.Http1;
@@ -17,24 +18,27 @@ internal enum HeadStatus : byte
     /// <summary>The peer closed in the middle.</summary>
     Truncated,
 
-    /// <summary>Longer than <see cref="HeadReader.MaxBytes"/>.</summary>
+    /// <summary>Longer than a limit; <see cref="HeadReader.Error"/> says which.</summary>
     TooLarge,
 
     /// <summary>A line ends without CR.</summary>
     Malformed,
 
-    /// <summary>The read was cancelled before the first byte (drain).</summary>
+    /// <summary>The read was cancelled: somebody wants its reader to look around. What came stays in the pipe; reading can go on.</summary>
     Cancelled,
 }
 
 /// <summary>
 /// Takes message heads from a pipe into one contiguous buffer, held from the first byte of a head until <see cref="Release"/>: an idle connection holds none.
-/// Used by one connection.
+/// However finely a head is cut, each of its bytes is looked at once. Used by one connection.
 /// </summary>
-internal sealed class HeadReader
+/// <param name="limits">Limits.</param>
+/// <param name="isRequest">Heads of requests, before which empty lines are allowed; before a response they are bytes that nobody announced.</param>
+internal sealed class HeadReader(Http1Limits limits, bool isRequest)
 {
-    /// <summary>Longest head (Envoy's default).</summary>
-    public const int MaxBytes = 60 * 1024;
+    private long _scanned;
+    private bool _hasLine;
+    private byte _last;
 
     /// <summary>The head, the empty line included; valid until <see cref="Release"/> or the next read.</summary>
     public byte[] Bytes { get; private set; } = [];
@@ -42,10 +46,14 @@ internal sealed class HeadReader
     /// <summary>Its length.</summary>
     public int Length { get; private set; }
 
+    /// <summary>What is wrong, after <see cref="HeadStatus.TooLarge"/> and <see cref="HeadStatus.Malformed"/>.</summary>
+    public HeadError Error { get; private set; }
+
     /// <summary>Waits for a whole head and takes it from <paramref name="input"/>; what follows it stays there.</summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<HeadStatus> ReadAsync(PipeReader input)
     {
+        StartAgain();
         while (true)
         {
             if (!SafePipe.TryRead(input, out ReadResult read))
@@ -54,7 +62,7 @@ internal sealed class HeadReader
             }
 
             ReadOnlySequence<byte> buffer = read.Buffer;
-            SequencePosition start = SkipEmptyLines(buffer);
+            SequencePosition start = isRequest ? SkipEmptyLines(buffer) : buffer.Start;
             HeadStatus? status = TryTake(buffer.Slice(start), out SequencePosition end);
             if (status is not null)
             {
@@ -69,7 +77,7 @@ internal sealed class HeadReader
                 return isEmpty ? HeadStatus.Ended : HeadStatus.Truncated;
             }
 
-            if (read.IsCanceled && isEmpty)
+            if (read.IsCanceled)
             {
                 return HeadStatus.Cancelled;
             }
@@ -87,12 +95,26 @@ internal sealed class HeadReader
         }
     }
 
-    // A client may send an empty line after a body (RFC 9112, 2.2); more than that is still harmless.
-    private static SequencePosition SkipEmptyLines(in ReadOnlySequence<byte> buffer)
+    private void StartAgain()
     {
+        _scanned = 0;
+        _hasLine = false;
+        _last = 0;
+        Error = HeadError.None;
+    }
+
+    // A client may send an empty line after a body (RFC 9112, 2.2); more than that is still harmless.
+    private SequencePosition SkipEmptyLines(in ReadOnlySequence<byte> buffer)
+    {
+        if (buffer.FirstSpan is [not (byte)'\r', ..])
+        {
+            return buffer.Start;
+        }
+
         SequenceReader<byte> reader = new(buffer);
         while (reader.IsNext("\r\n"u8, advancePast: true))
         {
+            StartAgain();
         }
 
         return reader.Position;
@@ -101,36 +123,66 @@ internal sealed class HeadReader
     private HeadStatus? TryTake(in ReadOnlySequence<byte> buffer, out SequencePosition end)
     {
         end = buffer.Start;
-        SequenceReader<byte> reader = new(buffer);
-        if (reader.TryReadTo(out ReadOnlySequence<byte> head, "\r\n\r\n"u8))
+        long length = FindEnd(buffer);
+        if (length < 0)
         {
-            int length = (int)Math.Min(head.Length + 4, MaxBytes + 1);
-            if (length > MaxBytes)
+            Error = FindFault(buffer);
+            return Error switch
             {
-                return HeadStatus.TooLarge;
-            }
-
-            Keep(buffer.Slice(0, length), length);
-            end = buffer.GetPosition(length);
-            return HeadStatus.Ok;
+                HeadError.None => null,
+                HeadError.TargetTooLong or HeadError.HeadTooLarge => HeadStatus.TooLarge,
+                _ => HeadStatus.Malformed,
+            };
         }
 
-        return buffer.Length > MaxBytes ? HeadStatus.TooLarge : HasBareLf(buffer) ? HeadStatus.Malformed : null;
+        if (length > limits.MaxHeadBytes)
+        {
+            Error = HeadError.HeadTooLarge;
+            return HeadStatus.TooLarge;
+        }
+
+        end = buffer.GetPosition(length);
+        Keep(buffer.Slice(0, end), (int)length);
+        return HeadStatus.Ok;
     }
 
-    // Without this a client that ends its lines with LF alone would wait for an answer that never comes.
-    private static bool HasBareLf(in ReadOnlySequence<byte> buffer)
+    private long FindEnd(in ReadOnlySequence<byte> buffer)
     {
-        SequenceReader<byte> reader = new(buffer);
-        while (reader.TryReadTo(out ReadOnlySequence<byte> line, (byte)'\n'))
+        long from = Math.Max(0, _scanned - 3);
+        if (buffer.IsSingleSegment)
         {
-            if (line.IsEmpty || line.Slice(line.Length - 1).FirstSpan[0] != '\r')
-            {
-                return true;
-            }
+            int at = buffer.FirstSpan[(int)from..].IndexOf("\r\n\r\n"u8);
+            return at < 0 ? -1 : from + at + 4;
         }
 
-        return false;
+        SequenceReader<byte> reader = new(buffer.Slice(from));
+        return reader.TryReadTo(out ReadOnlySequence<byte> before, "\r\n\r\n"u8) ? from + before.Length + 4 : -1;
+    }
+
+    // Without this a client that ends its lines with LF alone would wait for an answer that never comes, and a long line for its limit.
+    private HeadError FindFault(in ReadOnlySequence<byte> buffer)
+    {
+        foreach (ReadOnlyMemory<byte> segment in buffer.Slice(_scanned))
+        {
+            ReadOnlySpan<byte> fresh = segment.Span;
+            while (fresh.IndexOf((byte)'\n') is >= 0 and int lf)
+            {
+                if ((lf == 0 ? _last : fresh[lf - 1]) != '\r')
+                {
+                    return _hasLine ? HeadError.BadHeader : HeadError.BadStartLine;
+                }
+
+                _hasLine = true;
+                _last = (byte)'\n';
+                fresh = fresh[(lf + 1)..];
+            }
+
+            _last = fresh.IsEmpty ? _last : fresh[^1];
+        }
+
+        _scanned = buffer.Length;
+        return !_hasLine && _scanned >= limits.MaxStartLineBytes ? HeadError.TargetTooLong
+            : _scanned > limits.MaxHeadBytes ? HeadError.HeadTooLarge : HeadError.None;
     }
 
     private void Keep(in ReadOnlySequence<byte> head, int length)

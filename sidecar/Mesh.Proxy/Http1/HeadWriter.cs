@@ -1,54 +1,70 @@
 using System.Buffers;
-using System.Globalization;
 
 namespace Mesh.Proxy.Http1;
 
 /// <summary>
-/// Writes the head that goes on: what concerns one connection only (RFC 9110, 7.6.1) is taken out, the rest passes byte for byte. Stateless, allocates nothing.
+/// Writes the head that goes on, anew from what was parsed: what concerns one connection only (RFC 9110, 7.6.1) is taken out, the other fields keep their names and
+/// values. Stateless, allocates nothing.
 /// </summary>
 internal static class HeadWriter
 {
-    /// <summary>Writes a request head for the upstream.</summary>
+    // More than all that is added to the fields: fixed texts, a request id, two numbers.
+    private const int MaxAddedBytes = 320;
+
+    /// <summary>Writes a request head for the upstream. x-forwarded-for passes as it came: that is Istio's sidecar, whose use_remote_address is off.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="head">What the client sent.</param>
     /// <param name="newRequestId">Value of x-request-id if the client sent none.</param>
-    public static void WriteRequest(IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId)
+    /// <param name="attempt">Value of x-envoy-attempt-count, 1 for the first; 0 lets the client's pass, as Istio does in front of the application.</param>
+    public static void WriteRequest(IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt)
     {
-        output.Write(head.Method);
-        output.Write(" "u8);
-        if (head.Path.IsEmpty || head.Path[0] == '?')
+        HeaderBlock headers = head.Headers;
+        HeadBuffer buffer = new(output.GetSpan(head.Length + headers.Count + MaxAddedBytes)); // one blank may be added to each field
+        buffer.Add(head.Method);
+        buffer.Add(" "u8);
+        if (head.Path.IsEmpty)
         {
-            output.Write("/"u8);
+            buffer.Add(head.IsOptions ? "*"u8 : "/"u8); // RFC 9112, 3.2.4
+        }
+        else if (head.Path[0] == '?')
+        {
+            buffer.Add("/"u8);
         }
 
-        output.Write(head.Path);
-        output.Write(" HTTP/1.1\r\nhost: "u8);
-        output.Write(head.Authority);
-        output.Write("\r\n"u8);
-        WriteFields(output, head.Headers, isRequest: true);
-        if (head.Headers.Find(KnownHeader.ForwardedProto) < 0)
+        buffer.Add(head.Path);
+        buffer.Add(" HTTP/1.1\r\nhost: "u8);
+        buffer.Add(head.Authority);
+        buffer.Add("\r\n"u8);
+        AddRequestFields(ref buffer, headers, attempt);
+        if (headers.Find(KnownHeader.ForwardedProto) < 0)
         {
-            output.Write("x-forwarded-proto: http\r\n"u8);
+            buffer.Add("x-forwarded-proto: http\r\n"u8);
         }
 
-        if (head.Headers.Find(KnownHeader.RequestId) < 0)
+        if (headers.Find(KnownHeader.RequestId) < 0)
         {
-            output.Write("x-request-id: "u8);
-            output.Write(newRequestId);
-            output.Write("\r\n"u8);
+            buffer.AddField("x-request-id"u8, newRequestId);
+        }
+
+        if (attempt > 0)
+        {
+            buffer.Add("x-envoy-attempt-count: "u8);
+            buffer.Add(attempt);
+            buffer.Add("\r\n"u8);
         }
 
         if (head.Framing.Kind == BodyKind.Chunked)
         {
-            output.Write("transfer-encoding: chunked\r\n"u8);
+            buffer.Add("transfer-encoding: chunked\r\n"u8);
         }
 
         if (head.IsUpgrade)
         {
-            WriteUpgrade(output, head.Headers);
+            AddUpgrade(ref buffer, headers);
         }
 
-        output.Write("\r\n"u8);
+        buffer.Add("\r\n"u8);
+        output.Advance(buffer.Length);
     }
 
     /// <summary>Writes a response head for the client.</summary>
@@ -60,83 +76,96 @@ internal static class HeadWriter
     public static void WriteResponse(
         IBufferWriter<byte> output, ResponseHead head, BodyKind framing, long serviceMilliseconds, ReadOnlySpan<byte> connection)
     {
-        output.Write("HTTP/1.1 "u8);
-        WriteNumber(output, head.Status);
-        output.Write(" "u8);
-        output.Write(head.Reason);
-        output.Write("\r\n"u8);
-        WriteFields(output, head.Headers, isRequest: false);
+        HeadBuffer buffer = new(output.GetSpan(head.Length + head.Headers.Count + MaxAddedBytes));
+        buffer.Add("HTTP/1.1 "u8);
+        buffer.Add(head.Status);
+        buffer.Add(" "u8);
+        buffer.Add(head.Reason);
+        buffer.Add("\r\n"u8);
+        AddResponseFields(ref buffer, head);
         if (framing == BodyKind.Chunked)
         {
-            output.Write("transfer-encoding: chunked\r\n"u8);
+            buffer.Add("transfer-encoding: chunked\r\n"u8);
         }
 
         if (serviceMilliseconds >= 0)
         {
-            output.Write("x-envoy-upstream-service-time: "u8);
-            WriteNumber(output, serviceMilliseconds);
-            output.Write("\r\n"u8);
+            buffer.Add("x-envoy-upstream-service-time: "u8);
+            buffer.Add(serviceMilliseconds);
+            buffer.Add("\r\n"u8);
         }
 
         if (head.Status == 101)
         {
-            WriteUpgrade(output, head.Headers);
+            AddUpgrade(ref buffer, head.Headers);
         }
         else if (!connection.IsEmpty)
         {
-            output.Write("connection: "u8);
-            output.Write(connection);
-            output.Write("\r\n"u8);
+            buffer.AddField("connection"u8, connection);
         }
 
-        output.Write("\r\n"u8);
+        buffer.Add("\r\n"u8);
+        output.Advance(buffer.Length);
     }
 
-    private static void WriteFields(IBufferWriter<byte> output, HeaderBlock headers, bool isRequest)
+    private static void AddRequestFields(ref HeadBuffer buffer, HeaderBlock headers, int attempt)
     {
-        bool hasConnection = headers.Find(KnownHeader.Connection) >= 0;
         for (int i = 0; i < headers.Count; i++)
         {
-            if (!IsForOneConnection(headers, i, hasConnection) && !(isRequest && headers.Kind(i) == KnownHeader.Host))
+            KnownHeader kind = headers.Kind(i);
+            switch (kind)
             {
-                WriteField(output, headers.Name(i), headers.Value(i));
+                case KnownHeader.Host or KnownHeader.EnvoyControl:
+                case KnownHeader.EnvoyAttemptCount when attempt > 0:
+                    break;
+                case KnownHeader.Te when headers.Find(KnownHeader.Te) == i && headers.Lists(KnownHeader.Te, "trailers"u8):
+                    buffer.Add("te: trailers\r\n"u8); // all of TE that goes beyond one connection; gRPC and others ask for it
+                    break;
+                default:
+                    AddField(ref buffer, headers, i, kind);
+                    break;
             }
         }
     }
 
-    private static bool IsForOneConnection(HeaderBlock headers, int index, bool hasConnection) => headers.Kind(index) switch
+    private static void AddResponseFields(ref HeadBuffer buffer, ResponseHead head)
     {
-        KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.TransferEncoding or KnownHeader.Upgrade => true,
-        KnownHeader.Te => !KnownHeaders.Is(headers.Value(index), "trailers"u8), // gRPC and others need to see that
-        KnownHeader.Host or KnownHeader.ContentLength or KnownHeader.RequestId or KnownHeader.ForwardedFor or KnownHeader.ForwardedProto =>
-            false, // a client must not talk these away with Connection
-        _ => hasConnection && headers.ConnectionLists(headers.Name(index)),
-    };
+        HeaderBlock headers = head.Headers;
+        for (int i = 0; i < headers.Count; i++)
+        {
+            KnownHeader kind = headers.Kind(i);
+            bool isReplaced = kind == KnownHeader.EnvoyUpstreamServiceTime || (kind == KnownHeader.ContentLength && head.HasNoLength);
+            if (!isReplaced)
+            {
+                AddField(ref buffer, headers, i, kind);
+            }
+        }
+    }
 
-    private static void WriteUpgrade(IBufferWriter<byte> output, HeaderBlock headers)
+    private static void AddField(ref HeadBuffer buffer, HeaderBlock headers, int index, KnownHeader kind)
+    {
+        switch (kind)
+        {
+            case KnownHeader.Connection or KnownHeader.KeepAlive or KnownHeader.ProxyConnection or KnownHeader.NamedByConnection:
+            case KnownHeader.TransferEncoding or KnownHeader.Te or KnownHeader.Upgrade:
+                break;
+            case KnownHeader.ContentLength:
+                ReadOnlySpan<byte> digits = headers.Value(index).TrimStart((byte)'0'); // elsewhere a zero in front can mean octal
+                buffer.AddField(headers.Name(index), digits.IsEmpty ? "0"u8 : digits);
+                break;
+            default:
+                buffer.AddField(headers.Name(index), headers.Value(index));
+                break;
+        }
+    }
+
+    private static void AddUpgrade(ref HeadBuffer buffer, HeaderBlock headers)
     {
         int upgrade = headers.Find(KnownHeader.Upgrade);
         if (upgrade >= 0)
         {
-            output.Write("connection: upgrade\r\n"u8);
-            WriteField(output, "upgrade"u8, headers.Value(upgrade));
+            buffer.Add("connection: upgrade\r\n"u8);
+            buffer.AddField("upgrade"u8, headers.Value(upgrade));
         }
-    }
-
-    private static void WriteField(IBufferWriter<byte> output, ReadOnlySpan<byte> name, ReadOnlySpan<byte> value)
-    {
-        int length = name.Length + value.Length + 4;
-        Span<byte> line = output.GetSpan(length);
-        name.CopyTo(line);
-        ": "u8.CopyTo(line[name.Length..]);
-        value.CopyTo(line[(name.Length + 2)..]);
-        "\r\n"u8.CopyTo(line[(length - 2)..]);
-        output.Advance(length);
-    }
-
-    private static void WriteNumber(IBufferWriter<byte> output, long number)
-    {
-        number.TryFormat(output.GetSpan(20), out int written, provider: CultureInfo.InvariantCulture);
-        output.Advance(written);
     }
 }

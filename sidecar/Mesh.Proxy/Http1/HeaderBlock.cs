@@ -1,30 +1,39 @@
-using System.Buffers;
+using Mesh.Proxy.Http;
 
 namespace Mesh.Proxy.Http1;
+
+/// <summary>What Connection says to a proxy.</summary>
+[Flags]
+internal enum ConnectionOptions : byte
+{
+    /// <summary>Nothing.</summary>
+    None = 0,
+
+    /// <summary>The connection ends after this message.</summary>
+    Close = 1,
+
+    /// <summary>The connection goes on (HTTP/1.0).</summary>
+    KeepAlive = 2,
+
+    /// <summary>The Upgrade field is meant.</summary>
+    Upgrade = 4,
+}
 
 /// <summary>
 /// The header fields of one message as places in the bytes of its head: nothing is copied or turned into text. Reused from message to message;
 /// spans it gives are valid until the next <see cref="TryParse"/>. Used by one connection.
 /// </summary>
-internal sealed class HeaderBlock
+internal sealed class HeaderBlock(Http1Limits limits)
 {
-    /// <summary>Most fields of a head (Envoy's default).</summary>
-    public const int MaxFields = 100;
-
-    private static readonly SearchValues<byte> TokenBytes = SearchValues.Create(
-        "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
-
-    private static readonly SearchValues<byte> ForbiddenInValue = SearchValues.Create(
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 127]);
-
-    private readonly Field[] _fields = new Field[MaxFields];
+    private const int UsualFields = 24;
+    private Field[] _fields = new Field[Math.Min(UsualFields, limits.MaxFields)];
     private byte[] _bytes = [];
 
     /// <summary>Number of fields.</summary>
     public int Count { get; private set; }
 
-    /// <summary>True for a non-empty run of token characters (method, header name).</summary>
-    public static bool IsToken(ReadOnlySpan<byte> text) => !text.IsEmpty && text.IndexOfAnyExcept(TokenBytes) < 0;
+    /// <summary>Options of all Connection fields.</summary>
+    public ConnectionOptions Options { get; private set; }
 
     /// <summary>Name of field <paramref name="index"/> as sent.</summary>
     public ReadOnlySpan<byte> Name(int index) => _bytes.AsSpan(_fields[index].NameStart, _fields[index].NameLength);
@@ -49,49 +58,15 @@ internal sealed class HeaderBlock
         return -1;
     }
 
-    /// <summary>Parses the lines of <paramref name="bytes"/> from <paramref name="start"/> to the empty line that ends at <paramref name="end"/>.</summary>
-    public HeadError TryParse(byte[] bytes, int start, int end)
+    /// <summary>True when a field of this kind has <paramref name="token"/> in its list, in any case.</summary>
+    public bool Lists(KnownHeader kind, ReadOnlySpan<byte> token)
     {
-        _bytes = bytes;
-        Count = 0;
-        int at = start;
-        while (true)
+        for (int i = Find(kind); i >= 0; i = Find(kind, i + 1))
         {
-            ReadOnlySpan<byte> rest = bytes.AsSpan(at, end - at);
-            int length = rest.IndexOf((byte)'\n');
-            if (length < 1 || rest[length - 1] != '\r')
+            ReadOnlySpan<byte> rest = Value(i);
+            while (TakeElement(ref rest, out ReadOnlySpan<byte> element))
             {
-                return HeadError.BadHeader; // a bare LF is how smuggling starts
-            }
-
-            if (length == 1)
-            {
-                return HeadError.None;
-            }
-
-            if (Count == MaxFields)
-            {
-                return HeadError.TooManyHeaders;
-            }
-
-            if (!TryAdd(rest[..(length - 1)], at))
-            {
-                return HeadError.BadHeader;
-            }
-
-            at += length + 1;
-        }
-    }
-
-    /// <summary>True when one of the Connection fields lists <paramref name="name"/>, in any case.</summary>
-    public bool ConnectionLists(ReadOnlySpan<byte> name)
-    {
-        for (int i = Find(KnownHeader.Connection); i >= 0; i = Find(KnownHeader.Connection, i + 1))
-        {
-            ReadOnlySpan<byte> list = Value(i);
-            foreach (Range part in list.Split((byte)','))
-            {
-                if (KnownHeaders.Is(list[part].Trim(" \t"u8), name))
+                if (KnownHeaders.Is(element, token))
                 {
                     return true;
                 }
@@ -101,26 +76,93 @@ internal sealed class HeaderBlock
         return false;
     }
 
-    private bool TryAdd(ReadOnlySpan<byte> line, int at)
+    /// <summary>Parses the lines of <paramref name="bytes"/> from <paramref name="start"/> to the empty line that ends at <paramref name="end"/>.</summary>
+    public HeadError TryParse(byte[] bytes, int start, int end)
     {
-        // A line that starts with a blank would continue the one before (obsolete folding): refused, as every reader does it differently.
-        int colon = line.IndexOf((byte)':');
-        if (colon <= 0 || !IsToken(line[..colon]))
+        _bytes = bytes;
+        Count = 0;
+        Options = ConnectionOptions.None;
+        bool hasConnection = false;
+        ReadOnlySpan<byte> rest = bytes.AsSpan(start, end - start);
+        while (!rest.StartsWith("\r\n"u8))
         {
-            return false;
+            if (!FieldLine.TryParse(rest, out FieldLine line))
+            {
+                return HeadError.BadHeader;
+            }
+
+            if (Count == _fields.Length)
+            {
+                if (Count == limits.MaxFields)
+                {
+                    return HeadError.TooManyHeaders;
+                }
+
+                Array.Resize(ref _fields, Math.Min(Count * 4, limits.MaxFields));
+            }
+
+            int at = end - rest.Length;
+            KnownHeader kind = KnownHeaders.Classify(rest[..line.NameLength]);
+            hasConnection |= kind == KnownHeader.Connection;
+            _fields[Count++] = new Field(at, line.NameLength, at + line.ValueStart, line.ValueLength, kind);
+            rest = rest[line.Length..];
         }
 
-        ReadOnlySpan<byte> raw = line[(colon + 1)..];
-        ReadOnlySpan<byte> value = raw.TrimStart(" \t"u8);
-        int valueStart = at + colon + 1 + (raw.Length - value.Length);
-        value = value.TrimEnd(" \t"u8);
-        if (value.ContainsAny(ForbiddenInValue))
+        return rest.Length != 2 ? HeadError.BadHeader : hasConnection ? ReadConnection() : HeadError.None;
+    }
+
+    // Once for each message, so that nobody needs to look into the list again: fields that it names are marked.
+    private HeadError ReadConnection()
+    {
+        int named = 0;
+        for (int i = Find(KnownHeader.Connection); i >= 0; i = Find(KnownHeader.Connection, i + 1))
         {
-            return false;
+            ReadOnlySpan<byte> rest = Value(i);
+            while (TakeElement(ref rest, out ReadOnlySpan<byte> option))
+            {
+                ConnectionOptions known = option.Length switch
+                {
+                    5 when KnownHeaders.Is(option, "close"u8) => ConnectionOptions.Close,
+                    7 when KnownHeaders.Is(option, "upgrade"u8) => ConnectionOptions.Upgrade,
+                    10 when KnownHeaders.Is(option, "keep-alive"u8) => ConnectionOptions.KeepAlive,
+                    _ => ConnectionOptions.None,
+                };
+                Options |= known;
+                if (known != ConnectionOptions.None || option.IsEmpty)
+                {
+                    continue;
+                }
+
+                if (++named > limits.MaxConnectionOptions)
+                {
+                    return HeadError.BadHeader;
+                }
+
+                Mark(option);
+            }
         }
 
-        _fields[Count++] = new Field(at, colon, valueStart, value.Length, KnownHeaders.Classify(line[..colon]));
-        return true;
+        return HeadError.None;
+    }
+
+    private void Mark(ReadOnlySpan<byte> name)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (KnownHeaders.MayBeNamedByConnection(_fields[i].Kind) && KnownHeaders.Is(Name(i), name))
+            {
+                _fields[i] = _fields[i] with { Kind = KnownHeader.NamedByConnection };
+            }
+        }
+    }
+
+    private static bool TakeElement(ref ReadOnlySpan<byte> list, out ReadOnlySpan<byte> element)
+    {
+        int comma = list.IndexOf((byte)',');
+        bool hasAny = !list.IsEmpty;
+        element = (comma < 0 ? list : list[..comma]).Trim(" \t"u8);
+        list = comma < 0 ? default : list[(comma + 1)..];
+        return hasAny;
     }
 
     private readonly record struct Field(int NameStart, int NameLength, int ValueStart, int ValueLength, KnownHeader Kind);

@@ -1,6 +1,5 @@
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
-using Mesh.Proxy.Tcp;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 
@@ -9,30 +8,25 @@ namespace Mesh.Proxy.Http1;
 // How a request ends without its upstream's whole answer.
 internal sealed partial class Http1Exchange
 {
-    /// <summary>Answers in the upstream's place. Before a connection was rented this is also the end of the exchange.</summary>
+    /// <summary>Answers in the upstream's place.</summary>
     private async ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn)
     {
-        bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || context.IsDraining || !CanSwallow(_request);
+        bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || _client.IsLast || !CanSwallow(_request);
+        long before = Down.Transport.Output.UnflushedBytes;
         int body = LocalReply.Write(
-            down.Transport.Output, error, side.IsInbound, goesOn && _request.IsHead, closes, context.Runtime.Time.GetUtcNow());
-        _record.WireBytesSent += down.Transport.Output.UnflushedBytes - body;
+            Down.Transport.Output, error, _outcome, Side.IsInbound, goesOn && _request.IsHead, closes, context.Runtime.Time.GetUtcNow());
+        _record.WireBytesSent += Down.Transport.Output.UnflushedBytes - before - body;
         _record.Refused(error, body);
         if (error.Flag == ResponseFlag.DPE)
         {
-            side.Stats.CxProtocolError.Add();
+            Side.Stats.CxProtocolError.Add();
         }
 
         Charge(error.Status);
-        bool sent = await SafePipe.FlushAsync(down.Transport.Output);
-        if (sent && !closes && _upstream is null)
+        bool sent = await SafePipe.FlushAsync(Down.Transport.Output);
+        if (sent && !closes && _upstream is null) // else the body has gone to the upstream
         {
-            sent = await _requestBody.CopyAsync(down.Transport.Input, null, _request.Framing, stripChunks: false) == CopyStatus.Done;
-        }
-
-        if (_upstream is null) // else the forwarding part ends it
-        {
-            _record.Finish(_requestBody, _responseBody);
-            side.Stats.RqActive.Add(-1);
+            sent = await _requestBody.CopyAsync(Down.Transport.Input, null, _request.Framing, stripChunks: false) == CopyStatus.Done;
         }
 
         return sent && !closes;
@@ -59,12 +53,33 @@ internal sealed partial class Http1Exchange
         return false;
     }
 
-    private bool ClientGone()
+    private ValueTask<bool> RefuseHeadAsync(HeadStatus status)
     {
-        _record.ClientGone();
-        _record.Finish(_requestBody, _responseBody);
-        side.Stats.RqActive.Add(-1);
-        return false;
+        if (status == HeadStatus.Cancelled)
+        {
+            Side.Stats.RqHeaderTimeout.Add();
+            return RefuseAsync(ProxyErrors.HeadTimeout(context.Limits.RequestHeaders), goesOn: false);
+        }
+
+        return RefuseAsync(ProxyErrors.BadRequest(HeadErrors.StatusCode(_head.Error), HeadErrors.Details(_head.Error)), goesOn: false);
+    }
+
+    /// <summary>No connection could be had: the client's end and the passing of time come before what the cluster says.</summary>
+    private ValueTask<bool> FailWithoutConnectionAsync(in RentResult rent)
+    {
+        if (_clientIsGone)
+        {
+            _record.ClientGone();
+            return new(false);
+        }
+
+        return IsTooLate ? RefuseIdleAsync(_request.Framing.Kind == BodyKind.None) : RefuseAsync(ProxyErrors.NoConnection(rent), goesOn: true);
+    }
+
+    private ValueTask<bool> RefuseIdleAsync(bool isRequestComplete)
+    {
+        Side.Stats.RqIdleTimeout.Add();
+        return RefuseAsync(ProxyErrors.StreamIdle(isRequestComplete, context.Limits.StreamIdle), goesOn: false);
     }
 
     /// <summary>The upstream gave no usable answer. The client's own fault (gone, broken body) is not charged to the upstream.</summary>
@@ -77,6 +92,12 @@ internal sealed partial class Http1Exchange
             return await RefuseAsync(ProxyErrors.BadRequest(400, "http1.codec_error"), goesOn: false);
         }
 
+        if (IsTooLate && !_clientIsGone)
+        {
+            _cluster!.Stats.RqTxReset.Add();
+            return await RefuseIdleAsync(request == CopyStatus.Done);
+        }
+
         if (_clientIsGone || request == CopyStatus.SourceEnded)
         {
             _cluster!.Stats.RqTxReset.Add();
@@ -86,13 +107,24 @@ internal sealed partial class Http1Exchange
 
         _cluster!.Record(endpoint, UpstreamOutcome.Reset, 0);
         _cluster.Stats.RqRxReset.Add();
+        if (error.Flag == ResponseFlag.UPE)
+        {
+            _cluster.Stats.CxProtocolError.Add();
+        }
+
         return await RefuseAsync(error, goesOn: request == CopyStatus.Done || _request.Framing.Kind == BodyKind.None);
     }
 
     /// <summary>The answer broke off: all that is left is to cut the client off too, so that it does not take the part for the whole.</summary>
     private void FailAfterAnswer(Endpoint endpoint, CopyStatus copied)
     {
-        if (copied == CopyStatus.SinkClosed || _clientIsGone)
+        if (IsTooLate)
+        {
+            _cluster!.Stats.RqTxReset.Add();
+            Side.Stats.RqIdleTimeout.Add();
+            _record.BrokenOff(ResponseFlag.SI);
+        }
+        else if (copied == CopyStatus.SinkClosed || _clientIsGone)
         {
             _cluster!.Stats.RqTxReset.Add();
             _record.ClientGone(_response.Status);
@@ -101,39 +133,14 @@ internal sealed partial class Http1Exchange
         {
             _cluster!.Record(endpoint, UpstreamOutcome.Reset, 0);
             _cluster.Stats.RqRxReset.Add();
+            if (copied == CopyStatus.Malformed)
+            {
+                _cluster.Stats.CxProtocolError.Add();
+            }
+
             _record.BrokenOff(copied == CopyStatus.Malformed ? ResponseFlag.UPE : ResponseFlag.UC);
         }
 
-        down.Abort();
-    }
-
-    /// <summary>Waits for the sending side, ending it if it still runs: then neither connection can be used again.</summary>
-    private async ValueTask<CopyStatus> EndSendingAsync(UpstreamConnection upstream, Task<CopyStatus>? sent, CopyStatus request)
-    {
-        if (sent is null)
-        {
-            return request;
-        }
-
-        if (!sent.IsCompleted)
-        {
-            _requestBody.Stop(down.Transport.Input);
-            upstream.Abort();
-        }
-
-        return await sent;
-    }
-
-    /// <summary>Bytes both ways until both sides have ended: WebSocket after 101, CONNECT.</summary>
-    private async ValueTask TunnelAsync(UpstreamConnection upstream)
-    {
-        int status = _request.IsConnect ? 200 : 101;
-        await SafePipe.FlushAsync(down.Transport.Output);
-        TcpRelay relay = new(down, upstream, context);
-        RelayResult result = await relay.RunAsync(_cluster!.Config.Connection.TcpIdleTimeout, null);
-        _cluster.Stats.CxTxBytes.Add(result.BytesUp);
-        _cluster.Stats.CxRxBytes.Add(result.BytesDown);
-        Charge(status);
-        _record.Tunnelled(status, result);
+        Down.Abort();
     }
 }

@@ -1,52 +1,94 @@
+using System.Buffers;
+using System.IO.Pipelines;
+using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Http1;
 
-/// <summary>The keep-alive loop of one client connection: head, exchange, and again. Requests that a client pipelines are answered in order.</summary>
-internal sealed class Http1ServerConnection(ConnectionContext connection, ListenerSide side, ProxyContext context)
+/// <summary>
+/// The keep-alive loop of one client connection: wait, exchange, and again. Requests that a client pipelines are answered in order. While it waits it holds
+/// neither buffers nor an exchange.
+/// </summary>
+internal sealed class Http1ServerConnection
 {
-    private readonly HeadReader _head = new();
-    private readonly Http1Exchange _exchange = new(connection, side, context);
+    private readonly ProxyContext _context;
+    private readonly ExchangePool _exchanges;
+    private volatile Http1Exchange? _exchange;
     private volatile bool _isStopping;
+    private int _requests;
 
-    /// <summary>Serves until the client or a drain ends it. Never throws for what a peer does.</summary>
+    /// <param name="connection">The client; whoever made it disposes it.</param>
+    /// <param name="side">Where it came in.</param>
+    /// <param name="context">What all connections share.</param>
+    /// <param name="exchanges">Where exchanges are borrowed.</param>
+    public Http1ServerConnection(ConnectionContext connection, ListenerSide side, ProxyContext context, ExchangePool exchanges)
+    {
+        Connection = connection;
+        Side = side;
+        _context = context;
+        _exchanges = exchanges;
+        Loop = connection.Features.Get<ILoopFeature>()?.Loop;
+        Deadline = new Deadline(context.Runtime.Time, static s => ((Http1ServerConnection)s).OnDeadline(), this);
+        (LocalAddress, RemoteAddress) = context.Sink.WantsText
+            ? (connection.LocalEndPoint?.ToString(), connection.RemoteEndPoint?.ToString()) : (null, null);
+    }
+
+    /// <summary>The client.</summary>
+    public ConnectionContext Connection { get; }
+
+    /// <summary>Where it came in.</summary>
+    public ListenerSide Side { get; }
+
+    /// <summary>Event loop it lives on; null on a transport without.</summary>
+    public PipeScheduler? Loop { get; }
+
+    /// <summary>The one deadline of the connection: for the next request, its head, or the next bytes of an exchange, whichever is waited for.</summary>
+    public Deadline Deadline { get; }
+
+    /// <summary>Text of the local address; null when nobody wants text.</summary>
+    public string? LocalAddress { get; }
+
+    /// <summary>Text of the client's address; null when nobody wants text.</summary>
+    public string? RemoteAddress { get; }
+
+    /// <summary>True when the request in progress must be the last. Asked once an answer, when its head is written.</summary>
+    public bool IsLast
+    {
+        get
+        {
+            int most = _context.Limits.MaxRequestsPerConnection;
+            return _isStopping || _context.IsDraining || (most > 0 && _requests >= most);
+        }
+    }
+
+    /// <summary>Serves until the client, a limit or a drain ends it. Never throws for what a peer does.</summary>
     public async Task ProcessAsync()
     {
         try
         {
-            bool goesOn;
-            do
+            bool goesOn = true;
+            while (goesOn && await WaitForRequestAsync())
             {
-                HeadStatus status = await _head.ReadAsync(connection.Transport.Input);
-                switch (status)
-                {
-                    case HeadStatus.Ok:
-                        goesOn = await _exchange.RunAsync(_head);
-                        break;
-                    case HeadStatus.Cancelled:
-                        goesOn = !_isStopping;
-                        break;
-                    case HeadStatus.Ended:
-                        return;
-                    case HeadStatus.Truncated:
-                        side.Stats.CxProtocolError.Add();
-                        return;
-                    default:
-                        await _exchange.RefuseHeadAsync(status == HeadStatus.TooLarge ? HeadError.HeadTooLarge : HeadError.BadHeader);
-                        goesOn = false;
-                        break;
-                }
-
-                _head.Release();
+                goesOn = await ExchangeAsync();
             }
-            while (goesOn && !_isStopping); // a body that was being copied may have swallowed the wake-up
 
-            await LingeringClose.RunAsync(connection, context.Runtime.Time);
+            if (goesOn && Deadline.HasPassed)
+            {
+                Side.Stats.CxIdleTimeout.Add();
+            }
+
+            if (_context.IsDraining)
+            {
+                Side.Stats.CxDrainClose.Add();
+            }
+
+            await LingeringClose.RunAsync(Connection, _context.Runtime.Time);
         }
         finally
         {
-            _head.Release();
+            Deadline.Dispose();
         }
     }
 
@@ -54,6 +96,80 @@ internal sealed class Http1ServerConnection(ConnectionContext connection, Listen
     public void Stop()
     {
         _isStopping = true;
-        connection.Transport.Input.CancelPendingRead();
+        Connection.Transport.Input.CancelPendingRead();
+    }
+
+    /// <summary>True when the first byte of a request is there, not yet taken.</summary>
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    private async ValueTask<bool> WaitForRequestAsync()
+    {
+        PipeReader input = Connection.Transport.Input;
+        bool isOpen = Deadline.Set(_context.Limits.Idle);
+        while (isOpen && !_isStopping)
+        {
+            if (!SafePipe.TryRead(input, out ReadResult read))
+            {
+                read = await SafePipe.ReadAsync(input);
+            }
+
+            SequencePosition start = SkipEmptyLines(read.Buffer);
+            bool isThere = !read.Buffer.Slice(start).IsEmpty;
+            SafePipe.Advance(input, read, start, isThere ? start : read.Buffer.End);
+            if (isThere)
+            {
+                return Deadline.Set(_context.Limits.RequestHeaders);
+            }
+
+            isOpen = !read.IsCompleted && !Deadline.HasPassed;
+        }
+
+        return false;
+    }
+
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    private async ValueTask<bool> ExchangeAsync()
+    {
+        int most = _context.Limits.MaxRequestsPerConnection;
+        if (++_requests == most)
+        {
+            Side.Stats.CxMaxRequestsReached.Add();
+        }
+
+        Http1Exchange exchange = _exchanges.Rent(this);
+        _exchange = exchange;
+        bool goesOn = await exchange.RunAsync();
+        _exchange = null;
+        if (goesOn)
+        {
+            _exchanges.Return(exchange); // else a deadline that has just passed may still be about to stop it
+        }
+
+        return goesOn && !_isStopping; // a body that was being copied may have swallowed the wake-up
+    }
+
+    // Some clients send an empty line after a body (RFC 9112, 2.2): it begins no request, so that the time for a head does not run.
+    private static SequencePosition SkipEmptyLines(in ReadOnlySequence<byte> buffer)
+    {
+        if (buffer.FirstSpan is [not (byte)'\r', ..])
+        {
+            return buffer.Start;
+        }
+
+        SequenceReader<byte> reader = new(buffer);
+        while (reader.IsNext("\r\n"u8, advancePast: true))
+        {
+        }
+
+        return reader.Position;
+    }
+
+    private void OnDeadline()
+    {
+        if (_exchange is { } exchange)
+        {
+            exchange.OnDeadline();
+        }
+
+        Connection.Transport.Input.CancelPendingRead();
     }
 }

@@ -29,55 +29,45 @@ internal readonly record struct BodyFraming(BodyKind Kind, long Length = 0);
 /// </summary>
 internal static class MessageFraming
 {
+    private const int MaxLengthDigits = 18; // below 2^63
+
     /// <summary>Decides for a request.</summary>
-    public static HeadError DecideRequest(HeaderBlock headers, int minorVersion, out BodyFraming framing)
+    public static HeadError DecideRequest(HeaderBlock headers, int minorVersion, bool isConnect, out BodyFraming framing)
     {
-        framing = default;
-        HeadError error = Read(headers, minorVersion, out bool chunked, out bool otherCoding, out long? length);
-        if (error != HeadError.None)
+        HeadError error = Read(headers, minorVersion, out framing);
+        if (error == HeadError.None && isConnect && framing.Kind != BodyKind.None)
         {
-            return error;
+            return HeadError.BadFraming; // what follows CONNECT is the tunnel's, never a body
         }
 
-        if (otherCoding)
-        {
-            return HeadError.UnsupportedCoding;
-        }
-
-        framing = chunked ? new(BodyKind.Chunked) : length is > 0 ? new(BodyKind.Length, length.Value) : new(BodyKind.None);
-        return HeadError.None;
+        return error;
     }
 
     /// <summary>Decides for the response to a request.</summary>
     public static HeadError DecideResponse(HeaderBlock headers, int minorVersion, int status, bool isHead, out BodyFraming framing)
     {
-        framing = default;
-        HeadError error = Read(headers, minorVersion, out bool chunked, out bool otherCoding, out long? length);
+        HeadError error = Read(headers, minorVersion, out framing);
         if (error != HeadError.None)
         {
             return error;
         }
 
-        if (isHead || status is < 200 or 204 or 304)
+        bool announcesBody = framing.Kind != BodyKind.None;
+        bool hasLength = announcesBody || headers.Find(KnownHeader.ContentLength) >= 0;
+        if (status is < 200 or 204)
         {
-            return HeadError.None;
+            // Such an answer ends with its head (RFC 9112, 6.3): one that announces a body has bytes behind it that would open the next answer.
+            framing = default;
+            return announcesBody || (status == 101 && headers.Find(KnownHeader.Upgrade) < 0) ? HeadError.BadFraming : HeadError.None;
         }
 
-        if (otherCoding)
-        {
-            return HeadError.UnsupportedCoding;
-        }
-
-        framing = chunked ? new(BodyKind.Chunked)
-            : length is { } known ? new(known == 0 ? BodyKind.None : BodyKind.Length, known)
-            : new(BodyKind.UntilClose);
+        framing = isHead || status == 304 ? default : hasLength ? framing : new BodyFraming(BodyKind.UntilClose);
         return HeadError.None;
     }
 
-    private static HeadError Read(HeaderBlock headers, int minorVersion, out bool chunked, out bool otherCoding, out long? length)
+    private static HeadError Read(HeaderBlock headers, int minorVersion, out BodyFraming framing)
     {
-        chunked = otherCoding = false;
-        length = null;
+        framing = default;
         int coding = headers.Find(KnownHeader.TransferEncoding);
         int lengthAt = headers.Find(KnownHeader.ContentLength);
         if (coding >= 0)
@@ -88,19 +78,24 @@ internal static class MessageFraming
                 return HeadError.BadFraming;
             }
 
-            chunked = KnownHeaders.Is(headers.Value(coding), "chunked"u8);
-            otherCoding = !chunked;
+            // Any other coding would have to be undone to be understood.
+            if (!KnownHeaders.Is(headers.Value(coding), "chunked"u8))
+            {
+                return HeadError.BadCoding;
+            }
+
+            framing = new BodyFraming(BodyKind.Chunked);
         }
         else if (lengthAt >= 0)
         {
             ReadOnlySpan<byte> text = headers.Value(lengthAt);
-            if (headers.Find(KnownHeader.ContentLength, lengthAt + 1) >= 0 || text.Length is 0 or > 18 ||
-                text.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !Utf8Parser.TryParse(text, out long value, out _))
+            if (headers.Find(KnownHeader.ContentLength, lengthAt + 1) >= 0 || text.Length is 0 or > MaxLengthDigits ||
+                text.ContainsAnyExceptInRange((byte)'0', (byte)'9') || !Utf8Parser.TryParse(text, out long length, out _))
             {
                 return HeadError.BadFraming;
             }
 
-            length = value;
+            framing = length == 0 ? default : new BodyFraming(BodyKind.Length, length);
         }
 
         return HeadError.None;

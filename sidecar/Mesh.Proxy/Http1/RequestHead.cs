@@ -1,13 +1,11 @@
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
 
 namespace Mesh.Proxy.Http1;
 
-/// <summary>The head of one request, parsed in place. Reused from request to request; used by one connection.</summary>
-internal sealed class RequestHead
+/// <summary>The head of one request, parsed in place; its path is normalized in the same bytes. Reused from request to request; used by one connection.</summary>
+internal sealed class RequestHead(Http1Limits limits)
 {
-    /// <summary>Longest request target.</summary>
-    public const int MaxTargetBytes = 8 * 1024;
-
     private byte[] _bytes = [];
     private Range _method;
     private Range _authority;
@@ -15,7 +13,10 @@ internal sealed class RequestHead
     private int _hostAt;
 
     /// <summary>Header fields.</summary>
-    public HeaderBlock Headers { get; } = new();
+    public HeaderBlock Headers { get; } = new(limits);
+
+    /// <summary>Bytes of the head as it came.</summary>
+    public int Length { get; private set; }
 
     /// <summary>0 or 1.</summary>
     public int MinorVersion { get; private set; }
@@ -29,7 +30,7 @@ internal sealed class RequestHead
     /// <summary>Host and port the request is for: from the absolute-form target, else the Host field.</summary>
     public ReadOnlySpan<byte> Authority => _hostAt >= 0 ? Headers.Value(_hostAt) : _bytes.AsSpan(_authority);
 
-    /// <summary>Path and query, <c>*</c> for OPTIONS; may lack its slash after an absolute-form target; empty for CONNECT.</summary>
+    /// <summary>Normalized path with its query, <c>*</c> for OPTIONS; may lack its slash after an absolute-form target; empty for CONNECT.</summary>
     public ReadOnlySpan<byte> Path => _bytes.AsSpan(_path);
 
     /// <summary>HEAD: the response has no body.</summary>
@@ -38,12 +39,18 @@ internal sealed class RequestHead
     /// <summary>CONNECT: asks for a tunnel.</summary>
     public bool IsConnect => Method.SequenceEqual("CONNECT"u8);
 
-    /// <summary>Asks to change the protocol (WebSocket). An offer of HTTP/2 is passed over: behind it, many requests would look like one.</summary>
-    public bool IsUpgrade => MinorVersion == 1 && Headers.Find(KnownHeader.Upgrade) is >= 0 and int at &&
-        !KnownHeaders.Is(Headers.Value(at), "h2c"u8) && Headers.ConnectionLists("upgrade"u8);
+    /// <summary>OPTIONS.</summary>
+    public bool IsOptions => Method.SequenceEqual("OPTIONS"u8);
+
+    /// <summary>
+    /// Asks to change the protocol (WebSocket). An offer that has HTTP/2 in it is passed over: behind it, many requests would look like one.
+    /// </summary>
+    public bool IsUpgrade => MinorVersion == 1 && (Headers.Options & ConnectionOptions.Upgrade) != 0 &&
+        Headers.Find(KnownHeader.Upgrade) >= 0 && !Headers.Lists(KnownHeader.Upgrade, "h2c"u8);
 
     /// <summary>Whether the client wants to go on with this connection.</summary>
-    public bool KeepsAlive => MinorVersion == 1 ? !Headers.ConnectionLists("close"u8) : Headers.ConnectionLists("keep-alive"u8);
+    public bool KeepsAlive => (Headers.Options & ConnectionOptions.Close) == 0 &&
+        (MinorVersion == 1 || (Headers.Options & ConnectionOptions.KeepAlive) != 0);
 
     /// <summary>Parses <paramref name="length"/> bytes, the empty line included.</summary>
     public HeadError TryParse(byte[] bytes, int length)
@@ -51,16 +58,17 @@ internal sealed class RequestHead
         _bytes = bytes;
         _method = _authority = _path = default;
         _hostAt = -1;
+        Length = length;
         MinorVersion = 1;
         Framing = default;
-        ReadOnlySpan<byte> head = bytes.AsSpan(0, length);
+        Span<byte> head = bytes.AsSpan(0, length);
         int lineEnd = head.IndexOf((byte)'\n');
         if (lineEnd < 1 || head[lineEnd - 1] != '\r')
         {
             return HeadError.BadStartLine;
         }
 
-        HeadError error = ParseLine(head[..(lineEnd - 1)]);
+        HeadError error = lineEnd >= limits.MaxStartLineBytes ? HeadError.TargetTooLong : ParseLine(head[..(lineEnd - 1)]);
         if (error != HeadError.None)
         {
             return error;
@@ -72,27 +80,28 @@ internal sealed class RequestHead
             return error;
         }
 
-        error = MessageFraming.DecideRequest(Headers, MinorVersion, out BodyFraming framing);
+        error = MessageFraming.DecideRequest(Headers, MinorVersion, IsConnect, out BodyFraming framing);
         Framing = framing;
         return error != HeadError.None ? error : CheckHost();
     }
 
-    private HeadError ParseLine(ReadOnlySpan<byte> line)
+    private HeadError ParseLine(Span<byte> line)
     {
         int methodEnd = line.IndexOf((byte)' ');
         int targetEnd = line.LastIndexOf((byte)' ');
-        if (methodEnd <= 0 || targetEnd <= methodEnd + 1 || !HeaderBlock.IsToken(line[..methodEnd]))
-        {
-            return line.Length > MaxTargetBytes ? HeadError.TargetTooLong : HeadError.BadStartLine;
-        }
-
-        ReadOnlySpan<byte> version = line[(targetEnd + 1)..];
-        if (version.Length != 8 || !version.StartsWith("HTTP/"u8))
+        if (methodEnd <= 0 || targetEnd <= methodEnd + 1 || !FieldLine.IsToken(line[..methodEnd]))
         {
             return HeadError.BadStartLine;
         }
 
-        if (!version[5..7].SequenceEqual("1."u8) || version[7] is not ((byte)'0' or (byte)'1'))
+        ReadOnlySpan<byte> version = line[(targetEnd + 1)..];
+        if (version.Length != 8 || !version.StartsWith("HTTP/"u8) || version[6] != '.' ||
+            !char.IsAsciiDigit((char)version[5]) || !char.IsAsciiDigit((char)version[7]))
+        {
+            return HeadError.BadStartLine;
+        }
+
+        if (version[5] != '1' || version[7] is not ((byte)'0' or (byte)'1'))
         {
             return HeadError.UnsupportedVersion;
         }
@@ -102,13 +111,8 @@ internal sealed class RequestHead
         return ParseTarget(line[(methodEnd + 1)..targetEnd], methodEnd + 1);
     }
 
-    private HeadError ParseTarget(ReadOnlySpan<byte> target, int at)
+    private HeadError ParseTarget(Span<byte> target, int at)
     {
-        if (target.Length > MaxTargetBytes)
-        {
-            return HeadError.TargetTooLong;
-        }
-
         if (target.ContainsAnyExceptInRange((byte)'!', (byte)'~') || target.Contains((byte)'#'))
         {
             return HeadError.BadStartLine;
@@ -120,9 +124,14 @@ internal sealed class RequestHead
             return HeadError.None;
         }
 
-        if (target[0] == '/' || (target.SequenceEqual("*"u8) && Method.SequenceEqual("OPTIONS"u8)))
+        if (target[0] == '/')
         {
-            _path = at..(at + target.Length);
+            return TakePath(target, at);
+        }
+
+        if (target.SequenceEqual("*"u8) && IsOptions)
+        {
+            _path = at..(at + 1);
             return HeadError.None;
         }
 
@@ -131,17 +140,22 @@ internal sealed class RequestHead
             return HeadError.BadStartLine;
         }
 
-        ReadOnlySpan<byte> rest = target[7..];
-        int pathAt = rest.IndexOfAny((byte)'/', (byte)'?');
-        int authorityEnd = pathAt < 0 ? rest.Length : pathAt;
-        if (authorityEnd == 0)
+        int pathAt = target[7..].IndexOfAny((byte)'/', (byte)'?');
+        int authorityEnd = pathAt < 0 ? target.Length : pathAt + 7;
+        if (authorityEnd == 7)
         {
             return HeadError.BadStartLine; // no host: falling back to Host would hide that
         }
 
-        _authority = (at + 7)..(at + 7 + authorityEnd);
-        _path = (at + 7 + authorityEnd)..(at + target.Length);
-        return HeadError.None;
+        _authority = (at + 7)..(at + authorityEnd);
+        return TakePath(target[authorityEnd..], at + authorityEnd);
+    }
+
+    private HeadError TakePath(Span<byte> path, int at)
+    {
+        int length = path.StartsWith("/"u8) ? PathNormalizer.Normalize(path) : path.Length;
+        _path = at..(at + Math.Max(length, 0));
+        return length < 0 ? HeadError.BadPath : HeadError.None;
     }
 
     private HeadError CheckHost()
@@ -152,10 +166,10 @@ internal sealed class RequestHead
             return HeadError.BadHost;
         }
 
-        // The target in absolute form wins over Host (RFC 9112, 3.2.2).
+        // The target in absolute form wins over Host (RFC 9112, 3.2.2), which must be well-formed all the same (3.2).
         bool inTarget = _authority.End.Value > _authority.Start.Value;
         _hostAt = inTarget ? -1 : host;
-        if (host < 0 && (MinorVersion == 1 || !inTarget))
+        if ((host < 0 && (MinorVersion == 1 || !inTarget)) || (inTarget && host >= 0 && !HostPort.TryParse(Headers.Value(host), out _)))
         {
             return HeadError.BadHost;
         }

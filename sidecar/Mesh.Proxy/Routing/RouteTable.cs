@@ -5,7 +5,7 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Proxy.Routing;
 
 /// <summary>
-/// Routes of the outbound listener, indexed for lookup by authority: the exact host first, then the longest <c>*.suffix</c>. Immutable; a lookup allocates nothing.
+/// Routes of the outbound listener, indexed for lookup by authority: the exact host first, then the longest <c>*.suffix</c>, then <c>*</c>. Immutable; a lookup allocates nothing.
 /// </summary>
 public sealed class RouteTable
 {
@@ -21,7 +21,7 @@ public sealed class RouteTable
         {
             foreach (string domain in host.Domains)
             {
-                _byDomain.TryAdd(Key(domain, host.Port), host);
+                _byDomain.TryAdd(Key(domain.TrimEnd('.'), host.Port), host);
                 _hasWildcards |= domain.StartsWith('*');
             }
         }
@@ -41,6 +41,7 @@ public sealed class RouteTable
         // One buffer holds "*." + host + ":port", so that a suffix lookup only moves its start.
         Span<char> buffer = stackalloc char[280];
         ReadOnlySpan<byte> host = authority[parsed.Host];
+        host = host is [.., not (byte)'.', (byte)'.'] ? host[..^1] : host; // the absolute form of a DNS name means the same host
         Ascii.ToLower(host, buffer[2..], out int length);
         int end = 2 + length;
         buffer[end++] = ':';
@@ -66,7 +67,10 @@ public sealed class RouteTable
             at++;
         }
 
-        return null;
+        // A bare star stands for every host of the port.
+        int port = key.LastIndexOf(':');
+        key[port - 1] = '*';
+        return lookup.TryGetValue(key[(port - 1)..], out VirtualHostConfig? any) ? any : null;
     }
 
     private static string Key(string domain, int port) => string.Create(CultureInfo.InvariantCulture, $"{domain}:{port}");

@@ -51,6 +51,9 @@ public sealed class ClusterStats
     /// <summary>upstream_cx_tx_bytes_total.</summary>
     public StripedCounter CxTxBytes { get; } = new();
 
+    /// <summary>upstream_cx_protocol_error: answers that broke HTTP.</summary>
+    public StripedCounter CxProtocolError { get; } = new();
+
     /// <summary>upstream_cx_http1_total.</summary>
     public StripedCounter CxHttp1Total { get; } = new();
 
@@ -86,6 +89,9 @@ public sealed class ClusterStats
 
     /// <summary>upstream_rq_tx_reset.</summary>
     public StripedCounter RqTxReset { get; } = new();
+
+    /// <summary>upstream_rq_replayed: requests sent again because the reused connection had been closed (ours; Envoy leaves that to retry policies).</summary>
+    public StripedCounter RqReplayed { get; } = new();
 
     /// <summary>upstream_rq_completed: responses charged to the cluster, local replies included.</summary>
     public StripedCounter RqCompleted { get; } = new();

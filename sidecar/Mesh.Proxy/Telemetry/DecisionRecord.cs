@@ -50,6 +50,12 @@ public enum DecisionReason : byte
 
     /// <summary>The connection was not redirected and does not come from loopback.</summary>
     NotRedirected,
+
+    /// <summary>The head of a request took too long; the limit is in milliseconds.</summary>
+    RequestHeaderTimeout,
+
+    /// <summary>A request stood still for too long; the limit is in milliseconds.</summary>
+    StreamIdleTimeout,
 }
 
 /// <summary>

@@ -12,6 +12,9 @@ public sealed class ProxyStats
     /// <summary>unexpected_exception_total: exceptions that only a bug can cause. Every integration test asserts that it is 0.</summary>
     public StripedCounter UnexpectedExceptions { get; } = new();
 
+    /// <summary>accept_error_total: times that the system refused to hand over a connection, descriptors exhausted for one.</summary>
+    public StripedCounter AcceptErrors { get; } = new();
+
     /// <summary>Snapshots applied (listener_manager.lds.update_success and friends have no use here).</summary>
     public StripedCounter ConfigApplied { get; } = new();
 
@@ -39,6 +42,24 @@ public sealed class DownstreamStats
 
     /// <summary>Connections closed because they were neither redirected nor from loopback.</summary>
     public StripedCounter CxNotRedirected { get; } = new();
+
+    /// <summary>downstream_cx_overload_reject: connections closed because there were too many.</summary>
+    public StripedCounter CxOverloadReject { get; } = new();
+
+    /// <summary>downstream_cx_idle_timeout.</summary>
+    public StripedCounter CxIdleTimeout { get; } = new();
+
+    /// <summary>downstream_cx_max_requests_reached.</summary>
+    public StripedCounter CxMaxRequestsReached { get; } = new();
+
+    /// <summary>downstream_cx_drain_close: connections closed because of a drain.</summary>
+    public StripedCounter CxDrainClose { get; } = new();
+
+    /// <summary>downstream_rq_idle_timeout.</summary>
+    public StripedCounter RqIdleTimeout { get; } = new();
+
+    /// <summary>downstream_rq_header_timeout.</summary>
+    public StripedCounter RqHeaderTimeout { get; } = new();
 
     /// <summary>downstream_cx_rx_bytes_total.</summary>
     public StripedCounter CxRxBytes { get; } = new();

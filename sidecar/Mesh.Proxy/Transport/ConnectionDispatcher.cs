@@ -16,6 +16,9 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
 {
     private readonly ILogger _logger = context.Runtime.Loggers.CreateLogger<ConnectionDispatcher>();
 
+    /// <summary>Exchanges that wait for a request.</summary>
+    public ExchangePool Exchanges { get; } = new(context);
+
     /// <summary>Serves <paramref name="connection"/> and disposes it. Never throws.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "The last resort of a connection: what escapes is a bug, counted and logged, and ends this connection only.")]
     public async Task RunAsync(ConnectionContext connection, ListenerSide side)
@@ -33,6 +36,13 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
             if (!side.IsInbound && connection.RemoteEndPoint is IPEndPoint remote && !IPAddress.IsLoopback(remote.Address))
             {
                 side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish
+                connection.Abort();
+                return;
+            }
+
+            if (!registry.TryAdd(connection, connection.Transport.Input.CancelPendingRead, context.Limits.MaxConnections))
+            {
+                side.Stats.CxOverloadReject.Add(); // the newest goes, without a byte: an answer would cost what is lacking
                 connection.Abort();
                 return;
             }
@@ -55,7 +65,6 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
 
     private async Task ServeAsync(ConnectionContext connection, ListenerSide side)
     {
-        registry.Add(connection, connection.Transport.Input.CancelPendingRead);
         WireProtocol protocol = IsTcp(side) ? WireProtocol.Opaque : side.IsInbound ? await ProtocolSniffer.DetectAsync(connection.Transport.Input) : WireProtocol.Http1;
         if (protocol == WireProtocol.Opaque)
         {
@@ -63,13 +72,8 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
         }
         else if (protocol == WireProtocol.Http1)
         {
-            Http1ServerConnection http = new(connection, side, context);
-            registry.Add(connection, http.Stop);
-            if (context.IsDraining)
-            {
-                http.Stop(); // accepted in the moment in which the drain began
-            }
-
+            Http1ServerConnection http = new(connection, side, context, Exchanges);
+            registry.Change(connection, http.Stop); // one that comes during a drain is not stopped: its first request gets its answer, and a close
             await http.ProcessAsync();
         }
     }

@@ -21,8 +21,23 @@ internal sealed class ConnectionRegistry
         }
     }
 
-    /// <summary>Registers a connection, or gives it another <paramref name="stop"/>, which asks it to end when its present request is done.</summary>
-    public void Add(ConnectionContext connection, Action stop)
+    /// <summary>Registers a connection with a way to ask it to end when its present request is done. False when there are <paramref name="most"/>; 0 is no limit.</summary>
+    public bool TryAdd(ConnectionContext connection, Action stop, int most)
+    {
+        lock (_gate)
+        {
+            if (most > 0 && _live.Count >= most)
+            {
+                return false;
+            }
+
+            _live.Add(connection, stop);
+            return true;
+        }
+    }
+
+    /// <summary>Gives a connection another <paramref name="stop"/>.</summary>
+    public void Change(ConnectionContext connection, Action stop)
     {
         lock (_gate)
         {

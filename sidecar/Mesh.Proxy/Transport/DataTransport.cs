@@ -4,7 +4,6 @@ using Mesh.Proxy.Upstream;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
-using Microsoft.Extensions.Options;
 
 namespace Mesh.Proxy.Transport;
 
@@ -54,9 +53,10 @@ internal sealed class DataTransport : IDisposable
         }
 
         // Inline: what reads from a connection goes on where its bytes arrived. A write buffer of one byte: a finished flush has left for the kernel.
-        SocketTransportOptions options = new() { IOQueueCount = 0, UnsafePreferInlineScheduling = true, MaxWriteBufferSize = 1 };
+        SocketConnectionFactoryOptions options = new() { IOQueueCount = 0, UnsafePreferInlineScheduling = true, MaxWriteBufferSize = 1 };
+        SocketListenerFactory listeners = new(options, loggers);
         SocketUpstreamConnector connector = new(loggers);
-        return new DataTransport(new SocketTransportFactory(Options.Create(options), loggers), connector, connector);
+        return new DataTransport(listeners, connector, connector, listeners);
     }
 
     /// <inheritdoc/>

@@ -2,10 +2,7 @@ using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Config;
 using Mesh.Proxy.Http;
-using Mesh.Proxy.Infrastructure;
-using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
-using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Transport;
 
@@ -15,19 +12,10 @@ namespace Mesh.Proxy.Transport;
 /// </summary>
 public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 {
-    private readonly IConnectionListenerFactory _transport;
-    private readonly ConnectionDispatcher _dispatcher;
-    private readonly BackgroundWork _background;
-    private readonly DownstreamStats _stats;
+    private readonly ListenerServices _services;
     private volatile Dictionary<string, (ListenerConfig Config, Listener Listener)> _bound = []; // by address; replaced whole
 
-    internal ListenerManager(IConnectionListenerFactory transport, ConnectionDispatcher dispatcher, BackgroundWork background, DownstreamStats stats)
-    {
-        _transport = transport;
-        _dispatcher = dispatcher;
-        _background = background;
-        _stats = stats;
-    }
+    internal ListenerManager(ListenerServices services) => _services = services;
 
     /// <summary>Listeners that are bound now.</summary>
     public IReadOnlyList<ListenerConfig> Bound => [.. _bound.Values.Select(static b => b.Config)];
@@ -93,8 +81,8 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 
         try
         {
-            ListenerSide side = new(IsInbound: false, config.Cluster, _stats);
-            return (await Listener.BindAsync(_transport, new IPEndPoint(ip, config.Port), side, _dispatcher, _background), "");
+            ListenerSide side = new(IsInbound: false, config.Cluster, _services.Stats.Outbound);
+            return (await Listener.BindAsync(_services, new IPEndPoint(ip, config.Port), side), "");
         }
         catch (IOException problem)
         {

@@ -71,7 +71,7 @@ internal sealed class ControlPages(AdminContext context)
     {
         http.Response.OnCompleted(static state =>
         {
-            ((SidecarState)state).RequestStop();
+            ((SidecarState)state).RequestQuit(); // as Envoy: no drain
             return Task.CompletedTask;
         }, context.State);
         return Respond.TextAsync(http, 200, "OK\n");

@@ -64,6 +64,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Inbound = options.Inbound,
                 InboundCluster = $"inbound|{options.ServicePort}||",
                 OwnAddresses = _ownAddresses,
+                Limits = options.Limits,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
@@ -134,10 +135,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         if (_client is not null)
         {
             using CancellationTokenSource patience = new(FarewellTime, _runtime.Time);
+            await using CancellationTokenRegistration hurry = State.Quitting.UnsafeRegister(static p => ((CancellationTokenSource)p!).Cancel(), patience);
             await _client.LeaveAsync(patience.Token);
         }
 
-        await _proxy.DrainAsync(_options.DrainTime);
+        await DrainAsync();
         await _rulesStop.CancelAsync();
         await _rules;
     }
@@ -175,8 +177,10 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         Concurrency = _options.Concurrency == 0 ? Environment.ProcessorCount : _options.Concurrency,
         Listeners = Listeners,
         DroppedLogLines = () => _accessLog?.Dropped.Value ?? 0,
-        Drain = () => _proxy.DrainAsync(_options.DrainTime),
+        Drain = DrainAsync,
     };
+
+    private Task DrainAsync() => _proxy.DrainAsync(_options.DrainTime, _options.MinimumDrainTime, State.Quitting);
 
     [SuppressMessage("Design", "CA1031", Justification = "Background loop: whatever escapes is a bug; it is counted, and rules must go on being followed.")]
     private async Task FollowRulesAsync()
@@ -257,7 +261,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         }
     }
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: no new connections, up to {Seconds} s for requests in flight")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "Draining: answers close their connections, up to {Seconds} s for requests in flight")]
     private partial void LogDraining(double seconds);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "--concurrency {Count} is not enforced yet: the runtime's thread pool decides")]

@@ -20,6 +20,7 @@ internal sealed class SidecarState(TimeProvider time, Func<bool> hasRules) : IDi
 {
     private readonly long _started = time.GetTimestamp();
     private readonly CancellationTokenSource _stop = new();
+    private readonly CancellationTokenSource _quit = new();
     private volatile bool _isDraining;
 
     /// <summary>Wall-clock start.</summary>
@@ -37,12 +38,34 @@ internal sealed class SidecarState(TimeProvider time, Func<bool> hasRules) : IDi
     /// <summary>Fires when the process is to end.</summary>
     public CancellationToken Stopping => _stop.Token;
 
+    /// <summary>Fires when the process is to end at once.</summary>
+    public CancellationToken Quitting => _quit.Token;
+
     /// <summary>From now on not ready.</summary>
     public void BeginDrain() => _isDraining = true;
 
-    /// <summary>Asks the process to end.</summary>
-    public void RequestStop() => _stop.Cancel();
+    /// <summary>Asks the process to end; asked a second time, it ends without waiting for what is in flight.</summary>
+    public void RequestStop()
+    {
+        if (_stop.IsCancellationRequested)
+        {
+            _quit.Cancel();
+        }
+
+        _stop.Cancel();
+    }
+
+    /// <summary>Asks the process to end without waiting for what is in flight.</summary>
+    public void RequestQuit()
+    {
+        _quit.Cancel();
+        _stop.Cancel();
+    }
 
     /// <inheritdoc/>
-    public void Dispose() => _stop.Dispose();
+    public void Dispose()
+    {
+        _stop.Dispose();
+        _quit.Dispose();
+    }
 }

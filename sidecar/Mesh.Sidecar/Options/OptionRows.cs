@@ -8,6 +8,7 @@ namespace Mesh.Sidecar.Options;
 /// <summary>All options of <c>run</c>. The one table: parsing, environment variables and help read it.</summary>
 internal static class OptionRows
 {
+    private static readonly TimeSpan LongestTime = TimeSpan.FromHours(24);
     private const string AddressText = "IP:PORT, for example 127.0.0.1:0";
 
     /// <summary>The rows, in the order of the help.</summary>
@@ -31,11 +32,23 @@ internal static class OptionRows
         new("--labels", "K=V,…", "labels of the workload, for subsets", TakeLabels),
         new("--zone", "ZONE", "locality of the workload", static (o, v) => o with { Zone = v }),
         new("--version-label", "VERSION", "version of the workload in metrics; default: its label version, else latest", static (o, v) => o with { Version = v }),
-        new("--drain-time", "TIME", "how long requests in flight may take after SIGTERM (5s)", TakeDrainTime),
+        Time("--drain-time", "how long requests in flight may take after SIGTERM (5s)", static (o, t) => o with { DrainTime = t }),
+        Time("--minimum-drain-time", "serve new connections so long after SIGTERM even when none is left (0s)", static (o, t) => o with { MinimumDrainTime = t }),
+        Time("--request-headers-timeout", "from the first byte of a request's head to its last, then 408 (60s; 0s is off)", static (o, t) => o with { Limits = o.Limits with { RequestHeaders = t } }),
+        Time("--stream-idle-timeout", "silence inside a request, then 408, 504 or a cut (5m; 0s is off)", static (o, t) => o with { Limits = o.Limits with { StreamIdle = t } }),
+        Time("--idle-timeout", "silence of a client between requests, then its connection closes (1h; 0s is off)", static (o, t) => o with { Limits = o.Limits with { Idle = t } }),
+        Number("--max-requests-per-connection", "requests of one client connection (0: unlimited)", static (o, n) => o with { Limits = o.Limits with { MaxRequestsPerConnection = n } }),
+        Number("--max-connections", "client connections, all listeners together; the newest is refused (what descriptors allow; 0: unlimited)", static (o, n) => o with { Limits = o.Limits with { MaxConnections = n } }),
     ];
 
     private static OptionRow Address(string name, string help, Func<SidecarOptions, IPEndPoint, SidecarOptions> take) => new(
         name, "IP:PORT", help, (o, v) => TryAddress(v, out IPEndPoint? address) ? take(o, address) : Taken.Wrong(AddressText));
+
+    private static OptionRow Time(string name, string help, Func<SidecarOptions, TimeSpan, SidecarOptions> take) => new(
+        name, "TIME", help, (o, v) => TryTime(v, out TimeSpan time) ? take(o, time) : Taken.Wrong("a number with ms, s, m or h, at most 24h, for example 5s"));
+
+    private static OptionRow Number(string name, string help, Func<SidecarOptions, int, SidecarOptions> take) => new(
+        name, "N", help, (o, v) => int.TryParse(v, NumberStyles.None, CultureInfo.InvariantCulture, out int number) ? take(o, number) : Taken.Wrong("a whole number, for example 1000; 0 is unlimited"));
 
     private static Taken TakeService(SidecarOptions options, string value)
     {
@@ -104,10 +117,20 @@ internal static class OptionRows
         return options with { Labels = labels.ToImmutable() };
     }
 
-    private static Taken TakeDrainTime(SidecarOptions options, string value) =>
-        value.EndsWith('s') && double.TryParse(value[..^1], NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double seconds) && seconds <= 3600
-            ? options with { DrainTime = TimeSpan.FromSeconds(seconds) }
-            : Taken.Wrong("seconds, for example 5s");
+    private static bool TryTime(string text, out TimeSpan time)
+    {
+        (string digits, double unit) = text switch
+        {
+            [.. string n, 'm', 's'] => (n, 0.001),
+            [.. string n, 's'] => (n, 1),
+            [.. string n, 'm'] => (n, 60),
+            [.. string n, 'h'] => (n, 3600),
+            _ => ("", 0),
+        };
+        bool isNumber = double.TryParse(digits, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out double count);
+        time = TimeSpan.FromSeconds(isNumber && count * unit <= LongestTime.TotalSeconds ? count * unit : 0);
+        return isNumber && count * unit <= LongestTime.TotalSeconds;
+    }
 
     private static bool TryAddress(string text, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out IPEndPoint? address)
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 
 namespace Mesh.Sidecar.Options;
@@ -69,4 +70,10 @@ internal sealed record SidecarOptions
 
     /// <summary>How long requests in flight may take after SIGTERM.</summary>
     public TimeSpan DrainTime { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long new connections are served after SIGTERM even when none is left.</summary>
+    public TimeSpan MinimumDrainTime { get; init; }
+
+    /// <summary>Limits for the connections of clients.</summary>
+    public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default with { MaxConnections = DescriptorLimit.Connections };
 }

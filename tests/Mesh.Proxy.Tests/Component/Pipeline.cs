@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Http1;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
@@ -26,7 +27,7 @@ internal sealed class Pipeline : IAsyncDisposable
     private readonly List<Task> _served = [];
     private readonly List<MemoryConnection> _clients = [];
 
-    public Pipeline(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null)
+    public Pipeline(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null)
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, new ScriptedRandom(), NullLoggerFactory.Instance);
@@ -50,6 +51,7 @@ internal sealed class Pipeline : IAsyncDisposable
             Clusters = Clusters,
             Stats = Stats,
             Sink = sink ?? Sink,
+            Limits = limits ?? ConnectionLimits.Default,
             Routes = () => routes,
             OwnAddresses = () => [new IPEndPoint(IPAddress.Loopback, 15_001), new IPEndPoint(IPAddress.Any, 15_006)],
         };
@@ -72,6 +74,8 @@ internal sealed class Pipeline : IAsyncDisposable
     public ProxyContext Context { get; }
 
     public ConnectionRegistry Registry { get; } = new();
+
+    public ExchangePool Exchanges => _dispatcher.Exchanges;
 
     public ListenerSide Outbound { get; }
 

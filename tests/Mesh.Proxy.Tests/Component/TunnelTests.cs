@@ -1,4 +1,5 @@
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Component;
@@ -103,5 +104,74 @@ public sealed class TunnelTests
         MemoryConnection client = await pipeline.SendAsync("CONNECT nobody.test:443 HTTP/1.1\r\nHost: nobody.test:443\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Connect_ToAnUpstreamThatRefuses_IsAnsweredAsAnyRequest()
+    {
+        await using Pipeline pipeline = new();
+        pipeline.Upstreams.Refuses = "Connection refused";
+        MemoryConnection client = await pipeline.SendAsync("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n");
+
+        string answer = await client.ReadHeadAsync();
+        Assert.StartsWith("HTTP/1.1 503 ", answer, StringComparison.Ordinal);
+        Assert.Contains("x-mesh-outcome: not-sent\r\n", answer, StringComparison.Ordinal);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((503, ResponseFlag.UF, "Connection refused"), (record.Code, record.Flag, record.TransportFailure));
+    }
+
+    [Fact]
+    public async Task Connect_ThatSucceeds_EndsASeriesOfFailures()
+    {
+        await using Pipeline pipeline = new(static c => c with
+        {
+            Outlier = new OutlierConfig { SplitLocalOrigin = true, ConsecutiveLocalOriginFailure = 2, MaxEjectionPercent = 100 },
+        });
+        foreach (bool refuses in (bool[])[true, false, true])
+        {
+            pipeline.Upstreams.Refuses = refuses ? "Connection refused" : null;
+            MemoryConnection client = await pipeline.SendAsync("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n");
+            Assert.StartsWith(refuses ? "HTTP/1.1 503 " : "HTTP/1.1 200 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
+            client.Reset();
+        }
+
+        Assert.False(pipeline.Cluster.Endpoints[0].IsEjected);
+    }
+
+    [Fact]
+    public async Task Tunnel_OlderThanMaxConnectionDuration_Ends_DT()
+    {
+        await using Pipeline pipeline = new(static c => c with
+        {
+            Connection = c.Connection with { MaxConnectionDuration = TimeSpan.FromMinutes(1), TcpIdleTimeout = TimeSpan.Zero },
+        });
+        MemoryConnection client = await pipeline.SendAsync("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n");
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await client.ReadHeadAsync();
+        pipeline.Time.Advance(TimeSpan.FromSeconds(59));
+        Assert.False(client.IsAborted);
+
+        pipeline.Time.Advance(TimeSpan.FromSeconds(2));
+
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((200, ResponseFlag.DT), (record.Code, record.Flag));
+        Assert.True(client.IsAborted && upstream.IsAborted);
+    }
+
+    [Fact]
+    public async Task Tcp_TooManyConnecting_URX()
+    {
+        await using Pipeline pipeline = new(static c => c with { Limits = new CircuitBreakerConfig(MaxPendingRequests: 1) });
+        pipeline.Upstreams.Hangs = true;
+        MemoryConnection waiting = pipeline.Connect(pipeline.Tcp);
+        MemoryConnection refused = pipeline.Connect(pipeline.Tcp);
+
+        Assert.Equal("", await refused.ReadToEndAsync());
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((ResponseFlag.URX, DecisionReason.PendingOverflow, true), (record.Flag, record.Decision.Reason, record.IsTcp));
+        Assert.Equal(1, pipeline.Cluster.Stats.CxConnectAttemptsExceeded.Value);
+        Assert.False(waiting.IsDisposed);
+        pipeline.Time.Advance(TimeSpan.FromSeconds(10)); // connectTimeout
+        Assert.Equal((ResponseFlag.UF, ResponseFlag.URX), (await pipeline.Sink.NextAsync()) is var r ? (r.Flag, r.SecondFlag) : default);
     }
 }

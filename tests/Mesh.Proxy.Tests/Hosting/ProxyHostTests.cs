@@ -93,7 +93,7 @@ public abstract class ProxyHostTests(TransportKind transport)
     }
 
     [Fact]
-    public async Task Drain_FinishesWhatIsInFlight_ClosesTheIdle_AcceptsNobody()
+    public async Task Drain_FinishesWhatIsInFlight_ClosesTheIdle_ServesTheNew_AndClosesItsListenersLast()
     {
         await using HostHarness harness = await HostHarness.StartAsync(time: TimeProvider.System, transport: transport);
         using SocketPeer idle = await harness.ConnectAsync();
@@ -108,11 +108,52 @@ public abstract class ProxyHostTests(TransportKind transport)
 
         Assert.Equal("", await idle.ReadToEndAsync());
         Assert.Equal("", await silentInbound.ReadToEndAsync());
-        await Assert.ThrowsAsync<SocketException>(harness.ConnectAsync);
+        using SocketPeer late = await harness.ConnectAsync();
+        await late.SendAsync(Get);
+        using SocketPeer lateUpstream = await harness.AcceptAsync();
+        await lateUpstream.ReadUntilAsync("\r\n\r\n");
+        await lateUpstream.SendAsync(Ok);
+        Assert.Contains("connection: close\r\n", await late.ReadToEndAsync(), StringComparison.Ordinal);
         Assert.False(drained.IsCompleted);
         await upstream.SendAsync(Ok);
         Assert.Contains("connection: close\r\n", await busy.ReadToEndAsync(), StringComparison.Ordinal);
         busy.Dispose();
+        await drained.WaitAsync(TimeSpan.FromSeconds(10));
+        await Assert.ThrowsAsync<SocketException>(harness.ConnectAsync);
+    }
+
+    [Fact]
+    public async Task Drain_ToldToEndAtOnce_CutsOff()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        using SocketPeer busy = await harness.ConnectAsync();
+        await busy.SendAsync(Get);
+        using SocketPeer upstream = await harness.AcceptAsync();
+        await upstream.ReadUntilAsync("\r\n\r\n");
+        using CancellationTokenSource atOnce = new();
+        Task drained = harness.Host.DrainAsync(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(60), atOnce.Token);
+        Assert.False(drained.IsCompleted);
+
+        await atOnce.CancelAsync();
+
+        await drained.WaitAsync(TimeSpan.FromSeconds(10));
+        await busy.ReadToEndAsync();
+        Assert.True(busy.WasReset);
+    }
+
+    [Fact]
+    public async Task Drain_WithNobodyThere_StillAcceptsForTheShortestTime()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        Task drained = harness.Host.DrainAsync(TimeSpan.FromSeconds(60), TimeSpan.FromSeconds(5));
+
+        using (SocketPeer late = await harness.ConnectAsync())
+        {
+            Assert.False(drained.IsCompleted);
+        }
+
+        await Eventually.HoldsAsync(() => harness.Stats.Outbound.CxTotal.Value == 1 && harness.Host.Connections == 0, "it came and went");
+        harness.Time.Advance(TimeSpan.FromSeconds(5));
         await drained.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
@@ -125,8 +166,9 @@ public abstract class ProxyHostTests(TransportKind transport)
         using SocketPeer upstream = await harness.AcceptAsync();
         await upstream.ReadUntilAsync("\r\n\r\n");
 
+        int armed = harness.Time.ArmedTimers;
         Task drained = harness.Host.DrainAsync(TimeSpan.FromSeconds(5));
-        await Eventually.HoldsAsync(() => harness.Time.ArmedTimers > 0, "the drain waits");
+        await Eventually.HoldsAsync(() => harness.Time.ArmedTimers > armed, "the drain waits");
         Assert.False(drained.IsCompleted);
         harness.Time.Advance(TimeSpan.FromSeconds(5));
 

@@ -16,6 +16,7 @@ public sealed class RouteTableTests
         new VirtualHostConfig("deep", 80, ["*.d.w.test"], "deep"),
         new VirtualHostConfig("one", 80, ["one.w.test"], "one"),
         new VirtualHostConfig("late", 80, ["a.test"], "late"),
+        new VirtualHostConfig("any", 7000, ["*"], "any"),
     ]));
 
     [Theory]
@@ -38,6 +39,14 @@ public sealed class RouteTableTests
     [InlineData("b.test", null)]
     [InlineData("", null)]
     [InlineData("a.test:", null)]
+    [InlineData("a.test.", "a80")]
+    [InlineData("A.test.:8080", "a8080")]
+    [InlineData("x.w.test.", "wild")]
+    [InlineData("a.test..", null)]
+    [InlineData(".", null)]
+    [InlineData("whoever:7000", "any")]
+    [InlineData("b.test:7000", "any")]
+    [InlineData("[::1]:7000", "any")]
     public void Find_GivesExactThenLongestSuffix(string authority, string? cluster) =>
         Assert.Equal(cluster, Table.Find(Encoding.ASCII.GetBytes(authority))?.Cluster);
 

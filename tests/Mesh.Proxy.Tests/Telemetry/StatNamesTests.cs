@@ -22,19 +22,21 @@ public sealed class StatNamesTests
         upstream_cx_active upstream_cx_connect_attempts_exceeded upstream_cx_connect_fail upstream_cx_connect_timeout
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
-        upstream_cx_none_healthy upstream_cx_overflow upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
+        upstream_cx_none_healthy upstream_cx_overflow upstream_cx_protocol_error upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
         upstream_rq_active upstream_rq_active_overflow upstream_rq_cancelled upstream_rq_completed
         upstream_rq_pending_active upstream_rq_pending_failure_eject upstream_rq_pending_overflow upstream_rq_pending_total
-        upstream_rq_rx_reset upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset
+        upstream_rq_replayed upstream_rq_rx_reset upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset
         """;
 
     private const string Downstream = """
-        downstream_cx_active downstream_cx_not_redirected downstream_cx_protocol_error downstream_cx_rx_bytes_total
-        downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_total
+        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_requests_reached
+        downstream_cx_not_redirected downstream_cx_overload_reject downstream_cx_protocol_error downstream_cx_rx_bytes_total
+        downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_header_timeout
+        downstream_rq_idle_timeout downstream_rq_total
         """;
 
     private const string Server = """
-        concurrency config_applied_total config_rejected_total live memory_allocated memory_physical_size state
+        accept_error_total concurrency config_applied_total config_rejected_total live memory_allocated memory_physical_size state
         unexpected_exception_total uptime
         """;
 

@@ -49,6 +49,10 @@ public sealed class CommandLineTests
     [InlineData(Valid + " --labels version", "KEY=VALUE")]
     [InlineData(Valid + " --labels a=1,a=2", "KEY=VALUE")]
     [InlineData(Valid + " --drain-time 5", "5s")]
+    [InlineData(Valid + " --drain-time 25h", "24h")]
+    [InlineData(Valid + " --idle-timeout s", "5s")]
+    [InlineData(Valid + " --max-connections many", "1000")]
+    [InlineData(Valid + " --max-requests-per-connection -1", "1000")]
     public void Mistake_IsOneLineThatSaysWhatToWrite(string arguments, string expected)
     {
         CommandLineResult result = Read(arguments);
@@ -73,6 +77,37 @@ public sealed class CommandLineTests
         Assert.Null(options.AccessLog);
         Assert.Equal(TimeSpan.FromSeconds(5), options.DrainTime);
     }
+
+    [Theory]
+    [InlineData("250ms", 0.25)]
+    [InlineData("1.5s", 1.5)]
+    [InlineData("5m", 300)]
+    [InlineData("1h", 3600)]
+    [InlineData("0s", 0)]
+    public void Times_HaveUnits(string text, double seconds)
+    {
+        SidecarOptions options = Right($"{Valid} --drain-time 1s --minimum-drain-time={text} --request-headers-timeout {text} --stream-idle-timeout {text} --idle-timeout {text}");
+
+        TimeSpan expected = TimeSpan.FromSeconds(seconds);
+        Assert.Equal((expected, expected, expected, expected), (options.MinimumDrainTime, options.Limits.RequestHeaders, options.Limits.StreamIdle, options.Limits.Idle));
+    }
+
+    [Fact]
+    public void Limits_AreTaken_AndHaveDefaults()
+    {
+        SidecarOptions options = Right(Valid + " --max-connections 7 --max-requests-per-connection 8");
+        Assert.Equal((7, 8), (options.Limits.MaxConnections, options.Limits.MaxRequestsPerConnection));
+        options = Right(Valid);
+        Assert.Equal((DescriptorLimit.Connections, 0), (options.Limits.MaxConnections, options.Limits.MaxRequestsPerConnection));
+        Assert.Equal((60, 300, 3600), ((int)options.Limits.RequestHeaders.TotalSeconds, (int)options.Limits.StreamIdle.TotalSeconds, (int)options.Limits.Idle.TotalSeconds));
+    }
+
+    [Theory]
+    [InlineData("Max processes 1 1 processes\nMax open files            1024                 4096                 files\n", 384)]
+    [InlineData("Max open files            64                 4096                 files\n", 16)]
+    [InlineData("Max open files            unlimited            unlimited            files\n", 0)]
+    [InlineData(null, 0)]
+    public void DescriptorLimit_LeavesRoomForUpstreams(string? limits, int expected) => Assert.Equal(expected, DescriptorLimit.Compute(limits));
 
     [Fact]
     public void Values_AreTakenInBothForms()
