@@ -1,0 +1,52 @@
+using System.Net;
+using System.Net.Sockets;
+
+namespace Mesh.Peers.Backend;
+
+/// <summary>The upstream of the TCP cases: sends for as long as somebody reads.</summary>
+internal sealed class BulkServer : IDisposable
+{
+    private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+
+    /// <summary>Listens on loopback and serves, one connection after the other, until disposed.</summary>
+    public BulkServer(int port)
+    {
+        _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
+        _listener.Listen();
+        new Thread(Run) { IsBackground = true }.Start();
+    }
+
+    public void Dispose() => _listener.Dispose();
+
+    private void Run()
+    {
+        byte[] block = new byte[256 * 1024];
+        try
+        {
+            while (true)
+            {
+                using Socket reader = _listener.Accept();
+                SendUntilClosed(reader, block);
+            }
+        }
+        catch (Exception e) when (e is SocketException or ObjectDisposedException)
+        {
+            // The listener is closed: the end.
+        }
+    }
+
+    private static void SendUntilClosed(Socket reader, byte[] block)
+    {
+        try
+        {
+            while (true)
+            {
+                reader.Send(block);
+            }
+        }
+        catch (SocketException)
+        {
+            // It has read enough.
+        }
+    }
+}
