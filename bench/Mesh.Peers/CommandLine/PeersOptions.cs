@@ -10,7 +10,7 @@ internal sealed record PeersOptions
         usage: mesh-peers [--json FILE] [--full] [--rounds N] [--seconds S] [--sidecar FILE] [--runtime jit|native] [--peers LIST]
 
           --json FILE       write the figures as JSON
-          --full            also 10 KiB, 1 connection, a fixed rate, TCP, 10,000 idle connections, two loops (about 30 minutes)
+          --full            also 10 KiB, 1 connection, a fixed rate, TCP, 10,000 idle connections, two loops (about 25 minutes)
           --rounds N        rounds, in which every proxy has its turn (5)
           --seconds S       length of one turn (5)
           --sidecar FILE    the sidecar to measure: Mesh.Sidecar.dll or a native binary; default: the one of this build

@@ -16,7 +16,7 @@ internal static partial class SyscallCount
             : throw new FormatException($"strace printed no line 'total': {text}");
     }
 
-    // % time, seconds, usecs/call, calls, errors (may be empty), "total"; older versions leave usecs/call out.
-    [GeneratedRegex(@"^\s*100\.00\s+[\d.]+\s+(?:\d+\s+)??(\d+)(?:\s+\d+)?\s+total\s*$", RegexOptions.Multiline)]
+    // % time, seconds, usecs/call, calls, errors (may be empty), "total".
+    [GeneratedRegex(@"^\s*100\.00\s+[\d.]+\s+\d+\s+(\d+)(?:\s+\d+)?\s+total\s*$", RegexOptions.Multiline)]
     private static partial Regex Total();
 }
