@@ -8,7 +8,7 @@ internal sealed class BulkServer : IDisposable
 {
     private readonly Socket _listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
 
-    /// <summary>Listens on loopback and serves, one connection after the other, until disposed.</summary>
+    /// <summary>Listens on loopback and serves until disposed.</summary>
     public BulkServer(int port)
     {
         _listener.Bind(new IPEndPoint(IPAddress.Loopback, port));
@@ -20,13 +20,12 @@ internal sealed class BulkServer : IDisposable
 
     private void Run()
     {
-        byte[] block = new byte[256 * 1024];
         try
         {
             while (true)
             {
-                using Socket reader = _listener.Accept();
-                SendUntilClosed(reader, block);
+                Socket reader = _listener.Accept();
+                new Thread(() => SendUntilClosed(reader)) { IsBackground = true }.Start();
             }
         }
         catch (Exception e) when (e is SocketException or ObjectDisposedException)
@@ -35,18 +34,22 @@ internal sealed class BulkServer : IDisposable
         }
     }
 
-    private static void SendUntilClosed(Socket reader, byte[] block)
+    private static void SendUntilClosed(Socket reader)
     {
-        try
+        byte[] block = new byte[256 * 1024];
+        using (reader)
         {
-            while (true)
+            try
             {
-                reader.Send(block);
+                while (true)
+                {
+                    reader.Send(block);
+                }
             }
-        }
-        catch (SocketException)
-        {
-            // It has read enough.
+            catch (SocketException)
+            {
+                // It has read enough.
+            }
         }
     }
 }

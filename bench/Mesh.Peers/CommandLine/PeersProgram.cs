@@ -38,22 +38,23 @@ internal static class PeersProgram
                 return 0;
         }
 
-        string? mistake = PeersOptions.Parse(args, out string error) is { } options ? Missing(options) : error;
-        if (mistake is not null)
+        PeersOptions? options = PeersOptions.Parse(args, out string mistake);
+        mistake = options is null ? mistake : Missing(options);
+        if (options is null || mistake.Length > 0)
         {
             await errors.WriteLineAsync($"mesh-peers: {mistake}");
             return 2;
         }
 
-        return await CompareAsync(PeersOptions.Parse(args, out _)!, output, errors, time, random, stop.Token);
+        return await CompareAsync(options, output, errors, time, random, stop.Token);
     }
 
-    private static string? Missing(PeersOptions options) =>
+    private static string Missing(PeersOptions options) =>
         Tools.Find("taskset") is null ? Tools.Hint("taskset")
         : Tools.Find("wrk") is null ? Tools.Hint("wrk")
         : Environment.ProcessorCount < 2 ? "two cores are needed, one for the proxy and one for the load"
         : options.Sidecar is { } file && !File.Exists(file) ? $"--sidecar: there is no file '{file}'"
-        : null;
+        : "";
 
     private static async Task<int> CompareAsync(
         PeersOptions options, TextWriter output, TextWriter errors, TimeProvider time, Random random, CancellationToken stop)
@@ -71,13 +72,14 @@ internal static class PeersProgram
             await new Comparison(options, peers, world, output, errors).RunAsync(findings, stop);
             isWhole = true;
         }
-        catch (Exception e) when (e is PeersException or LabException or FormatException or HttpRequestException or SocketException or ObjectDisposedException)
-        {
-            await errors.WriteLineAsync($"mesh-peers: {e.Message}");
-        }
         catch (OperationCanceledException) when (stop.IsCancellationRequested)
         {
             await errors.WriteLineAsync("mesh-peers: interrupted");
+        }
+        catch (Exception e) when (e is PeersException or LabException or FormatException or HttpRequestException or SocketException or IOException
+            or OperationCanceledException)
+        {
+            await errors.WriteLineAsync($"mesh-peers: {e.Message}");
         }
 
         await output.WriteAsync(PeersText.Closing(findings, await LoadAverageAsync()));

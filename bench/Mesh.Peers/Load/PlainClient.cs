@@ -22,7 +22,7 @@ internal sealed class PlainClient(TimeProvider time)
             try
             {
                 using Socket socket = await ConnectAsync("127.0.0.1", port, stop);
-                if (await AskInTimeAsync(socket, stop))
+                if (await AskAsync(socket, stop))
                 {
                     return time.GetElapsedTime(start);
                 }
@@ -45,7 +45,7 @@ internal sealed class PlainClient(TimeProvider time)
         {
             Socket socket = await ConnectAsync("127.0.0.1", port, stop);
             open.Add(socket);
-            if (!await AskInTimeAsync(socket, stop))
+            if (!await AskAsync(socket, stop))
             {
                 throw new PeersException($"connection {open.Count} of {count} at port {port} got no good answer");
             }
@@ -56,40 +56,34 @@ internal sealed class PlainClient(TimeProvider time)
     public async Task<TimeSpan> ReadBulkAsync(string host, int port, long bytes, CancellationToken stop)
     {
         using Socket socket = await ConnectAsync(host, port, stop);
-        using CancellationTokenSource late = new(LongestTransfer, time);
-        using CancellationTokenRegistration cutting = late.Token.UnsafeRegister(static s => ((Socket)s!).Dispose(), socket);
-        byte[] buffer = new byte[256 * 1024];
         long start = time.GetTimestamp();
-        for (long left = bytes; left > 0;)
-        {
-            int count = await socket.ReceiveAsync(buffer, stop);
-            left -= count > 0 ? count : throw new PeersException($"the TCP stream at {host}:{port} ended {left} bytes too early");
-        }
-
-        return time.GetElapsedTime(start);
+        long missing = await InTimeAsync(LongestTransfer, $"a transfer from {host}:{port}", token => ReadAsync(socket, bytes, token), stop);
+        return missing == 0
+            ? time.GetElapsedTime(start)
+            : throw new PeersException($"the TCP stream at {host}:{port} ended {missing} bytes too early");
     }
 
-    private async Task<bool> AskInTimeAsync(Socket socket, CancellationToken stop)
+    private static async Task<long> ReadAsync(Socket socket, long bytes, CancellationToken stop)
     {
-        using CancellationTokenSource late = new(LongestAnswer, time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stop);
-        try
+        byte[] buffer = new byte[256 * 1024];
+        while (bytes > 0 && await socket.ReceiveAsync(buffer, stop) is > 0 and int count)
         {
-            return await AskAsync(socket, either.Token);
+            bytes -= Math.Min(bytes, count);
         }
-        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
-        {
-            return false;
-        }
+
+        return bytes;
     }
 
-    private static async Task<Socket> ConnectAsync(string host, int port, CancellationToken stop)
+    private async Task<Socket> ConnectAsync(string host, int port, CancellationToken stop)
     {
         Socket socket = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
         try
         {
-            await socket.ConnectAsync(new IPEndPoint(IPAddress.Parse(host), port), stop);
-            return socket;
+            return await InTimeAsync(LongestAnswer, $"a connection to {host}:{port}", async token =>
+            {
+                await socket.ConnectAsync(new IPEndPoint(IPAddress.Parse(host), port), token);
+                return socket;
+            }, stop);
         }
         catch
         {
@@ -98,8 +92,25 @@ internal sealed class PlainClient(TimeProvider time)
         }
     }
 
+    private Task<bool> AskAsync(Socket socket, CancellationToken stop) =>
+        InTimeAsync(LongestAnswer, $"an answer from {socket.RemoteEndPoint}", token => IsAnsweredAsync(socket, token), stop);
+
+    private async Task<T> InTimeAsync<T>(TimeSpan longest, string what, Func<CancellationToken, Task<T>> work, CancellationToken stop)
+    {
+        using CancellationTokenSource late = new(longest, time);
+        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(late.Token, stop);
+        try
+        {
+            return await work(either.Token);
+        }
+        catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+        {
+            throw new PeersException($"{what} took longer than {longest.TotalSeconds:F0} s");
+        }
+    }
+
     // The good answer has one byte of body, so it is over when that byte follows the empty line; of any other the status is enough.
-    private static async Task<bool> AskAsync(Socket socket, CancellationToken stop)
+    private static async Task<bool> IsAnsweredAsync(Socket socket, CancellationToken stop)
     {
         await socket.SendAsync(Request, stop);
         byte[] buffer = new byte[4096];

@@ -14,18 +14,18 @@ internal static class PeersText
     {
         StringBuilder text = new();
         Line(text, $"\n{one.Title}");
-        Line(text, $"{"",-10} {"CPU µs/request",-22} {"user",6} {"system",6} {"requests/s",11} {"p50 ms",8} {"p99 ms",20} {"B/request",9} {"sidecar is",11}");
+        Line(text, $"{"",-10} {"CPU µs/request",-22} {"user",6} {"system",6} {"requests/s",11} {"p50 ms",8} {"p99 ms",20} {"B/request",9} {"sidecar is",19}");
         foreach (CaseResult row in results.Where(r => r.Case == one))
         {
             bool isDirect = row.Peer == "direct";
             string bytes = row.Samples.All(static s => s.BytesPerRequest is not null) ? $"{row.Of(static s => s.BytesPerRequest!.Value).Median:F1}" : "-";
-            string ratio = row.Peer != SidecarPeer.PeerName && Ratios.To(row, results) is { } times ? $"{times:F2} x" : "";
+            string ratio = Ratios.To(row, results) is { } times ? $"{times.Median:F2} x [{times.Lowest:F2}-{times.Highest:F2}]" : "";
             string cpu = isDirect ? $"(backend {row.Of(static s => s.BackendMicros).Median:F1})" : Spread(row.Of(static s => s.CpuMicros), "F1");
             string user = isDirect ? "" : Number(row.Of(static s => s.UserMicros).Median, "F1");
             string system = isDirect ? "" : Number(row.Of(static s => s.SystemMicros).Median, "F1");
             long errors = row.Samples.Sum(static s => s.Errors);
             Line(text, $"{row.Peer,-10} {cpu,-22} {user,6} {system,6} {row.Of(static s => s.RequestsPerSecond).Median,11:N0} "
-                + $"{row.Of(static s => s.P50Ms).Median,8:F2} {Spread(row.Of(static s => s.P99Ms), "F2"),20} {bytes,9} {ratio,11}"
+                + $"{row.Of(static s => s.P50Ms).Median,8:F2} {Spread(row.Of(static s => s.P99Ms), "F2"),20} {bytes,9} {ratio,19}"
                 + (errors > 0 ? $"  {errors} ERRORS" : ""));
         }
 

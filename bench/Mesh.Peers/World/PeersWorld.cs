@@ -55,7 +55,7 @@ internal sealed class PeersWorld : IAsyncDisposable
     public PlainClient Client { get; }
 
     /// <summary>Client for metrics.</summary>
-    public HttpClient Http { get; } = new(new SocketsHttpHandler { UseProxy = false });
+    public HttpClient Http { get; } = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(10) };
 
     /// <summary>Starts the backend, and moves this process to the core of the load.</summary>
     public static async Task<PeersWorld> StartAsync(TimeProvider time, Random random, string folder, int mostClients, CancellationToken stop)
