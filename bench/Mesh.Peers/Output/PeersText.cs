@@ -65,7 +65,7 @@ internal static class PeersText
     }
 
     /// <summary>One and two loops.</summary>
-    public static string Loops(LoopResult loops) => 
+    public static string Loops(LoopResult loops) =>
         $"\nsidecar on both cores, CPU µs/request: one loop {Spread(loops.OneMicros, "F1")}, two loops {Spread(loops.TwoMicros, "F1")}, "
         + $"{loops.TwoMicros.Median / loops.OneMicros.Median:F2} x; the busiest thread has {loops.BusiestShare:P0} of it\n";
 
