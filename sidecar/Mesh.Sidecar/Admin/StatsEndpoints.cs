@@ -48,6 +48,8 @@ internal sealed class StatsEndpoints(AdminContext context)
         context.Pages().Write(text);
         text.Family("mesh_access_log_dropped_total", StatType.Counter, "Lines of the access log dropped because it could not be written fast enough");
         text.Sample("mesh_access_log_dropped_total", "", context.DroppedLogLines());
+        text.Family("mesh_gc_allocated_bytes_total", StatType.Counter, "Managed bytes allocated since the start");
+        text.Sample("mesh_gc_allocated_bytes_total", "", GC.GetTotalAllocatedBytes());
         await http.Response.BodyWriter.FlushAsync(http.RequestAborted);
     }
 

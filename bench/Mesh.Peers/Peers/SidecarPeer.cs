@@ -1,0 +1,85 @@
+using System.Globalization;
+
+namespace Mesh.Peers.Peers;
+
+/// <summary>The sidecar as it ships: a rules file with limits and outlier detection, metrics on.</summary>
+/// <param name="file">Assembly or native binary.</param>
+/// <param name="isNative">Whether it is compiled ahead of time.</param>
+internal sealed class SidecarPeer(string file, bool isNative) : IPeer
+{
+    /// <summary>Its name in tables.</summary>
+    public const string PeerName = "sidecar";
+
+    /// <summary>Host and port by which the rules know the backend.</summary>
+    public const string Authority = "backend.test:8080";
+
+    public string Name => PeerName;
+
+    public string Runtime => isNative ? "native" : "jit";
+
+    public TimeSpan WarmUp => TimeSpan.FromSeconds(isNative ? 2 : 8);
+
+    public string? MetricsPath => "/stats/prometheus";
+
+    public string? TcpHost => "127.0.0.9";
+
+    public (string File, IReadOnlyList<string> Args) Prepare(PeerPlace place)
+    {
+        string path = Path.Combine(place.Folder, "rules.yaml");
+        File.WriteAllText(path, Rules(place));
+        return (file,
+        [
+            "run", "--rules", path, "--concurrency", place.Concurrency.ToString(CultureInfo.InvariantCulture),
+            "--outbound", Loopback(place.Port), "--metrics", Loopback(place.MetricsPort),
+            "--inbound", Loopback(0), "--admin", Loopback(0), "--health", Loopback(0),
+        ]);
+    }
+
+    private static string Loopback(int port) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}");
+
+    private string Rules(PeerPlace place) => $"""
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata:
+          name: backend
+        spec:
+          hosts: [backend.test]
+          addresses: [{TcpHost}]
+          location: MESH_EXTERNAL
+          resolution: STATIC
+          ports:
+            - number: 8080
+              name: http
+              protocol: HTTP
+              targetPort: {place.BackendPort}
+            - number: {place.TcpPort}
+              name: tcp
+              protocol: TCP
+              targetPort: {place.BulkPort}
+          endpoints:
+            - address: 127.0.0.1
+        ---
+        apiVersion: networking.istio.io/v1
+        kind: DestinationRule
+        metadata:
+          name: backend
+        spec:
+          host: backend.test
+          trafficPolicy:
+            connectionPool:
+              tcp:
+                maxConnections: 1024
+                connectTimeout: 5s
+              http:
+                http1MaxPendingRequests: 1024
+                http2MaxRequests: 4096
+                idleTimeout: 300s
+            outlierDetection:
+              consecutive5xxErrors: 5
+              consecutiveGatewayErrors: 5
+              interval: 10s
+              baseEjectionTime: 30s
+              maxEjectionPercent: 100
+
+        """;
+}
