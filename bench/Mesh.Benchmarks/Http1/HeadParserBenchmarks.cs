@@ -1,4 +1,5 @@
 using BenchmarkDotNet.Attributes;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Http1;
 
 namespace Mesh.Benchmarks.Http1;
@@ -7,8 +8,8 @@ namespace Mesh.Benchmarks.Http1;
 [MemoryDiagnoser]
 public class HeadParserBenchmarks
 {
-    private readonly RequestHead _request = new();
-    private readonly ResponseHead _response = new();
+    private readonly RequestHead _request = new(Http1Limits.Default);
+    private readonly ResponseHead _response = new(Http1Limits.Default);
     private byte[] _requestBytes = [];
     private byte[] _responseBytes = [];
 

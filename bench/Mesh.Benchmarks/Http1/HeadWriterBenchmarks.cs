@@ -1,5 +1,6 @@
 using System.Buffers;
 using BenchmarkDotNet.Attributes;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Http1;
 
 namespace Mesh.Benchmarks.Http1;
@@ -8,8 +9,8 @@ namespace Mesh.Benchmarks.Http1;
 [MemoryDiagnoser]
 public class HeadWriterBenchmarks
 {
-    private readonly RequestHead _request = new();
-    private readonly ResponseHead _response = new();
+    private readonly RequestHead _request = new(Http1Limits.Default);
+    private readonly ResponseHead _response = new(Http1Limits.Default);
     private readonly ArrayBufferWriter<byte> _output = new(4096);
 
     [Params(Heads.Short, Heads.Browser)]
@@ -27,7 +28,7 @@ public class HeadWriterBenchmarks
     public int WriteRequest()
     {
         _output.ResetWrittenCount();
-        HeadWriter.WriteRequest(_output, _request, "7b2c1f0e-5d3a-4c8e-9f10-223344556677"u8);
+        HeadWriter.WriteRequest(_output, _request, "7b2c1f0e-5d3a-4c8e-9f10-223344556677"u8, attempt: 1);
         return _output.WrittenCount;
     }
 

@@ -65,6 +65,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 InboundCluster = $"inbound|{options.ServicePort}||",
                 OwnAddresses = _ownAddresses,
                 Limits = options.Limits,
+                Transport = options.Transport,
+                Concurrency = options.Concurrency,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
@@ -114,11 +116,6 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         foreach ((string name, IPEndPoint address) in Listeners())
         {
             print($"{name} listening on http://{address}");
-        }
-
-        if (_options.Concurrency > 0)
-        {
-            LogConcurrency(_options.Concurrency);
         }
 
         _rules = FollowRulesAsync();
@@ -263,9 +260,6 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Draining: answers close their connections, up to {Seconds} s for requests in flight")]
     private partial void LogDraining(double seconds);
-
-    [LoggerMessage(Level = LogLevel.Warning, Message = "--concurrency {Count} is not enforced yet: the runtime's thread pool decides")]
-    private partial void LogConcurrency(int count);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the rules failed; please report this")]
     private partial void LogUnexpected(Exception bug);

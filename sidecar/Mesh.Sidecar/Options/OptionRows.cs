@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
 
 namespace Mesh.Sidecar.Options;
 
@@ -26,7 +27,8 @@ internal static class OptionRows
         Address("--health", "readiness, /healthz/ready", static (o, a) => o with { Health = a }),
         Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
         Address("--advertise", "address at which peers reach the inbound listener; default: where it is bound", static (o, a) => o with { Advertise = a }),
-        new("--concurrency", "N", "threads that carry traffic; default: one per core", TakeConcurrency),
+        new("--concurrency", "N", "event loops that carry traffic; default: one for each processor of the quota", TakeConcurrency),
+        new("--transport", "auto|epoll|sockets", "event loops of our own where the system has epoll, or Kestrel's sockets (auto)", TakeTransport),
         new("--access-log", "FILE|-", "write a line per request, - for standard output", static (o, v) => o with { AccessLog = v }),
         new("--access-log-format", "text|json", "Istio's line, or JSON with more (text)", TakeFormat),
         new("--labels", "K=V,…", "labels of the workload, for subsets", TakeLabels),
@@ -89,6 +91,11 @@ internal static class OptionRows
         TryAddress(value, out IPEndPoint? address) && IPAddress.IsLoopback(address.Address)
             ? options with { Admin = address }
             : Taken.Wrong("a loopback IP:PORT, for example 127.0.0.1:15000; the admin port is for this machine only");
+
+    private static Taken TakeTransport(SidecarOptions options, string value) =>
+        Enum.TryParse(value, ignoreCase: true, out TransportKind kind) && Enum.IsDefined(kind) && !char.IsAsciiDigit(value[0])
+            ? options with { Transport = kind }
+            : Taken.Wrong("auto, epoll or sockets");
 
     private static Taken TakeConcurrency(SidecarOptions options, string value) =>
         int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int count) && count is >= 1 and <= 1024

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
 
 namespace Mesh.Sidecar.Options;
 
@@ -52,6 +53,9 @@ internal sealed record SidecarOptions
 
     /// <summary>Threads that carry traffic; 0 is one per core.</summary>
     public int Concurrency { get; init; }
+
+    /// <summary>What carries the connections.</summary>
+    public TransportKind Transport { get; init; }
 
     /// <summary>Access log file, <c>-</c> for standard output, null for none.</summary>
     public string? AccessLog { get; init; }
