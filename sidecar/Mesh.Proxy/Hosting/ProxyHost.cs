@@ -25,6 +25,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly DataTransport _transport;
     private readonly List<Listener> _fixed = [];
     private readonly CancellationTokenSource _cutOff = new();
+    private bool _isDisposed;
 
     /// <summary>Puts the parts together; nothing is bound yet.</summary>
     /// <param name="runtime">Clock, chance, log.</param>
@@ -132,6 +133,11 @@ public sealed class ProxyHost : IAsyncDisposable
     /// <summary>Drains without waiting and releases everything.</summary>
     public async ValueTask DisposeAsync()
     {
+        if (Interlocked.Exchange(ref _isDisposed, true))
+        {
+            return;
+        }
+
         await DrainAsync(TimeSpan.Zero);
         await EmptyWithinAsync(AbortGrace); // before what they use goes
         foreach (Listener listener in _fixed)

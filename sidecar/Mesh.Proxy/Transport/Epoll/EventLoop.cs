@@ -29,6 +29,7 @@ internal sealed unsafe class EventLoop : PipeScheduler, IDisposable
     private readonly Stack<int> _freePlaces = new();
     private int _isAwake;
     private volatile bool _isStopping;
+    private volatile bool _hasEnded;
 
     /// <summary>Starts the thread.</summary>
     /// <param name="name">Name of the thread.</param>
@@ -71,6 +72,12 @@ internal sealed unsafe class EventLoop : PipeScheduler, IDisposable
         if (IsCurrent)
         {
             _local.Enqueue(new Work(action, state));
+            return;
+        }
+
+        if (_hasEnded)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(static w => w.Action(w.State), new Work(action, state), preferLocal: false); // late ones must not wait for ever
             return;
         }
 
@@ -155,6 +162,8 @@ internal sealed unsafe class EventLoop : PipeScheduler, IDisposable
             RunWork();
         }
 
+        _hasEnded = true;
+        RunWork(); // what came while it ended
         Pipes.Dispose();
         _ = LibC.Close(_wake);
         _ = LibC.Close(_epoll);
