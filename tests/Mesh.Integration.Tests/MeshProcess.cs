@@ -15,16 +15,10 @@ internal sealed class MeshProcess : IAsyncDisposable
 
     private MeshProcess(string project, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment)
     {
-        // artifacts/bin/<test project>/<configuration>/ stands beside artifacts/bin/<project>/<configuration>/
-        DirectoryInfo here = new(AppContext.BaseDirectory.TrimEnd('/'));
-        string dll = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, project + ".dll");
-        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            RedirectStandardInput = true,
-        };
-        start.ArgumentList.Add(dll);
+        ProcessStartInfo start = Program(project);
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.RedirectStandardInput = true;
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
@@ -100,6 +94,22 @@ internal sealed class MeshProcess : IAsyncDisposable
     [DllImport("libc")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
     private static extern int kill(int pid, int signal);
+
+    // MESH_SIDECAR names another sidecar to test than this build's, for example the one published natively.
+    private static ProcessStartInfo Program(string project)
+    {
+        if (project == "Mesh.Sidecar" && Environment.GetEnvironmentVariable("MESH_SIDECAR") is { Length: > 0 } sidecar)
+        {
+            return new ProcessStartInfo(sidecar);
+        }
+
+        // artifacts/bin/<test project>/<configuration>/ stands beside artifacts/bin/<project>/<configuration>/
+        DirectoryInfo here = new(AppContext.BaseDirectory.TrimEnd('/'));
+        string dll = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, project + ".dll");
+        ProcessStartInfo start = new(Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet");
+        start.ArgumentList.Add(dll);
+        return start;
+    }
 
     private void Keep(List<string> lines, string? line)
     {

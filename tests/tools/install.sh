@@ -6,9 +6,11 @@ cd "$(dirname "$0")/../.."
 tools=artifacts/tools && mkdir -p "$tools"
 
 missing=()
-for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm; do
+for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm node:nodejs \
+  slowhttptest:slowhttptest h2load:nghttp2-client jq:jq clang:clang; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
+[ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev) # the linker of a native publish wants it, as it wants clang
 if [ "${#missing[@]}" -gt 0 ] || [ ! -x "$tools/kubectl-1.20" ]; then
   apt-get update -qq
 fi
@@ -41,4 +43,4 @@ for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node, clang"
