@@ -12,7 +12,7 @@ start sidecar Mesh.Sidecar run --rules "$work/rules" --service echo:8080 --app "
 inbound=$(address sidecar inbound) && admin=$(address sidecar admin) || exit 1
 url=http://$inbound
 gauge() { curl -sf "http://$admin/stats/prometheus" | awk -v name="$1" '$1 ~ "^"name"[{]?" { n += $NF } END { print n + 0 }'; }
-descriptors() { ls "/proc/${pid[sidecar]}/fd" | wc -l; }
+descriptors() { ls -l "/proc/${pid[sidecar]}/fd" | grep -vc '\.dll$'; } # assemblies stay open once loaded
 get() { curl -s -m 20 "$@"; }
 until_true 20 get -f "$url/"
 get "$url/bytes/1000000" > "$work/warm"
