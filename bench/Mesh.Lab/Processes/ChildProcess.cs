@@ -27,6 +27,9 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>Name in messages and of the log file.</summary>
     public string Name { get; }
 
+    /// <summary>Id of the process.</summary>
+    public int Id => _process.Id;
+
     /// <summary>Whether it still runs.</summary>
     public bool IsRunning => !_process.HasExited;
 
@@ -38,8 +41,9 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <param name="args">Arguments.</param>
     public static ChildProcess Start(string name, string project, string logFolder, Uri? proxy, params IEnumerable<string> args)
     {
-        ProcessStartInfo info = new(Executables.Host()) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        info.ArgumentList.Add(Executables.Assembly(project));
+        ProcessStartInfo info = Executables.Program(project);
+        info.RedirectStandardOutput = true;
+        info.RedirectStandardError = true;
         foreach (string arg in args)
         {
             info.ArgumentList.Add(arg);

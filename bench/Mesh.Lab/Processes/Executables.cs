@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Runtime.InteropServices;
 
 namespace Mesh.Lab.Processes;
@@ -5,6 +6,19 @@ namespace Mesh.Lab.Processes;
 /// <summary>Where the programs of this build are: <c>artifacts/bin/PROJECT/CONFIGURATION/PROJECT.dll</c>, beside the lab's own folder.</summary>
 internal static class Executables
 {
+    /// <summary>How to run a project of this build; <c>MESH_SIDECAR</c> names another sidecar, for example the native one.</summary>
+    public static ProcessStartInfo Program(string project)
+    {
+        if (project == "Mesh.Sidecar" && Environment.GetEnvironmentVariable("MESH_SIDECAR") is { Length: > 0 } sidecar)
+        {
+            return new ProcessStartInfo(sidecar);
+        }
+
+        ProcessStartInfo info = new(Host());
+        info.ArgumentList.Add(Assembly(project));
+        return info;
+    }
+
     /// <summary>The <c>dotnet</c> host that runs this process.</summary>
     public static string Host()
     {

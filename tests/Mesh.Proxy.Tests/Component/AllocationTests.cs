@@ -99,7 +99,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
-            Limits = new LimitsConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
+            Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
         };
         ApplyResult result = await host.Applier.ApplyAsync(ProxySnapshot.Empty with
         {
