@@ -77,7 +77,7 @@ internal sealed unsafe class EventLoop : PipeScheduler, IDisposable
 
         if (_hasEnded)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(static w => w.Action(w.State), new Work(action, state), preferLocal: false); // late ones must not wait for ever
+            System.Threading.ThreadPool.UnsafeQueueUserWorkItem(static w => w.Action(w.State), new Work(action, state), preferLocal: false); // late ones must not wait for ever
             return;
         }
 
