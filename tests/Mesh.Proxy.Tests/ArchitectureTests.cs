@@ -72,6 +72,14 @@ public sealed partial class ArchitectureTests
     }
 
     [Fact]
+    public void UnsafeCode_StaysInTheFolderOfTheEventLoops() => Assert.Empty(
+        from folder in (string[])["crds", "sidecar", "control-plane"]
+        from file in Sources(folder)
+        where !file.Contains("/Transport/Epoll/", StringComparison.Ordinal)
+        where UnsafeWords().IsMatch(Comments().Replace(File.ReadAllText(file), ""))
+        select Path.GetRelativePath(Root, file));
+
+    [Fact]
     public void SourceFiles_CanBeReadInOneSitting() => Assert.Empty(
         from folder in (string[])["crds", "sidecar", "control-plane", "bench"]
         from file in Sources(folder)
@@ -105,6 +113,9 @@ public sealed partial class ArchitectureTests
 
     [GeneratedRegex(@"(?:using (?:static )?|cref=""|[ (<])Mesh\.Proxy\.([A-Z]\w+)")]
     private static partial Regex ProxyNamespace();
+
+    [GeneratedRegex(@"\b(unsafe|stackalloc byte\*|fixed \()|System\.Runtime\.CompilerServices\.Unsafe|\bUnsafe\.")]
+    private static partial Regex UnsafeWords();
 
     [GeneratedRegex(@"//[^\n]*")]
     private static partial Regex Comments();

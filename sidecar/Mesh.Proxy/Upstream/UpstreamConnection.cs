@@ -15,6 +15,7 @@ public sealed class UpstreamConnection
     private readonly TimeSpan _connectTimeout;
     private readonly TcpKeepaliveConfig? _keepalive;
     private ConnectionContext? _context;
+    private ILoopFeature? _place;
     private PooledTimeout? _opening;
     private volatile bool _isOpeningCancelled;
     private volatile bool _isDraining;
@@ -61,7 +62,7 @@ public sealed class UpstreamConnection
     internal PipeScheduler? Loop { get; set; }
 
     /// <summary>False while it still lives on another loop than <see cref="Loop"/>.</summary>
-    internal bool IsHome => Context.Features.Get<ILoopFeature>() is not { } place || place.Loop == Loop;
+    internal bool IsHome => _place is null || _place.Loop == Loop;
 
     /// <summary>Streams attached so far.</summary>
     internal uint Streams { get; set; }
@@ -110,10 +111,10 @@ public sealed class UpstreamConnection
     }
 
     /// <summary>Moves it to <see cref="Loop"/>; ends there. Only by the renter, before first use.</summary>
-    internal ValueTask GoHomeAsync() => Context.Features.Get<ILoopFeature>()!.MoveToAsync(Loop!);
+    internal ValueTask GoHomeAsync() => _place!.MoveToAsync(Loop!);
 
     /// <summary>Takes the transport; under the cluster's lock, when connecting has succeeded.</summary>
-    internal void Attach(ConnectionContext context) => _context = context;
+    internal void Attach(ConnectionContext context) => (_context, _place) = (context, context.Features.Get<ILoopFeature>());
 
     /// <summary>Gives up a connection that is still being made; under the cluster's lock. <see cref="StartClosing"/> then stops the connector.</summary>
     internal void CancelOpening() => _isOpeningCancelled = true;

@@ -5,8 +5,8 @@ using Mesh.Proxy.Config;
 using Mesh.Proxy.Hosting;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
-using Mesh.Proxy.Transport;
 using Mesh.Proxy.Tests.Component;
+using Mesh.Proxy.Transport;
 using Mesh.Rules.Snapshots;
 using Mesh.Testing;
 using Xunit;
@@ -86,6 +86,9 @@ internal sealed class HostHarness : IAsyncDisposable
     }
 
     public Task<SocketPeer> ConnectAsync() => SocketPeer.ConnectAsync(Host.Outbound!);
+
+    /// <summary>The next connection to the upstream, as it is.</summary>
+    public Task<Socket> AcceptSocketAsync() => _upstream.AcceptSocketAsync();
 
     public async Task<SocketPeer> AcceptAsync() => new(await _upstream.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(10)));
 
