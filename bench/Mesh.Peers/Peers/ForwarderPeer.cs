@@ -10,7 +10,7 @@ internal sealed class ForwarderPeer : IPeer
 
     public string Runtime => "jit";
 
-    public TimeSpan WarmUp => TimeSpan.FromSeconds(8);
+    public TimeSpan WarmUp => TimeSpan.FromSeconds(20);
 
     public string? MetricsPath => "/metrics";
 
