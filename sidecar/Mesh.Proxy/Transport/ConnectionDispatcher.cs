@@ -36,14 +36,12 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
             if (!side.IsInbound && connection.RemoteEndPoint is IPEndPoint remote && !IPAddress.IsLoopback(remote.Address))
             {
                 side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish
-                connection.Abort();
                 return;
             }
 
             if (!registry.TryAdd(connection, connection.Transport.Input.CancelPendingRead, context.Limits.MaxConnections))
             {
                 side.Stats.CxOverloadReject.Add(); // the newest goes, without a byte: an answer would cost what is lacking
-                connection.Abort();
                 return;
             }
 
