@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Every refused and every odd but legal shape through a real sidecar, with nginx and with HAProxy behind it: a smuggled request would be a line of their access logs.
-# Prints what came back and what they saw as Markdown tables; with --write FILE (sidecar/strictness.md) also there.
+# With --write FILE (sidecar/strictness.md), what came back and what they saw goes there as Markdown tables.
 write=
 [ "${1:-}" = --write ] && write=$(realpath "$2")
 . "$(dirname "$0")/lib.sh"
@@ -70,7 +70,5 @@ tables() {
   echo
   cat "$work/responses.md"
 }
-tables > "$work/strictness.md"
-cat "$work/strictness.md"
-if [ -n "$write" ] && [ "$failures" -eq 0 ]; then cp "$work/strictness.md" "$write"; fi
+if [ -n "$write" ] && [ "$failures" -eq 0 ]; then tables > "$write"; fi
 done_checking

@@ -54,9 +54,18 @@ check() { # NAME COMMAND...: passes when the command succeeds
     echo "PASS $name"
   else
     echo "FAIL $name"
-    sed 's/^/     /' "$work/last" | head -n 20
+    excerpt "$work/last" | sed 's/^/     /'
     failures=$((failures + 1))
   fi
+}
+excerpt() { # FILE: what went wrong stands first or last, or in the lines that name it
+  if [ "$(wc -l < "$1")" -le 60 ]; then cat "$1"; else
+    head -n 5 "$1"
+    echo ...
+    grep -nE -A 12 '^ *Failed |FAIL' "$1" | head -n 60
+    echo ...
+    tail -n 20 "$1"
+  fi | cut -c 1-300
 }
 says() { # PATTERN COMMAND...: the command's output, errors included, has the pattern; its exit code does not matter
   local pattern=$1 output
