@@ -50,6 +50,9 @@ internal sealed class ProxyContext
 
     /// <summary>Time since <paramref name="timestamp"/>.</summary>
     public TimeSpan Since(long timestamp) => Runtime.Time.GetElapsedTime(timestamp);
+
+    /// <summary>Time between two timestamps.</summary>
+    public TimeSpan Between(long from, long to) => Runtime.Time.GetElapsedTime(from, to);
 }
 
 /// <summary>One side of the sidecar: where its connections come from and where they may go.</summary>

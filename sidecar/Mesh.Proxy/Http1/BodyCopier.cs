@@ -83,9 +83,9 @@ internal sealed class BodyCopier(Http1Limits limits)
                 }
 
                 read = await SafePipe.ReadAsync(from);
+                Activity?.Touch(); // what was here at once came with the head, or with a piece that was told of
             }
 
-            Activity?.Touch();
             SequencePosition consumed = Take(read.Buffer, to, out bool isEnd);
             SafePipe.Advance(from, read, consumed, isEnd ? consumed : read.Buffer.End);
             if (_chunks.IsInvalid)
@@ -112,6 +112,8 @@ internal sealed class BodyCopier(Http1Limits limits)
             {
                 return CopyStatus.SinkClosed;
             }
+
+            Activity?.Touch(); // it moved: the receiver took a piece
         }
 
         return to is null || await SafePipe.FlushAsync(to) ? CopyStatus.Done : CopyStatus.SinkClosed;

@@ -36,8 +36,8 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.Reset();
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
-        _startedAt = context.Now;
-        _record.StartTime = context.Runtime.Time.GetUtcNow();
+        _startedAt = client.ArrivedAt;
+        _record.StartTime = context.Sink.WantsText ? context.Runtime.Time.GetUtcNow() - context.Since(_startedAt) : default;
         _record.IsInbound = client.Side.IsInbound;
         _record.DownstreamLocalAddress = client.LocalAddress;
         _record.DownstreamRemoteAddress = client.RemoteAddress;
@@ -98,8 +98,8 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.UpstreamLocalAddress = rent.Connection?.LocalAddress;
     }
 
-    /// <summary>The response begins to leave now.</summary>
-    public void FirstByteOut() => _record.TimeToFirstByte = context.Since(_startedAt);
+    /// <summary>The response begins to leave.</summary>
+    public void FirstByteOut(long at) => _record.TimeToFirstByte = context.Between(_startedAt, at);
 
     /// <summary>The upstream's answer went through.</summary>
     public void Answered(int status) => (_record.ResponseCode, _record.Details) = (status, "via_upstream");
@@ -110,7 +110,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         (_record.ResponseCode, _record.Details, _record.Flag) = (error.Status, error.Details, error.Flag);
         (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
         _record.BytesSent = bodyBytes;
-        FirstByteOut();
+        FirstByteOut(context.Now);
     }
 
     /// <summary>The client went away; <paramref name="status"/> is what it had been sent, 0 for nothing.</summary>

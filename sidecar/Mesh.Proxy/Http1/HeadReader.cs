@@ -53,35 +53,47 @@ internal sealed class HeadReader(Http1Limits limits, bool isRequest)
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     public async ValueTask<HeadStatus> ReadAsync(PipeReader input)
     {
-        StartAgain();
-        while (true)
+        Begin();
+        HeadStatus status;
+        ReadResult read;
+        do
         {
-            if (!SafePipe.TryRead(input, out ReadResult read))
+            if (!SafePipe.TryRead(input, out read))
             {
                 read = await SafePipe.ReadAsync(input);
             }
-
-            ReadOnlySequence<byte> buffer = read.Buffer;
-            SequencePosition start = isRequest ? SkipEmptyLines(buffer) : buffer.Start;
-            HeadStatus? status = TryTake(buffer.Slice(start), out SequencePosition end);
-            if (status is not null)
-            {
-                SafePipe.Advance(input, read, end, end);
-                return status.Value;
-            }
-
-            bool isEmpty = buffer.Slice(start).IsEmpty;
-            SafePipe.Advance(input, read, start, buffer.End);
-            if (read.IsCompleted)
-            {
-                return isEmpty ? HeadStatus.Ended : HeadStatus.Truncated;
-            }
-
-            if (read.IsCanceled)
-            {
-                return HeadStatus.Cancelled;
-            }
         }
+        while (!TryTake(input, read, out status));
+
+        return status;
+    }
+
+    /// <summary>A new head is to be read.</summary>
+    public void Begin()
+    {
+        _scanned = 0;
+        _hasLine = false;
+        _last = 0;
+        Error = HeadError.None;
+    }
+
+    /// <summary>Takes what one read gave: false when more is needed, else <paramref name="status"/> says how it ended.</summary>
+    public bool TryTake(PipeReader input, in ReadResult read, out HeadStatus status)
+    {
+        ReadOnlySequence<byte> buffer = read.Buffer;
+        SequencePosition start = isRequest ? SkipEmptyLines(buffer) : buffer.Start;
+        HeadStatus? taken = TryTake(buffer.Slice(start), out SequencePosition end);
+        if (taken is not null)
+        {
+            SafePipe.Advance(input, read, end, end);
+            status = taken.Value;
+            return true;
+        }
+
+        bool isEmpty = buffer.Slice(start).IsEmpty;
+        SafePipe.Advance(input, read, start, buffer.End);
+        status = !read.IsCompleted ? HeadStatus.Cancelled : isEmpty ? HeadStatus.Ended : HeadStatus.Truncated;
+        return read.IsCompleted || read.IsCanceled;
     }
 
     /// <summary>Gives the buffer back; spans into the head are dead from here on.</summary>
@@ -95,14 +107,6 @@ internal sealed class HeadReader(Http1Limits limits, bool isRequest)
         }
     }
 
-    private void StartAgain()
-    {
-        _scanned = 0;
-        _hasLine = false;
-        _last = 0;
-        Error = HeadError.None;
-    }
-
     // A client may send an empty line after a body (RFC 9112, 2.2); more than that is still harmless.
     private SequencePosition SkipEmptyLines(in ReadOnlySequence<byte> buffer)
     {
@@ -114,7 +118,7 @@ internal sealed class HeadReader(Http1Limits limits, bool isRequest)
         SequenceReader<byte> reader = new(buffer);
         while (reader.IsNext("\r\n"u8, advancePast: true))
         {
-            StartAgain();
+            Begin();
         }
 
         return reader.Position;

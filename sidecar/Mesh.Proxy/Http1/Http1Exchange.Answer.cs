@@ -10,15 +10,16 @@ namespace Mesh.Proxy.Http1;
 internal sealed partial class Http1Exchange
 {
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<(bool GoesOn, bool Reusable)> AnswerAsync(UpstreamConnection upstream)
+    private async ValueTask<(bool GoesOn, bool Reusable)> AnswerAsync(UpstreamConnection upstream, long answeredAt)
     {
         BodyFraming framing = _answerFraming;
         // An answer that overtakes its request ends the connection: the rest of the request has no reader.
         bool stripChunks = _request.MinorVersion == 0 && framing.Kind == BodyKind.Chunked;
         bool closes = await OvertakesAsync() || stripChunks || framing.Kind == BodyKind.UntilClose || !_request.KeepsAlive || _client.IsLast;
         WriteAnswerHead(framing, stripChunks, closes);
+        _record.FirstByteOut(answeredAt);
         _isAnswering = true;
-        if (!_client.Deadline.Touch())
+        if (!_client.Deadline.Touch(answeredAt))
         {
             Down.Abort(); // it passed before the field was written
         }
@@ -62,7 +63,6 @@ internal sealed partial class Http1Exchange
         HeadWriter.WriteResponse(
             Down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection);
         _record.WireBytesSent += Down.Transport.Output.UnflushedBytes - before;
-        _record.FirstByteOut();
     }
 
     // An instance whose own sidecar refuses for its limits is busy, not sick: neither success nor failure (sidecar/adr/0011).

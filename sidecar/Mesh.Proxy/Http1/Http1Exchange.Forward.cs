@@ -1,8 +1,10 @@
 using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
+using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 
 namespace Mesh.Proxy.Http1;
@@ -13,7 +15,7 @@ internal sealed partial class Http1Exchange
     private const int MaxAttempts = 2; // a second stale connection in a row is no chance any more
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> ForwardAsync(UpstreamConnection upstream, CancellationTokenRegistration gone)
+    private async ValueTask<bool> ForwardAsync(UpstreamConnection upstream, long sentAt)
     {
         _upstream = upstream;
         _isToReplay = false;
@@ -21,24 +23,30 @@ internal sealed partial class Http1Exchange
         bool reusable = false;
         try
         {
-            if (!_client.Deadline.Touch() || _clientIsGone)
+            if (!_client.Deadline.Touch(sentAt) || _clientIsGone)
             {
                 upstream.Abort(); // whoever came before the field was written could not
             }
 
             if (_request.IsConnect)
             {
-                gone.Dispose(); // in a tunnel the end of one direction is not the end
+                IgnoreClientEnd(); // in a tunnel the end of one direction is not the end
                 Down.Transport.Output.Write("HTTP/1.1 200 OK\r\n\r\n"u8);
                 await TunnelAsync(upstream);
                 return false;
             }
 
-            long sentAt = context.Now;
-            ProxyError? failure = await AskAsync(upstream);
-            _record.UpstreamServiceTime = context.Since(sentAt);
-            if (failure is { } error)
+            ResponseFlag failure = TrySend(upstream) ? await ReadAnswerAsync(upstream) : ResponseFlag.UC;
+            long answeredAt = context.Now;
+            _record.UpstreamServiceTime = context.Between(sentAt, answeredAt);
+            if (failure == ResponseFlag.None && _response.Status == 101 && await EndSendingAsync(upstream) != CopyStatus.Done)
             {
+                failure = ResponseFlag.UPE; // switched in the middle of the request
+            }
+
+            if (failure != ResponseFlag.None)
+            {
+                ProxyError error = failure == ResponseFlag.UC ? ProxyErrors.UpstreamClosed() : ProxyErrors.UpstreamProtocol();
                 CopyStatus request = await EndSendingAsync(upstream);
                 _isToReplay = IsReplayable(upstream, request);
                 goesOn = !_isToReplay && await FailBeforeAnswerAsync(upstream.Endpoint, request, error);
@@ -48,13 +56,13 @@ internal sealed partial class Http1Exchange
             RecordAnswer(upstream.Endpoint);
             if (_response.Status == 101)
             {
-                gone.Dispose();
+                IgnoreClientEnd();
                 HeadWriter.WriteResponse(Down.Transport.Output, _response, BodyKind.None, -1, default);
                 await TunnelAsync(upstream);
                 return false;
             }
 
-            (goesOn, reusable) = await AnswerAsync(upstream);
+            (goesOn, reusable) = await AnswerAsync(upstream, answeredAt);
             return goesOn;
         }
         finally
@@ -63,7 +71,7 @@ internal sealed partial class Http1Exchange
             _upstream = null;
             if (!_isToReplay)
             {
-                gone.Dispose(); // waits for a callback that runs: after this nobody aborts a connection that is another's
+                IgnoreClientEnd(); // after this nobody aborts a connection that is another's
                 reusable &= _client.Deadline.Clear();
             }
 
@@ -71,27 +79,20 @@ internal sealed partial class Http1Exchange
         }
     }
 
-    /// <summary>Sends the request and reads the head of the answer. Null when it is there; else the error to answer.</summary>
+    /// <summary>Starts sending; false when the connection has died in the pool.</summary>
     [SuppressMessage("Reliability", "CA2012", Justification = "Awaited once, in EndSendingAsync or OvertakesAsync; a task for it would be an allocation a request.")]
-    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<ProxyError?> AskAsync(UpstreamConnection upstream)
+    private bool TrySend(UpstreamConnection upstream)
     {
         _sent = null;
         if (upstream.IsReused && upstream.Closed.IsCancellationRequested)
         {
             _sent = CopyStatus.SinkClosed; // the pool could not know: not a byte is written to it
-            return ProxyErrors.UpstreamClosed();
+            return false;
         }
 
         _outcome = RequestOutcome.Unknown;
         _sending = SendRequestAsync(upstream);
-        ProxyError? failure = await ReadAnswerAsync(upstream);
-        if (failure is null && _response.Status == 101 && await EndSendingAsync(upstream) != CopyStatus.Done)
-        {
-            return ProxyErrors.UpstreamProtocol(); // switched in the middle of the request
-        }
-
-        return failure;
+        return true;
     }
 
     /// <summary>Sends head and body; on a broken request the upstream is given up, which ends the wait for its answer.</summary>
@@ -128,27 +129,34 @@ internal sealed partial class Http1Exchange
         return _sent.Value;
     }
 
-    /// <summary>Reads the head of the answer, passing interim ones on. Null when it is there; else the error to answer.</summary>
+    /// <summary>Reads the head of the answer, passing interim ones on. None when it is there; UC or UPE when it will not be.</summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<ProxyError?> ReadAnswerAsync(UpstreamConnection upstream)
+    private async ValueTask<ResponseFlag> ReadAnswerAsync(UpstreamConnection upstream)
     {
+        PipeReader input = upstream.Transport.Input;
         while (true)
         {
-            HeadStatus status = await _answer.ReadAsync(upstream.Transport.Input);
-            if (status == HeadStatus.Cancelled)
+            _answer.Begin();
+            HeadStatus status;
+            ReadResult read;
+            do
             {
-                continue; // a wake-up meant for an earlier reader
+                if (!SafePipe.TryRead(input, out read)) // not HeadReader.ReadAsync: each method that waits here costs every request
+                {
+                    read = await SafePipe.ReadAsync(input);
+                }
             }
+            while (!_answer.TryTake(input, read, out status) || status == HeadStatus.Cancelled); // a wake-up was meant for an earlier reader
 
             if (status == HeadStatus.Ended)
             {
-                return ProxyErrors.UpstreamClosed();
+                return ResponseFlag.UC;
             }
 
             _outcome = RequestOutcome.Answered;
             if (status != HeadStatus.Ok)
             {
-                return status == HeadStatus.Truncated ? ProxyErrors.UpstreamClosed() : ProxyErrors.UpstreamProtocol();
+                return status == HeadStatus.Truncated ? ResponseFlag.UC : ResponseFlag.UPE;
             }
 
             _cluster!.Stats.CxRxBytes.Add(_answer.Length);
@@ -156,15 +164,15 @@ internal sealed partial class Http1Exchange
                 MessageFraming.DecideResponse(
                     _response.Headers, _response.MinorVersion, _response.Status, _request.IsHead, out _answerFraming) != HeadError.None)
             {
-                return ProxyErrors.UpstreamProtocol();
+                return ResponseFlag.UPE;
+            }
+
+            if (!_response.IsInterim)
+            {
+                return ResponseFlag.None;
             }
 
             _client.Deadline.Touch();
-            if (!_response.IsInterim)
-            {
-                return null;
-            }
-
             _isInterimPassed = true;
             _outcome = RequestOutcome.Unknown; // an interim answer promises nothing
             if (_request.MinorVersion == 1)

@@ -25,6 +25,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     private readonly BodyCopier _responseBody = new(context.Http1Limits);
     private readonly ExchangeRecord _record = new(context);
     private CancellationTokenSource _stop = new();
+    private CancellationTokenRegistration _gone; // set while the end of the client's connection ends the exchange
     private Http1ServerConnection _client = null!; // from Attach to Detach
     private Cluster? _cluster;
     private UpstreamConnection? _upstream;
@@ -35,6 +36,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     private int _attempt;
     private bool _isToReplay;
     private bool _isInterimPassed;
+    private bool _isServing;
     private volatile bool _isAnswering;
     private volatile bool _clientIsGone;
 
@@ -91,11 +93,14 @@ internal sealed partial class Http1Exchange(ProxyContext context)
                 return false;
             }
 
-            return await CountedAsync(status);
+            BeginServing();
+            bool goesOn = await (status == HeadStatus.Ok ? ServeAsync() : RefuseHeadAsync(status));
+            return _client.Deadline.Clear() && goesOn;
         }
         finally
         {
             _head.Release();
+            EndServing();
         }
     }
 
@@ -115,26 +120,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     }
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> CountedAsync(HeadStatus status)
-    {
-        Side.Stats.RqTotal.Add();
-        Side.Stats.RqActive.Add();
-        CancellationTokenRegistration gone = Down.ConnectionClosed.UnsafeRegister(static e => ((Http1Exchange)e!).OnClientGone(), this);
-        try
-        {
-            bool goesOn = await (status == HeadStatus.Ok ? ServeAsync(gone) : RefuseHeadAsync(status));
-            return _client.Deadline.Clear() && goesOn;
-        }
-        finally
-        {
-            gone.Dispose();
-            _record.Finish(_requestBody, _responseBody);
-            Side.Stats.RqActive.Add(-1);
-        }
-    }
-
-    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> ServeAsync(CancellationTokenRegistration gone)
+    private async ValueTask<bool> ServeAsync()
     {
         _record.WireBytesReceived = _head.Length;
         HeadError parsed = _request.TryParse(_head.Bytes, _head.Length);
@@ -151,19 +137,22 @@ internal sealed partial class Http1Exchange(ProxyContext context)
             return await RefuseAsync(error, goesOn: true);
         }
 
-        _client.Deadline.Set(context.Limits.StreamIdle);
+        long now = context.Now;
+        _client.Deadline.Set(context.Limits.StreamIdle, now);
         do
         {
             _attempt++;
-            RentResult rent = await (_request.IsConnect
-                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop) : _cluster.RentHttpAsync(_stop.Token, _client.Loop));
+            ValueTask<RentResult> renting = _request.IsConnect
+                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop) : _cluster.RentHttpAsync(_stop.Token, _client.Loop);
+            bool isAtOnce = renting.IsCompleted && _attempt == 1;
+            RentResult rent = await renting;
             _record.SetUpstream(_cluster, rent);
             if (rent.Connection is null)
             {
                 return await FailWithoutConnectionAsync(rent);
             }
 
-            bool goesOn = await ForwardAsync(rent.Connection, gone);
+            bool goesOn = await ForwardAsync(rent.Connection, isAtOnce ? now : context.Now);
             if (!_isToReplay)
             {
                 return goesOn;
@@ -173,6 +162,32 @@ internal sealed partial class Http1Exchange(ProxyContext context)
             _requestBody.Reset();
         }
         while (true);
+    }
+
+    private void BeginServing()
+    {
+        Side.Stats.RqTotal.Add();
+        Side.Stats.RqActive.Add();
+        _isServing = true;
+        _gone = Down.ConnectionClosed.UnsafeRegister(static e => ((Http1Exchange)e!).OnClientGone(), this);
+    }
+
+    private void EndServing()
+    {
+        if (_isServing)
+        {
+            _isServing = false;
+            IgnoreClientEnd();
+            _record.Finish(_requestBody, _responseBody);
+            Side.Stats.RqActive.Add(-1);
+        }
+    }
+
+    /// <summary>From here on the end of the client's connection ends nothing else. Waits for a callback that runs.</summary>
+    private void IgnoreClientEnd()
+    {
+        _gone.Dispose();
+        _gone = default;
     }
 
     private void OnClientGone()

@@ -47,6 +47,9 @@ internal sealed class Http1ServerConnection
     /// <summary>The one deadline of the connection: for the next request, its head, or the next bytes of an exchange, whichever is waited for.</summary>
     public Deadline Deadline { get; }
 
+    /// <summary>When the first byte of the request in progress was there.</summary>
+    public long ArrivedAt { get; private set; }
+
     /// <summary>Text of the local address; null when nobody wants text.</summary>
     public string? LocalAddress { get; }
 
@@ -71,7 +74,8 @@ internal sealed class Http1ServerConnection
             bool goesOn = true;
             while (goesOn && await WaitForRequestAsync())
             {
-                goesOn = await ExchangeAsync();
+                Http1Exchange exchange = BeginExchange();
+                goesOn = EndExchange(exchange, await exchange.RunAsync());
             }
 
             if (goesOn && Deadline.HasPassed)
@@ -104,12 +108,14 @@ internal sealed class Http1ServerConnection
     private async ValueTask<bool> WaitForRequestAsync()
     {
         PipeReader input = Connection.Transport.Input;
-        bool isOpen = Deadline.Set(_context.Limits.Idle);
+        long now = _context.Now;
+        bool isOpen = Deadline.Set(_context.Limits.Idle, now);
         while (isOpen && !_isStopping)
         {
             if (!SafePipe.TryRead(input, out ReadResult read))
             {
                 read = await SafePipe.ReadAsync(input);
+                now = _context.Now;
             }
 
             SequencePosition start = SkipEmptyLines(read.Buffer);
@@ -117,7 +123,8 @@ internal sealed class Http1ServerConnection
             SafePipe.Advance(input, read, start, isThere ? start : read.Buffer.End);
             if (isThere)
             {
-                return Deadline.Set(_context.Limits.RequestHeaders);
+                ArrivedAt = now;
+                return Deadline.Set(_context.Limits.RequestHeaders, now);
             }
 
             isOpen = !read.IsCompleted && !Deadline.HasPassed;
@@ -126,8 +133,7 @@ internal sealed class Http1ServerConnection
         return false;
     }
 
-    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> ExchangeAsync()
+    private Http1Exchange BeginExchange()
     {
         int most = _context.Limits.MaxRequestsPerConnection;
         if (++_requests == most)
@@ -137,7 +143,11 @@ internal sealed class Http1ServerConnection
 
         Http1Exchange exchange = _exchanges.Rent(this);
         _exchange = exchange;
-        bool goesOn = await exchange.RunAsync();
+        return exchange;
+    }
+
+    private bool EndExchange(Http1Exchange exchange, bool goesOn)
+    {
         _exchange = null;
         if (goesOn)
         {

@@ -36,14 +36,20 @@ internal sealed class Deadline : IDisposable
     public bool HasPassed => Volatile.Read(ref _dueAt) == Passed;
 
     /// <summary>Sets it to <paramref name="after"/> from now, zero takes it away; false when it has passed already.</summary>
-    public bool Set(TimeSpan after)
+    public bool Set(TimeSpan after) => Set(after, _time.GetTimestamp());
+
+    /// <summary>The same for one who has just looked at the clock.</summary>
+    public bool Set(TimeSpan after, long now)
     {
         _length = after;
-        return Move(after > TimeSpan.Zero ? After(after) : Never);
+        return Move(after > TimeSpan.Zero ? Later(now, after) : Never);
     }
 
-    /// <summary>Something went on: the last <see cref="Set"/> counts from now. False when it has passed already.</summary>
-    public bool Touch() => _length > TimeSpan.Zero ? Move(After(_length)) : !HasPassed;
+    /// <summary>Something went on: the last Set counts from now. False when it has passed already.</summary>
+    public bool Touch() => Touch(_time.GetTimestamp());
+
+    /// <summary>The same for one who has just looked at the clock.</summary>
+    public bool Touch(long now) => _length > TimeSpan.Zero ? Move(Later(now, _length)) : !HasPassed;
 
     /// <summary>Takes it away; false when it has passed already.</summary>
     public bool Clear()
@@ -62,10 +68,10 @@ internal sealed class Deadline : IDisposable
         }
     }
 
-    private long After(TimeSpan delay)
+    private long Later(long now, TimeSpan delay)
     {
         double ticks = delay.TotalSeconds * _time.TimestampFrequency;
-        return ticks < Never / 4 ? _time.GetTimestamp() + (long)ticks : Never;
+        return ticks < Never / 4 ? now + (long)ticks : Never;
     }
 
     private bool Move(long dueAt)

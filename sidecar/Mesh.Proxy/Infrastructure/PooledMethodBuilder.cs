@@ -101,8 +101,9 @@ internal abstract class PooledMethodState<T> : IValueTaskSource<T>
 
     public ValueTaskSourceStatus GetStatus(short token) => _core.GetStatus(token);
 
+    // Neither context nor scheduler: who awaits goes on where the result was made.
     public void OnCompleted(Action<object?> continuation, object? state, short token, ValueTaskSourceOnCompletedFlags flags) =>
-        _core.OnCompleted(continuation, state, token, flags & ~ValueTaskSourceOnCompletedFlags.FlowExecutionContext);
+        _core.OnCompleted(continuation, state, token, ValueTaskSourceOnCompletedFlags.None);
 
     public T GetResult(short token)
     {

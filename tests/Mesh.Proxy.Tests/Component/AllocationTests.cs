@@ -24,6 +24,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 {
     private const int Connections = 8;
     private const int Rounds = 1000;
+    private const int Batches = 3; // the runner's own messages fall into one of them; what a request costs is in each
     private const double MaxBytesPerRequest = 2;
     private const string Name = "outbound|80||a.test";
 
@@ -51,16 +52,21 @@ public sealed class AllocationTests(ITestOutputHelper output)
         await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!);
         byte[][] requestPieces = Pieces(request);
         byte[][] answerPieces = Pieces(answer);
-        Thread serving = new(() => Accept(upstream, answerPieces)) { IsBackground = true };
+        using CountdownEvent allAtOnce = new(Connections); // the first answers wait for each other: every connection has had all it needs when it counts
+        Thread serving = new(() => Accept(upstream, answerPieces, allAtOnce)) { IsBackground = true };
         serving.Start();
         Socket[] clients = [.. Enumerable.Range(0, Connections).Select(_ => Connect(host.Outbound!))];
         byte[] buffer = new byte[4096];
         byte[] end = System.Text.Encoding.ASCII.GetBytes(answer.Replace("|", "", StringComparison.Ordinal)[^5..]);
 
         Run(Rounds);
-        long before = GC.GetTotalAllocatedBytes(precise: true);
-        Run(Rounds);
-        double perRequest = (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)(Rounds * Connections);
+        double perRequest = double.MaxValue;
+        for (int i = 0; i < Batches; i++)
+        {
+            long before = GC.GetTotalAllocatedBytes(precise: true);
+            Run(Rounds);
+            perRequest = Math.Min(perRequest, (GC.GetTotalAllocatedBytes(precise: true) - before) / (double)(Rounds * Connections));
+        }
 
         output.WriteLine($"{perRequest:0.00} bytes per request on {RuntimeInformation.FrameworkDescription}");
         Assert.InRange(perRequest, 0, MaxBytesPerRequest);
@@ -121,21 +127,22 @@ public sealed class AllocationTests(ITestOutputHelper output)
         return socket;
     }
 
-    private static void Accept(TcpListener upstream, byte[][] answer)
+    private static void Accept(TcpListener upstream, byte[][] answer, CountdownEvent allAtOnce)
     {
         for (int i = 0; i < Connections; i++)
         {
             Socket server = upstream.AcceptSocket();
             server.NoDelay = true;
-            new Thread(() => Serve(server, answer)) { IsBackground = true }.Start();
+            new Thread(() => Serve(server, answer, allAtOnce)) { IsBackground = true }.Start();
         }
     }
 
     // A request has ended where its head or its last chunk does, or with its one known body.
-    private static void Serve(Socket server, byte[][] answer)
+    private static void Serve(Socket server, byte[][] answer, CountdownEvent allAtOnce)
     {
         byte[] buffer = new byte[4096];
         int length = 0;
+        bool isFirst = true;
         while (server.Receive(buffer, length, buffer.Length - length, SocketFlags.None, out SocketError error) is > 0 and int read && error == SocketError.Success)
         {
             length += read;
@@ -144,6 +151,13 @@ public sealed class AllocationTests(ITestOutputHelper output)
             if ((isGet && soFar.EndsWith("\r\n\r\n"u8)) || (!isGet && (soFar.EndsWith("hello"u8) || soFar.EndsWith("\r\n0\r\n\r\n"u8))))
             {
                 length = 0;
+                if (isFirst)
+                {
+                    isFirst = false;
+                    allAtOnce.Signal();
+                    allAtOnce.Wait();
+                }
+
                 foreach (byte[] piece in answer)
                 {
                     server.Send(piece);

@@ -22,6 +22,6 @@ internal sealed class EpollConnector(EventLoopGroup loops) : IUpstreamConnector
         }
 
         EpollConnection connection = new(home, connecting.Descriptor, isAccepted: false, SocketAddresses.OfSocket(connecting.Descriptor), endPoint);
-        return connection.TryStart() ? new ConnectResult(connection, null) : new ConnectResult(null, SystemErrors.Text(LibC.Error));
+        return connection.TryStart() ? new ConnectResult(connection, null) : new ConnectResult(null, "the kernel watches no more descriptors");
     }
 }

@@ -40,6 +40,16 @@ internal static unsafe partial class LibC
     /// <summary>Where its data begins.</summary>
     public static readonly int EventData = EventSize - 8;
 
+    // recvfrom and sendto.
+    private static readonly int ReceiveNumber = RuntimeInformation.ProcessArchitecture switch
+    {
+        Architecture.X64 => 45,
+        Architecture.Arm64 or Architecture.RiscV64 or Architecture.LoongArch64 => 207,
+        _ => 0,
+    };
+
+    private static readonly int SendNumber = ReceiveNumber - (ReceiveNumber > 0 ? 1 : 0);
+
     public static int NewEpoll() => epoll_create1(CloseOnExec);
 
     public static int NewWake() => eventfd(0, CloseOnExec | NonBlocking);
@@ -54,9 +64,12 @@ internal static unsafe partial class LibC
 
     public static int Rewatch(int epoll, int descriptor, uint events, long data) => Control(epoll, Modify, descriptor, events, data);
 
-    public static nint Receive(int socket, byte* buffer, int length) => recv(socket, buffer, length, 0);
+    // By number where it is known: the C library's own functions can be cancelled, and pay for it on every call.
+    public static nint Receive(int socket, byte* buffer, int length) =>
+        ReceiveNumber != 0 ? syscall(ReceiveNumber, socket, buffer, length, 0, 0, 0) : recv(socket, buffer, length, 0);
 
-    public static nint Send(int socket, byte* buffer, int length) => send(socket, buffer, length, NoSignal);
+    public static nint Send(int socket, byte* buffer, int length) =>
+        SendNumber != 0 ? syscall(SendNumber, socket, buffer, length, NoSignal, 0, 0) : send(socket, buffer, length, NoSignal);
 
     public static nint Send(int socket, IoVector* vectors, int count)
     {
@@ -101,8 +114,8 @@ internal static unsafe partial class LibC
         _ = setsockopt(socket, SolSocket, SoLinger, &onWithoutTime, sizeof(long));
     }
 
-    /// <summary>errno of the last call on this thread.</summary>
-    public static int Error => Marshal.GetLastPInvokeError();
+    /// <summary>errno of the last call on this thread, if that failed: read it at once.</summary>
+    public static int Error => Marshal.GetLastSystemError();
 
     [LibraryImport("libc", EntryPoint = "close")]
     public static partial int Close(int descriptor);
@@ -110,13 +123,13 @@ internal static unsafe partial class LibC
     [LibraryImport("libc", EntryPoint = "shutdown")]
     public static partial int Shutdown(int socket, int how);
 
-    [LibraryImport("libc", EntryPoint = "connect", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "connect")]
     public static partial int Connect(int socket, byte* address, int length);
 
     [LibraryImport("libc", EntryPoint = "getsockname")]
     public static partial int LocalAddress(int socket, byte* address, int* length);
 
-    [LibraryImport("libc", EntryPoint = "epoll_wait", SetLastError = true)]
+    [LibraryImport("libc", EntryPoint = "epoll_wait")]
     public static partial int Wait(int epoll, byte* events, int count, int milliseconds);
 
     [LibraryImport("libc", EntryPoint = "write")]
@@ -140,40 +153,43 @@ internal static unsafe partial class LibC
 
     private static void SetOption(int socket, int level, int option, int value) => _ = setsockopt(socket, level, option, &value, sizeof(int));
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int epoll_create1(int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int eventfd(uint value, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int epoll_ctl(int epoll, int operation, int descriptor, byte* change);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int socket(int family, int type, int protocol);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int accept4(int socket, byte* address, int* length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
+    private static partial nint syscall(nint number, nint socket, byte* buffer, nint length, nint flags, nint address, nint addressLength);
+
+    [LibraryImport("libc")]
     private static partial nint recv(int socket, byte* buffer, nint length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial nint send(int socket, byte* buffer, nint length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial nint sendmsg(int socket, MessageHeader* message, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial nint splice(int from, long* fromOffset, int to, long* toOffset, nint length, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int pipe2(int* ends, int flags);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int getsockopt(int socket, int level, int option, void* value, int* length);
 
-    [LibraryImport("libc", SetLastError = true)]
+    [LibraryImport("libc")]
     private static partial int setsockopt(int socket, int level, int option, void* value, int length);
 
     /// <summary>struct iovec.</summary>
