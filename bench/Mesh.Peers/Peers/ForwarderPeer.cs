@@ -10,7 +10,7 @@ internal sealed class ForwarderPeer : IPeer
 
     public string Runtime => "jit";
 
-    public TimeSpan WarmUp => TimeSpan.FromSeconds(20);
+    public TimeSpan WarmUp => TimeSpan.FromSeconds(40);
 
     public string? MetricsPath => "/metrics";
 

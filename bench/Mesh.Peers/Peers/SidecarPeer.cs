@@ -17,7 +17,7 @@ internal sealed class SidecarPeer(string file, bool isNative) : IPeer
 
     public string Runtime => isNative ? "native" : "jit";
 
-    public TimeSpan WarmUp => TimeSpan.FromSeconds(isNative ? 2 : 20); // the runtime compiles twice, and by what it saw
+    public TimeSpan WarmUp => TimeSpan.FromSeconds(isNative ? 2 : 40); // the runtime compiles twice, and by what it saw
 
     public string? MetricsPath => "/stats/prometheus";
 

@@ -62,6 +62,15 @@ public sealed record ClusterConfig
     /// <summary>Panic threshold in percent; 0 never panics. Envoy's default 50 applies without an outlier block.</summary>
     public int PanicThresholdPercent { get; init; } = 50;
 
+    /// <summary>Retry budget in place of the limit of retries; null is none.</summary>
+    public RetryBudgetConfig? RetryBudget { get; init; }
+
+    /// <summary>Ours: longest wait of a request for a connection; zero is as long as it takes.</summary>
+    public TimeSpan PendingTimeout { get; init; }
+
+    /// <summary>Ours: longest time in which the upstream takes no byte of a request; zero is none.</summary>
+    public TimeSpan WriteTimeout { get; init; }
+
     /// <summary>Rule and path of the connectionPool block in force, <c>default/products#spec.trafficPolicy.connectionPool</c>; null for defaults.</summary>
     public string? ConnectionPoolSource { get; init; }
 

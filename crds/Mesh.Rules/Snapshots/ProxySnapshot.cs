@@ -28,8 +28,15 @@ public sealed record RouteConfig(ImmutableArray<VirtualHostConfig> VirtualHosts)
 /// <param name="Name">Name for the access log, <c>fqdn:port</c>.</param>
 /// <param name="Port">Service port; a request without a port in its authority means port 80.</param>
 /// <param name="Domains">Host names, lower case, without port: short name, with namespace, fully qualified, virtual IPs, <c>*.suffix</c>.</param>
-/// <param name="Cluster">Name of the cluster.</param>
-public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<string> Domains, string Cluster);
+/// <param name="Cluster">Name of the cluster for requests when there are no routes.</param>
+public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<string> Domains, string Cluster)
+{
+    /// <summary>Routes of a VirtualService, the first match counts; a request that none matches is answered 404. Default: all goes to <see cref="Cluster"/>.</summary>
+    public ImmutableArray<HttpRouteConfig> Routes { get; init; } = [];
+
+    /// <summary>Retries of requests that go to <see cref="Cluster"/> without a route; null is none.</summary>
+    public RetryConfig? Retry { get; init; }
+}
 
 /// <summary>A TCP listener that leads to one cluster.</summary>
 /// <param name="Name">Name, such as <c>127.0.0.1_3306</c>; identity is the address and port.</param>

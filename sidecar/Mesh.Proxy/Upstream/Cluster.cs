@@ -51,12 +51,16 @@ public sealed partial class Cluster
     /// <summary>Chooses an endpoint and a connection for one HTTP request, within the limits; waits in the queue if it must.</summary>
     /// <param name="cancellationToken">The caller is gone.</param>
     /// <param name="loop">Event loop of the request, if there is one: the connection will live there, and a wait ends there.</param>
-    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null) => RentAsync(isTcp: false, loop, cancellationToken);
+    /// <param name="pick">What is known of the request.</param>
+    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
+        RentAsync(isTcp: false, loop, pick, cancellationToken);
 
     /// <summary>Chooses an endpoint and makes a connection for one TCP stream, within the limits.</summary>
     /// <param name="cancellationToken">The caller is gone.</param>
     /// <param name="loop">Event loop of the stream, if there is one.</param>
-    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null) => RentAsync(isTcp: true, loop, cancellationToken);
+    /// <param name="pick">What is known of the stream.</param>
+    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
+        RentAsync(isTcp: true, loop, pick, cancellationToken);
 
     /// <summary>A refusal by the connection-pool block.</summary>
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
@@ -71,7 +75,7 @@ public sealed partial class Cluster
         return ticks < long.MaxValue / 2 ? Now + (long)ticks : long.MaxValue;
     }
 
-    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, CancellationToken cancellationToken)
+    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -81,7 +85,7 @@ public sealed partial class Cluster
             }
 
             HostSet hosts = _hosts;
-            Endpoint? endpoint = hosts.Pick(Stats);
+            Endpoint? endpoint = hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;

@@ -7,6 +7,8 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>The endpoints as a request sees them; immutable, replaced whole when membership, health or policy change.</summary>
 internal sealed class HostSet
 {
+    private const int MaxExtraPicks = 5; // as Istio; after the last one a host that was tried has to do
+
     private readonly Endpoint[] _choices;
     private readonly ILoadBalancer _balancer;
 
@@ -27,10 +29,15 @@ internal sealed class HostSet
 
     public bool IsPanic { get; }
 
-    /// <summary>Chooses an endpoint; null when there is none to choose.</summary>
-    public Endpoint? Pick(ClusterStats stats)
+    /// <summary>Chooses an endpoint, one that was not tried if it finds one soon (semantics 4.7); null when there is none to choose.</summary>
+    public Endpoint? Pick(ClusterStats stats, in PickContext context)
     {
         int index = _balancer.Pick();
+        for (int i = 0; i < MaxExtraPicks && index >= 0 && context.Tried?.Contains(_choices[index]) == true; i++)
+        {
+            index = _balancer.Pick();
+        }
+
         if (index < 0)
         {
             stats.CxNoneHealthy.Add();
