@@ -32,6 +32,7 @@ internal sealed class SidecarPeer(string file, bool isNative) : IPeer
             "run", "--rules", path, "--concurrency", place.Concurrency.ToString(CultureInfo.InvariantCulture),
             "--outbound", Loopback(place.Port), "--metrics", Loopback(place.MetricsPort),
             "--inbound", Loopback(0), "--admin", Loopback(0), "--health", Loopback(0),
+            "--max-connections", "15000", // 10,000 idle ones are more than its default where a shell allows 20,000 descriptors
         ]);
     }
 
