@@ -231,9 +231,8 @@ public abstract class UpstreamTlsTests(TransportKind transport) : IDisposable
     [Fact]
     public async Task TcpRelay_EndOfOneDirection_LeavesTheOther()
     {
-        int port = HostHarness.FreePort();
         await using HostHarness harness = await StartAsync(Simple());
-        await harness.ApplyAsync(c => c with { Tls = Simple() }, HostHarness.TcpListenerOn(port));
+        int port = await harness.ListenTcpAsync(c => c with { Tls = Simple() });
         using SocketPeer client = await SocketPeer.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port));
         Task sending = client.SendAsync(new string('x', 5_000_000));
         await using TlsPeer server = await AcceptAsync(harness, "a.test");

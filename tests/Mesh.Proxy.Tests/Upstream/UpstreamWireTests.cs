@@ -17,7 +17,7 @@ public abstract class UpstreamWireTests(TransportKind transport)
 {
     private const string Get = "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
 
-    private readonly int _port = HostHarness.FreePort();
+    private int _port;
 
     [Fact]
     public async Task ProxyProtocolV1_OfATcpStream_NamesItsClient()
@@ -177,7 +177,7 @@ public abstract class UpstreamWireTests(TransportKind transport)
     private async Task<HostHarness> StartAsync(Func<ClusterConfig, ClusterConfig> configure)
     {
         HostHarness harness = await HostHarness.StartAsync(configure, transport: transport);
-        Assert.Empty((await harness.ApplyAsync(configure, HostHarness.TcpListenerOn(_port))).ListenerProblems);
+        _port = await harness.ListenTcpAsync(configure);
         return harness;
     }
 

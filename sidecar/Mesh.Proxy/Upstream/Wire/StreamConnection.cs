@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using Mesh.Proxy.Infrastructure;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Http.Features;
@@ -131,9 +132,16 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe, ILoopFe
     public override async ValueTask DisposeAsync()
     {
         await _toSend.Writer.CompleteAsync();
-        await _sending;
-        await _received.Reader.CompleteAsync(); // a pump that waits for room ends
-        await _below.DisposeAsync();            // one that waits for bytes, too
+        try
+        {
+            await _sending;
+        }
+        finally
+        {
+            await _received.Reader.CompleteAsync(); // a pump that waits for room ends
+            await _below.DisposeAsync();            // one that waits for bytes, too
+        }
+
         await _receiving;
         await _stream.DisposeAsync();
     }
@@ -194,5 +202,5 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe, ILoopFe
     }
 
     private static bool IsFailure(Exception failure) =>
-        failure is IOException or AuthenticationException or ObjectDisposedException or InvalidOperationException;
+        failure is IOException or AuthenticationException or CryptographicException or ObjectDisposedException or InvalidOperationException;
 }

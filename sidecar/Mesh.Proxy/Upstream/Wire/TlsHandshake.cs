@@ -1,5 +1,6 @@
 using System.Net.Security;
 using System.Security.Authentication;
+using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
@@ -23,7 +24,7 @@ internal sealed class TlsHandshake(UpstreamTlsConfig config, TlsMaterial materia
         {
             await tls.AuthenticateAsClientAsync(Options(isHttp), CancellationToken.None);
         }
-        catch (Exception failure) when (failure is AuthenticationException or IOException or InvalidOperationException)
+        catch (Exception failure) when (failure is AuthenticationException or IOException or CryptographicException or InvalidOperationException)
         {
             await tls.DisposeAsync();
             if (_refusal is null && !cancellationToken.IsCancellationRequested)
