@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Tests;
+using Mesh.Rules.Validation;
 using Xunit;
 
 namespace Mesh.Rules.Compilation;
@@ -72,15 +73,29 @@ public sealed class TlsCompilerTests
         Assert.Equal(new TunnelConfig(target, usesPost), Compile("tunnel: " + tunnel, "TCP").Tunnel);
 
     [Fact]
-    public void Tunnel_OfHttp_IsNone() => Assert.Null(Compile("tunnel: {targetHost: b.test, targetPort: 443}").Tunnel);
+    public void Tunnel_OfHttp_IsNoneAndWarnedAbout()
+    {
+        CompileResult result = CompileAll("tunnel: {targetHost: b.test, targetPort: 443}", "HTTP", "partner.test");
 
-    private static ClusterConfig Compile(string policy, string protocol = "HTTP", string host = "partner.test")
+        Assert.Null(result.Snapshot.Clusters[ClusterCompiler.OutboundName("partner.test", 80)].Tunnel);
+        Diagnostic finding = Assert.Single(result.Diagnostics).Finding;
+        Assert.Equal("spec.trafficPolicy.tunnel", finding.Path);
+        Assert.Contains("only TCP is tunnelled", finding.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Tunnel_OfTcp_IsNotWarnedAbout() => Assert.Empty(CompileAll("tunnel: {targetHost: b.test, targetPort: 443}", "TCP", "partner.test").Diagnostics);
+
+    private static ClusterConfig Compile(string policy, string protocol = "HTTP", string host = "partner.test") =>
+        CompileAll(policy, protocol, host).Snapshot.Clusters[ClusterCompiler.OutboundName(host, protocol == "HTTP" ? 80 : 81)];
+
+    private static CompileResult CompileAll(string policy, string protocol, string host)
     {
         int port = protocol == "HTTP" ? 80 : 81;
         RuleDocument entry = RuleText.Entry(
             $"hosts: ['{host}']\nresolution: STATIC\nports: [{{number: {port}, name: p, protocol: {protocol}}}]\nendpoints: [{{address: 10.0.0.1}}]").Document!;
         RuleDocument rule = RuleText.Destination($"host: '{host}'\ntrafficPolicy:\n  {policy}").Document!;
         MeshView view = new() { Rules = ((RuleDocument[])[entry, rule]).ToImmutableDictionary(static r => r.Key) };
-        return new SnapshotCompiler().Compile(Me, view, "1").Snapshot.Clusters[ClusterCompiler.OutboundName(host, port)];
+        return new SnapshotCompiler().Compile(Me, view, "1");
     }
 }
