@@ -112,6 +112,7 @@ entry pool-v2.test "$(free_port web)" "{proxyProtocol: {version: V2}}"
 entry stream-v1.test "$(free_port proxied)" "{proxyProtocol: {}}" TCP "$(free_port stream1)"
 entry stream-v2.test "$(free_port web)" "{proxyProtocol: {version: V2}}" TCP "$(free_port stream2)"
 entry stream-tls.test "$(free_port tls)" "{tls: {mode: SIMPLE, $ca, sni: partner.test}}" TCP "$(free_port stream3)"
+entry stream-anonymous.test "$(free_port strict)" "{tls: {mode: SIMPLE, $ca, sni: partner.test}}" TCP "$(free_port stream6)"
 entry stream-tunnel.test "$(free_port tunnel)" "{tunnel: {targetHost: 127.0.0.1, targetPort: $(free_port plain)}}" TCP "$(free_port stream4)"
 entry stream-refused.test "$(free_port tunnel)" "{tunnel: {targetHost: 127.0.0.1, targetPort: $(free_port tls)}}" TCP "$(free_port stream5)"
 
@@ -155,6 +156,8 @@ names_the_client() { # STREAM: the port that the server saw is curl's own
 check "nginx: PROXY V1 of a stream names its client" names_the_client stream1
 check "HAProxy: PROXY V2 of a stream names its client" names_the_client stream2
 check "a stream over TLS" says 'nginx sni=partner.test alpn=$' stream stream3
+names_the_reason() { stream stream6; until_true 5 grep -E 'TLS_error.*CERTIFICATE_REQUIRED.*outbound.[0-9]+..stream-anonymous.test' "$work/access.log"; }
+check "HAProxy: a stream without client certificate ends, and the access log says why" names_the_reason
 check "tinyproxy: a stream through CONNECT" says '^plain' stream stream4
 refused() { ! stream stream5 | grep -q nginx; }
 check "tinyproxy: a refused CONNECT ends the stream" refused

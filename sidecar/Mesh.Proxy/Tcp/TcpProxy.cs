@@ -56,6 +56,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             TcpRelay relay = new(down, upstream, context);
             RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
+            _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
             cluster.Stats.CxTxBytes.Add(result.BytesUp);
             cluster.Stats.CxRxBytes.Add(result.BytesDown);

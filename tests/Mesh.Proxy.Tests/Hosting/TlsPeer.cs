@@ -35,13 +35,22 @@ internal sealed class TlsPeer : IAsyncDisposable
             policy.CustomTrustStore.Add(clientRoot);
         }
 
-        await peer._tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+        try
         {
-            ServerCertificate = certificate,
-            ClientCertificateRequired = clientRoot is not null,
-            CertificateChainPolicy = policy,
-            ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
-        }).WaitAsync(Patience);
+            await peer._tls.AuthenticateAsServerAsync(new SslServerAuthenticationOptions
+            {
+                ServerCertificate = certificate,
+                ClientCertificateRequired = clientRoot is not null,
+                CertificateChainPolicy = policy,
+                ApplicationProtocols = [SslApplicationProtocol.Http2, SslApplicationProtocol.Http11],
+            }).WaitAsync(Patience);
+        }
+        catch (Exception refused) when (refused is IOException or System.Security.Authentication.AuthenticationException)
+        {
+            await peer.DisposeAsync();
+            throw;
+        }
+
         return peer;
     }
 

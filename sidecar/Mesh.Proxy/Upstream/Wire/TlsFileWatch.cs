@@ -43,7 +43,11 @@ internal sealed partial class TlsFileWatch
         }
 
         Look(files);
-        ScheduleNext();
+        if (files.CanChange)
+        {
+            ScheduleNext();
+        }
+
         return files;
     }
 
@@ -68,7 +72,7 @@ internal sealed partial class TlsFileWatch
         TlsFiles[] all;
         lock (_gate)
         {
-            all = [.. _watched.Values];
+            all = [.. _watched.Values.Where(static f => f.CanChange)];
         }
 
         foreach (TlsFiles files in all)

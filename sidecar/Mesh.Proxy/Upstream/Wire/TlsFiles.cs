@@ -27,6 +27,9 @@ internal sealed class TlsFiles(TlsFilesConfig config)
     /// <summary>Why nothing newer is in force; empty when all is well.</summary>
     public string Problem => _problem;
 
+    /// <summary>Whether there are files that can change; the system's roots are read once.</summary>
+    public bool CanChange => _paths.Length > 0;
+
     /// <summary>Done when the files were looked at once. Goes on where they were read: whoever is bound to a loop has to go back there.</summary>
     public Task FirstLook => _firstLook.Task;
 
