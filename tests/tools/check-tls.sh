@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # TLS, PROXY protocol and tunnels of one sidecar towards servers that nobody here wrote: nginx, HAProxy, tinyproxy, with a private CA made by openssl.
 . "$(dirname "$0")/lib.sh"
+trap 'stop nginx; cleanup' EXIT # by SIGTERM: killed, it would leave its workers behind
 pki=$work/pki
 mkdir "$work/rules" "$pki" "$work/nginx"
 
