@@ -14,6 +14,9 @@ public sealed class RecordingLoggerFactory : ILoggerFactory
     /// <summary>Texts of warnings and errors.</summary>
     public IReadOnlyList<string> Warnings => [.. _entries.Where(static e => e.Level is LogLevel.Warning or LogLevel.Error).Select(static e => e.Text)];
 
+    /// <summary>Forgets what a test has looked at.</summary>
+    public void Clear() => _entries.Clear();
+
     public ILogger CreateLogger(string categoryName) => new Logger(_entries);
 
     public void AddProvider(ILoggerProvider provider) => throw new NotSupportedException("this factory only records");

@@ -39,6 +39,9 @@ internal static class ClusterCompiler
             Outlier = outlier,
             OutlierSource = policy.Outlier.Source,
             PanicThresholdPercent = outlier is null ? PanicThresholdWithoutOutlier : policy.Outlier.Value!.MinHealthPercent ?? 0,
+            Tls = TlsCompiler.Tls(policy.Tls, service.Host),
+            ProxyProtocol = TlsCompiler.ProxyProtocol(policy.ProxyProtocol.Value),
+            Tunnel = TlsCompiler.Tunnel(policy.Tunnel.Value, service.IsHttp),
         };
     }
 

@@ -26,6 +26,19 @@ internal static class SnapshotAdvice
             $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
     }
 
+    /// <summary>A tunnel for a port whose protocol is HTTP, or null: as in Istio only TCP goes through one.</summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnUnusedTunnel(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
+    {
+        if (!service.IsHttp || TrafficPolicyMerge.Effective(rule, service.Port, subset).Tunnel.Source is not { } source)
+        {
+            return null;
+        }
+
+        (RuleKey key, string path) = PlaceOf(source);
+        return (key, RuleSetCheck.Warning(
+            path, $"port {service.Port} of '{service.Host}' is HTTP, and only TCP is tunnelled; declare the port with protocol TCP or TLS, or remove tunnel"));
+    }
+
     /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnRules(RuleSet rules, string clientNamespace, HashSet<EffectiveRule> used, HashSet<string> hosts)
     {

@@ -100,6 +100,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         {
             _findings.Add(finding);
         }
+
+        if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)
+        {
+            _findings.Add(unused);
+        }
     }
 
     private void AddRoute(ServicePortModel service, string cluster)

@@ -35,22 +35,23 @@ public sealed record ClientTlsSettings
 
     internal static ObjectSchema<ClientTlsSettings> Schema { get; } = new ObjectSchema<ClientTlsSettings>()
         .Enum("mode", static (o, v) => o with { Mode = v },
-            "DISABLE sends plain text.", "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
-            .NotEnforcedYet("traffic to the upstream is sent in plain text", "DISABLE")
+            "DISABLE sends plain text, SIMPLE TLS, MUTUAL TLS with a client certificate. Default DISABLE.", "DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL")
+            .NotEnforcedYet("traffic to the upstream is sent in plain text", "DISABLE", "SIMPLE", "MUTUAL")
         .Text("clientCertificate", static (o, v) => o with { ClientCertificate = v },
             "Path of the client certificate (MUTUAL).")
         .Text("privateKey", static (o, v) => o with { PrivateKey = v },
             "Path of the private key (MUTUAL).")
         .Text("caCertificates", static (o, v) => o with { CaCertificates = v },
-            "Path of the CA certificates. Unset: the system's.")
+            "Path of the CA certificates. Read again when it changes. Unset: the system's.")
         .Text("credentialName", static (o, v) => o with { CredentialName = v },
             "Name of a secret instead of paths.")
+            .NotEnforcedYet("secrets are not read, TLS goes on without it; write clientCertificate, privateKey and caCertificates")
         .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
-            "Names of which the server's certificate must carry one.")
+            "Names of which the server's certificate must carry one. Default: the name sent as SNI.")
         .Text("sni", static (o, v) => o with { Sni = v },
-            "SNI to send.")
+            "Name to send to the server (SNI). Default: the host of the service.")
         .Flag("insecureSkipVerify", static (o, v) => o with { InsecureSkipVerify = v },
             "Accept any certificate.")
         .Text("caCrl", static (o, v) => o with { CaCrl = v },
-            "Path of a certificate revocation list.");
+            "Path of a certificate revocation list of those CAs. Read again when it changes.");
 }

@@ -43,10 +43,8 @@ public sealed record TrafficPolicy
             "Policies of single ports; each stands alone and inherits nothing.")
         .Field("tunnel", TunnelSettings.Schema, static (o, v) => o with { Tunnel = v },
             "Tunnelling of TCP through CONNECT or POST.")
-            .NotEnforcedYet("traffic is not tunnelled")
         .Field("proxyProtocol", ProxyProtocolSettings.Schema, static (o, v) => o with { ProxyProtocol = v },
             "PROXY protocol towards the upstream.")
-            .NotEnforcedYet("no PROXY protocol header is sent")
         .Field("retryBudget", RetryBudget.Schema, static (o, v) => o with { RetryBudget = v },
             "Limit on retries as a share of the load.")
             .NotEnforcedYet("this version does not retry");

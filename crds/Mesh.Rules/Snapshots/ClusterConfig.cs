@@ -71,6 +71,15 @@ public sealed record ClusterConfig
     /// <summary>Ours: longest time in which the upstream takes no byte of a request; zero is none.</summary>
     public TimeSpan WriteTimeout { get; init; }
 
+    /// <summary>TLS towards the endpoints; null is plain text.</summary>
+    public UpstreamTlsConfig? Tls { get; init; }
+
+    /// <summary>Header before the first byte of each connection.</summary>
+    public ProxyProtocolVersion ProxyProtocol { get; init; }
+
+    /// <summary>Tunnel of TCP streams through the endpoints; null is none.</summary>
+    public TunnelConfig? Tunnel { get; init; }
+
     /// <summary>Rule and path of the connectionPool block in force, <c>default/products#spec.trafficPolicy.connectionPool</c>; null for defaults.</summary>
     public string? ConnectionPoolSource { get; init; }
 

@@ -37,7 +37,9 @@ internal static class ProxyErrors
     };
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
-    public static ProxyError UpstreamClosed() => Closed;
+    /// <param name="failure">Why, if the connection knows: over TLS the server refuses a client certificate only now.</param>
+    public static ProxyError UpstreamClosed(string? failure = null) =>
+        failure is null ? Closed : Reset(503, ResponseFlag.UC, "connection termination", Closed.Decision, failure);
 
     /// <summary>The upstream's answer breaks HTTP.</summary>
     public static ProxyError UpstreamProtocol() => Protocol;

@@ -46,7 +46,7 @@ internal sealed partial class Http1Exchange
 
             if (failure != ResponseFlag.None)
             {
-                ProxyError error = failure == ResponseFlag.UC ? ProxyErrors.UpstreamClosed() : ProxyErrors.UpstreamProtocol();
+                ProxyError error = failure == ResponseFlag.UC ? ProxyErrors.UpstreamClosed(upstream.Failure) : ProxyErrors.UpstreamProtocol();
                 CopyStatus request = await EndSendingAsync(upstream);
                 _isToReplay = IsReplayable(upstream, request);
                 goesOn = !_isToReplay && await FailBeforeAnswerAsync(upstream.Endpoint, request, error);

@@ -42,6 +42,13 @@ internal interface ITunnelFeature
     Task<bool>? TryPump(ConnectionContext to, Action<long> onMoved);
 }
 
+/// <summary>A connection that can say why it broke, in words that a user can act on.</summary>
+internal interface IConnectionFailureFeature
+{
+    /// <summary>Why; null while it is whole, or when there are no words for it.</summary>
+    string? Failure { get; }
+}
+
 /// <summary>What the code above asks of a connection, whatever transport it came from.</summary>
 internal static class ConnectionFeatures
 {

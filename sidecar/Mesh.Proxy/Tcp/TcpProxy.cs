@@ -1,7 +1,9 @@
+using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Tcp;
@@ -36,7 +38,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
 
     private async Task RelayAsync(Cluster cluster)
     {
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop);
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, new PickContext(Client: Client(cluster)));
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;
@@ -54,6 +56,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             TcpRelay relay = new(down, upstream, context);
             RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
+            _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
             cluster.Stats.CxTxBytes.Add(result.BytesUp);
             cluster.Stats.CxRxBytes.Add(result.BytesDown);
@@ -69,6 +72,12 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             upstream.Release(reusable: false);
         }
     }
+
+    /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
+    private ClientAddresses? Client(Cluster cluster) =>
+        cluster.Config.ProxyProtocol != ProxyProtocolVersion.None && down is { RemoteEndPoint: IPEndPoint source, LocalEndPoint: IPEndPoint destination }
+            ? new ClientAddresses(source, destination)
+            : null;
 
     private void Refused(in RentResult rent)
     {

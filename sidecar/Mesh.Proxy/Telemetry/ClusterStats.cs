@@ -54,6 +54,24 @@ public sealed class ClusterStats
     /// <summary>upstream_cx_protocol_error: answers that broke HTTP.</summary>
     public StripedCounter CxProtocolError { get; } = new();
 
+    /// <summary>ssl.handshake.</summary>
+    public StripedCounter SslHandshake { get; } = new();
+
+    /// <summary>ssl.connection_error: handshakes that failed for another reason than the server's certificate.</summary>
+    public StripedCounter SslConnectionError { get; } = new();
+
+    /// <summary>ssl.fail_verify_error.</summary>
+    public StripedCounter SslFailVerifyError { get; } = new();
+
+    /// <summary>ssl.fail_verify_no_cert.</summary>
+    public StripedCounter SslFailVerifyNoCert { get; } = new();
+
+    /// <summary>ssl.fail_verify_san.</summary>
+    public StripedCounter SslFailVerifySan { get; } = new();
+
+    /// <summary>client_ssl_socket_factory.upstream_context_secrets_not_ready.</summary>
+    public StripedCounter SslNotReady { get; } = new();
+
     /// <summary>upstream_cx_http1_total.</summary>
     public StripedCounter CxHttp1Total { get; } = new();
 

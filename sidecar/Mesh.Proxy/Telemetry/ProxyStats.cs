@@ -15,6 +15,12 @@ public sealed class ProxyStats
     /// <summary>accept_error_total: times that the system refused to hand over a connection, descriptors exhausted for one.</summary>
     public StripedCounter AcceptErrors { get; } = new();
 
+    /// <summary>tls_files_read_total: times that certificates, keys and lists were read and put in force.</summary>
+    public StripedCounter TlsFilesRead { get; } = new();
+
+    /// <summary>tls_files_rejected_total: times that they could not be used; what they said before stays in force.</summary>
+    public StripedCounter TlsFilesRejected { get; } = new();
+
     /// <summary>Snapshots applied (listener_manager.lds.update_success and friends have no use here).</summary>
     public StripedCounter ConfigApplied { get; } = new();
 

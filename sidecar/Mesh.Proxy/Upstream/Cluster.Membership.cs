@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Mesh.Proxy.LoadBalancing;
+using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -16,10 +17,12 @@ public sealed partial class Cluster
     {
         Deferred deferred = default;
         ClusterConfig previous;
+        TlsFiles? files = FilesOf(next);
         lock (_gate)
         {
             previous = _config;
             _config = next;
+            TlsFiles = files;
             if (LabelsOf(next) is { } labels && labels != _labels)
             {
                 Volatile.Write(ref _labels, labels);
@@ -30,7 +33,8 @@ public sealed partial class Cluster
                 ReturnAllLocked(previous.OutlierSource, ref deferred);
             }
 
-            bool transportChanged = next.Protocol != previous.Protocol || next.Connection.TcpKeepalive != previous.Connection.TcpKeepalive;
+            bool transportChanged = next.Protocol != previous.Protocol || next.Connection.TcpKeepalive != previous.Connection.TcpKeepalive ||
+                !UpstreamWire.IsSame(next, previous);
             foreach (Endpoint endpoint in _hosts.All)
             {
                 endpoint.Update(next, endpoint.Config);

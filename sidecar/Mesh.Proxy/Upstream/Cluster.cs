@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -22,6 +23,7 @@ public sealed partial class Cluster
         Services = services;
         _config = config;
         _labels = LabelsOf(config);
+        TlsFiles = FilesOf(config);
         _rotation = new Rotation(services.Runtime.Random);
         _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
         _sweep = new(Sweep);
@@ -45,6 +47,9 @@ public sealed partial class Cluster
     public IReadOnlyList<Endpoint> Endpoints => _hosts.All;
 
     internal ClusterServices Services { get; }
+
+    /// <summary>Files of the TLS block in force; null without one. Guarded by the lock.</summary>
+    internal TlsFiles? TlsFiles { get; private set; }
 
     internal long Now => Services.Runtime.Time.GetTimestamp();
 
@@ -108,7 +113,7 @@ public sealed partial class Cluster
                 }
                 else
                 {
-                    waiter = endpoint.Pool.RentLocked(isTcp, loop, ref deferred, out result);
+                    waiter = endpoint.Pool.RentLocked(isTcp, loop, pick.Client, ref deferred, out result);
                 }
             }
 
@@ -132,6 +137,8 @@ public sealed partial class Cluster
             : new(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, hosts.All.Length, hosts.HealthyCount);
         return new(RentStatus.NoHealthyUpstream, null, null, decision, null, TimeSpan.Zero);
     }
+
+    private TlsFiles? FilesOf(ClusterConfig config) => config.Tls is { } tls ? Services.TlsFiles.Get(tls.Files) : null;
 
     private static DestinationLabels LabelsOf(ClusterConfig config) => new(
         config.ServiceHost, config.ServiceName, config.ServiceNamespace, "unknown", "unknown", "unknown");

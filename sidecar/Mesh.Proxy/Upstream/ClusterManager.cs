@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 using Microsoft.Extensions.Logging;
 
@@ -16,13 +17,16 @@ public sealed class ClusterManager : IDisposable
     /// <param name="runtime">Clock, chance, log.</param>
     /// <param name="connector">Makes connections.</param>
     /// <param name="onEjection">Told of every ejection and return, outside locks; must not block or throw.</param>
-    /// <param name="stats">Where exceptions of background work are counted.</param>
+    /// <param name="stats">Where exceptions of background work and files that were read are counted.</param>
     public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null)
     {
         ILogger logger = runtime.Loggers.CreateLogger<ClusterManager>();
-        BackgroundWork background = new(logger, (stats ?? new ProxyStats()).UnexpectedExceptions);
+        stats ??= new ProxyStats();
+        BackgroundWork background = new(logger, stats.UnexpectedExceptions);
+        Ticker ticker = new(runtime.Time, background);
         _services = new ClusterServices(
-            runtime, connector, onEjection, new Ticker(runtime.Time, background), new TimeoutPool(runtime.Time), background, logger);
+            runtime, connector, onEjection, ticker, new TimeoutPool(runtime.Time),
+            new TlsFileWatch(runtime.Time, ticker, background, stats, logger), background, logger);
     }
 
     /// <summary>Clusters that are in force now (draining ones excluded).</summary>
@@ -60,6 +64,7 @@ public sealed class ClusterManager : IDisposable
         }
 
         _clusters = next;
+        RetainTlsFiles();
     }
 
     /// <summary>Takes clusters out; their connections drain.</summary>
@@ -80,5 +85,9 @@ public sealed class ClusterManager : IDisposable
         {
             cluster.Retire();
         }
+
+        RetainTlsFiles();
     }
+
+    private void RetainTlsFiles() => _services.TlsFiles.Retain(_clusters.Values.Select(static c => c.Config.Tls?.Files).OfType<TlsFilesConfig>());
 }

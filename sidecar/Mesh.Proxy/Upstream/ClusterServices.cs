@@ -1,5 +1,6 @@
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream.Wire;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Proxy.Upstream;
@@ -10,6 +11,7 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="OnEjection">Told of every ejection and return; outside locks.</param>
 /// <param name="Ticker">Slow timers.</param>
 /// <param name="Timeouts">Connect timeouts.</param>
+/// <param name="TlsFiles">Certificates, keys and lists, read again when they change.</param>
 /// <param name="Background">Runs what nobody awaits.</param>
 /// <param name="Logger">Log; never written while a lock is held.</param>
 internal sealed record ClusterServices(
@@ -18,5 +20,6 @@ internal sealed record ClusterServices(
     Action<EjectionEvent> OnEjection,
     Ticker Ticker,
     TimeoutPool Timeouts,
+    TlsFileWatch TlsFiles,
     BackgroundWork Background,
     ILogger Logger);

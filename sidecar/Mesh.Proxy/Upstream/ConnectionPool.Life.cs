@@ -52,7 +52,7 @@ internal sealed partial class ConnectionPool
 
         while (cause == DrainCause.Removed && _connecting > _pending.Count)
         {
-            CloseOneConnectingLocked(ref deferred);
+            CloseOneConnectingLocked(null, ref deferred);
         }
     }
 
@@ -98,9 +98,10 @@ internal sealed partial class ConnectionPool
         }
     }
 
-    private void CloseOneConnectingLocked(ref Deferred deferred)
+    private void CloseOneConnectingLocked(ClientAddresses? client, ref Deferred deferred)
     {
-        UpstreamConnection? newest = _all.FindLast(static c => c.State == ConnectionState.Connecting);
+        UpstreamConnection? newest = _all.FindLast(c => c.State == ConnectionState.Connecting && c.Client == client)
+            ?? _all.FindLast(static c => c.State == ConnectionState.Connecting);
         if (newest is not null)
         {
             CloseLocked(newest, ref deferred);

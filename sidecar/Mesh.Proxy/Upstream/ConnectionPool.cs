@@ -22,7 +22,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private ClusterStats Stats => cluster.Stats;
 
     /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>
-    public PendingRequest? RentLocked(bool isTcp, PipeScheduler? loop, ref Deferred deferred, out RentResult result)
+    public PendingRequest? RentLocked(bool isTcp, PipeScheduler? loop, ClientAddresses? client, ref Deferred deferred, out RentResult result)
     {
         // A TCP stream always gets a new connection: what a server says first must not be another caller's.
         if (!isTcp && FindReadyLocked(loop, ref deferred) is { } ready)
@@ -53,7 +53,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         result = default;
         PendingRequest request = cluster.TakeWaiterLocked();
-        request.Start(endpoint, isTcp, loop, cluster.Now);
+        request.Start(endpoint, isTcp, loop, client, cluster.Now);
         _pending.AddLast(request.Node);
         Stats.RqPendingTotal.Add();
         Stats.RqPendingActive.Add();
@@ -95,12 +95,19 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _connecting--;
         connection.State = ConnectionState.Closing;
-        int failed = _pending.Count;
-        while (_pending.First is { } oldest)
+        int failed = 0;
+        for (LinkedListNode<PendingRequest>? node = _pending.First; node is not null;)
         {
-            PendingRequest request = UnlinkLocked(oldest);
-            Stats.RqPendingFailureEject.Add();
-            deferred.Complete(request, failure with { QueueTime = cluster.Since(request.EnqueuedAt) });
+            LinkedListNode<PendingRequest>? next = node.Next;
+            if (connection.Client is null || node.Value.Client == connection.Client) // one made for one client fails nobody else
+            {
+                PendingRequest request = UnlinkLocked(node);
+                Stats.RqPendingFailureEject.Add();
+                deferred.Complete(request, failure with { QueueTime = cluster.Since(request.EnqueuedAt) });
+                failed++;
+            }
+
+            node = next;
         }
 
         return failed;
@@ -120,7 +127,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             RentStatus.Cancelled, null, endpoint, default, null, cluster.Since(request.EnqueuedAt)));
         if (_connecting - 1 >= _pending.Count)
         {
-            CloseOneConnectingLocked(ref deferred);
+            CloseOneConnectingLocked(request.Client, ref deferred);
         }
 
         return true;
@@ -141,7 +148,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
                 }
             }
 
-            UpstreamConnection connection = new(cluster, endpoint, cluster.Config.Connection, _pending.Last!.Value.Loop);
+            PendingRequest waiter = NextToServeLocked();
+            UpstreamConnection connection = new(cluster, endpoint, waiter.Loop, waiter.Client);
             _all.Add(connection);
             _connecting++;
             Stats.CxTotal.Add();
@@ -156,6 +164,16 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             deferred.Open(connection);
         }
     }
+
+    /// <summary>For whom a connection is made: the newest; but of those that need one of their own the oldest that has none.</summary>
+    private PendingRequest NextToServeLocked()
+    {
+        PendingRequest newest = _pending.Last!.Value;
+        return newest.Client is null ? newest : _pending.FirstOrDefault(HasNoneOfItsOwnLocked) ?? newest;
+    }
+
+    private bool HasNoneOfItsOwnLocked(PendingRequest request) =>
+        request.Client is null || !_all.Exists(c => c.State == ConnectionState.Connecting && c.Client == request.Client);
 
     private void ServeOrKeepLocked(UpstreamConnection connection, ref Deferred deferred)
     {
@@ -194,6 +212,16 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private LinkedListNode<PendingRequest>? NextForLocked(UpstreamConnection connection)
     {
         LinkedListNode<PendingRequest>? oldest = _pending.First;
+        if (connection.Client is { } client)
+        {
+            while (oldest is not null && oldest.Value.Client != client)
+            {
+                oldest = oldest.Next;
+            }
+
+            return oldest;
+        }
+
         if (oldest is null || (oldest.Value.IsTcp && connection.Streams > 0))
         {
             return null;

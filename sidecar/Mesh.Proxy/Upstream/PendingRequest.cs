@@ -30,6 +30,9 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     /// <summary>Event loop on which the request waits; null for any thread.</summary>
     public PipeScheduler? Loop { get; private set; }
 
+    /// <summary>Whom its connection has to name; null when any will do.</summary>
+    public ClientAddresses? Client { get; private set; }
+
     public long EnqueuedAt { get; private set; }
 
     /// <summary>The outcome, decided under the lock and delivered after it.</summary>
@@ -38,9 +41,10 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     /// <summary>Next of those whose outcome is to be delivered.</summary>
     public PendingRequest? NextDone { get; set; }
 
-    public void Start(Endpoint endpoint, bool isTcp, PipeScheduler? loop, long now)
+    public void Start(Endpoint endpoint, bool isTcp, PipeScheduler? loop, ClientAddresses? client, long now)
     {
         Loop = loop;
+        Client = client;
         _core.RunContinuationsAsynchronously = loop is null;
         Endpoint = endpoint;
         IsTcp = isTcp;

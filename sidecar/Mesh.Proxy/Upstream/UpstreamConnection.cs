@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
 
@@ -14,6 +15,7 @@ public sealed class UpstreamConnection
     private readonly Cluster _cluster;
     private readonly TimeSpan _connectTimeout;
     private readonly TcpKeepaliveConfig? _keepalive;
+    private readonly UpstreamWire? _wire; // null: a connected socket is all that is wanted
     private ConnectionContext? _context;
     private ILoopFeature? _place;
     private PooledTimeout? _opening;
@@ -21,12 +23,15 @@ public sealed class UpstreamConnection
     private volatile bool _isDraining;
     private string? _localAddress;
 
-    internal UpstreamConnection(Cluster cluster, Endpoint endpoint, ConnectionConfig config, PipeScheduler? loop)
+    internal UpstreamConnection(Cluster cluster, Endpoint endpoint, PipeScheduler? loop, ClientAddresses? client = null)
     {
+        ClusterConfig config = cluster.Config;
         Loop = loop;
+        Client = client;
         _cluster = cluster;
-        _connectTimeout = config.ConnectTimeout;
-        _keepalive = config.TcpKeepalive;
+        _connectTimeout = config.Connection.ConnectTimeout;
+        _keepalive = config.Connection.TcpKeepalive;
+        _wire = UpstreamWire.IsPlain(config) ? null : new UpstreamWire(config, cluster.TlsFiles, client, cluster.Stats);
         Endpoint = endpoint;
     }
 
@@ -51,6 +56,12 @@ public sealed class UpstreamConnection
 
     /// <summary>The connection below, for what a relay needs. Owned by this object.</summary>
     public ConnectionContext Context => _context ?? throw new InvalidOperationException("the connection has not been made yet");
+
+    /// <summary>Why it broke, in words that a user can act on (TLS: the server refused the certificate); null when there are none.</summary>
+    public string? Failure => Context.Features.Get<IConnectionFailureFeature>()?.Failure;
+
+    /// <summary>The one client it is made for; null for whoever comes.</summary>
+    internal ClientAddresses? Client { get; }
 
     /// <summary>Fires when the socket is dead.</summary>
     public CancellationToken Closed => Context.ConnectionClosed;
@@ -146,6 +157,11 @@ public sealed class UpstreamConnection
         }
 
         ConnectResult result = await _cluster.Services.Connector.ConnectAsync(Endpoint.RemoteEndPoint, _keepalive, Loop, timeout.Token);
+        if (_wire is not null && result.Connection is { } raw)
+        {
+            result = await _wire.PrepareAsync(raw, timeout.Token);
+        }
+
         bool expired = timeout.HasExpired;
         if (Interlocked.Exchange(ref _opening, null) is not null)
         {

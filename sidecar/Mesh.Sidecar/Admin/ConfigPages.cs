@@ -95,6 +95,7 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteString("max_connection_duration", cluster.Connection.MaxConnectionDuration is { } longest ? Seconds(longest) : null);
         json.WriteString("outlier_source", cluster.OutlierSource);
         WriteOutlier(json, cluster.Outlier);
+        WirePage.Write(json, cluster);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)

@@ -176,6 +176,33 @@ public sealed class SnapshotApplierSurvivalTests
         Assert.Equal(1, harness.Cluster.Stats.CxActive.Value);
     }
 
+    public static TheoryData<ClusterConfig> OtherWires =>
+    [
+        ApplierHarness.Config with { ProxyProtocol = ProxyProtocolVersion.V2 },
+        ApplierHarness.Config with { Tls = new UpstreamTlsConfig { Sni = "a.test" } },
+        ApplierHarness.Config with { Tls = new UpstreamTlsConfig { Sni = "a.test", SubjectAltNames = "b.test" } },
+        ApplierHarness.Config with { Tunnel = new TunnelConfig("a.test:1", UsesPost: false) },
+    ];
+
+    [Theory]
+    [MemberData(nameof(OtherWires))]
+    public async Task Apply_WireChanged_OldConnectionsDrainEjectionsStay(ClusterConfig other)
+    {
+        using ApplierHarness harness = new();
+        await harness.ApplyAsync(ApplierHarness.Snapshot(null, "10.0.0.1:80", "10.0.0.2:80"));
+        harness.Fail(harness.Cluster.Endpoints[1]);
+        UpstreamConnection busy = await harness.RentAsync();
+        await harness.WarmUpAsync();
+
+        await harness.ApplyAsync(ApplierHarness.Snapshot(other, "10.0.0.1:80", "10.0.0.2:80"));
+
+        Assert.Single(harness.Connector.Alive);
+        Assert.True(busy.IsDraining);
+        Assert.True(harness.Cluster.Endpoints[1].IsEjected);
+        busy.Release(reusable: true);
+        Assert.Equal(0, harness.Cluster.Stats.CxActive.Value);
+    }
+
     [Fact]
     public async Task Apply_EndpointDetailsChanged_SameEndpointSameConnectionsSameEjection()
     {

@@ -78,6 +78,19 @@ internal sealed class HostHarness : IAsyncDisposable
     public static ListenerConfig TcpListenerOn(int port, string cluster = TcpName, string address = "127.0.0.1") =>
         new($"{address}_{port}", address, port, cluster, "ServiceEntry/default/a");
 
+    /// <summary>Puts the service in force with a TCP listener; its port.</summary>
+    public async Task<int> ListenTcpAsync(Func<ClusterConfig, ClusterConfig> configure)
+    {
+        while (true)
+        {
+            int port = FreePort();
+            if ((await ApplyAsync(configure, TcpListenerOn(port))).ListenerProblems.Count == 0)
+            {
+                return port; // else another test has got it in between
+            }
+        }
+    }
+
     public static int FreePort()
     {
         using TcpListener probe = new(IPAddress.Loopback, 0);

@@ -19,6 +19,8 @@ public sealed class StatNamesTests
         outlier_detection.ejections_enforced_consecutive_gateway_failure
         outlier_detection.ejections_enforced_consecutive_local_origin_failure
         outlier_detection.ejections_enforced_total outlier_detection.ejections_overflow
+        ssl.connection_error ssl.fail_verify_error ssl.fail_verify_no_cert ssl.fail_verify_san ssl.handshake
+        client_ssl_socket_factory.upstream_context_secrets_not_ready
         upstream_cx_active upstream_cx_connect_attempts_exceeded upstream_cx_connect_fail upstream_cx_connect_timeout
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
@@ -37,6 +39,7 @@ public sealed class StatNamesTests
 
     private const string Server = """
         accept_error_total concurrency config_applied_total config_rejected_total live memory_allocated memory_physical_size state
+        tls_files_read_total tls_files_rejected_total
         unexpected_exception_total uptime
         """;
 

@@ -24,6 +24,7 @@ internal static class SnapshotText
                 $"  connections {Limit(connections)}, pending {Limit(pending)}, requests {Limit(requests)}, retries {Limit(retries)}; from {cluster.ConnectionPoolSource ?? "defaults"}");
             WriteConnection(text, cluster.Connection);
             WriteOutlier(text, cluster);
+            WriteWire(text, cluster);
             foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
             {
                 Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}");
@@ -69,6 +70,19 @@ internal static class SnapshotText
         Line(
             text,
             $"  outlier {counts}, every {o.Interval:c}, out {o.BaseEjectionTime:c} to {o.MaxEjectionTime:c}, at most {o.MaxEjectionPercent} %; from {cluster.OutlierSource}");
+    }
+
+    private static void WriteWire(StringBuilder text, ClusterConfig cluster)
+    {
+        if (cluster.Tls is { } tls)
+        {
+            Line(text, $"  tls to '{tls.Sni}' for '{tls.SubjectAltNames.Replace('\n', ' ')}'{(tls.SkipsVerification ? ", not verified" : "")}, {tls.Files}; from {tls.Source}");
+        }
+
+        if (cluster.ProxyProtocol != ProxyProtocolVersion.None || cluster.Tunnel is not null)
+        {
+            Line(text, $"  proxy protocol {cluster.ProxyProtocol}, tunnel {cluster.Tunnel}");
+        }
     }
 
     private static string Number(int? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "-";

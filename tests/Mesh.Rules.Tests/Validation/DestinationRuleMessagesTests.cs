@@ -96,9 +96,8 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("loadBalancer: {zoneAwareLbSetting: {}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("loadBalancer: {warmup: {duration: 10s}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("loadBalancer: {warmupDurationSecs: 10s}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("tls: {mode: SIMPLE}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("tunnel: {targetHost: a.b, targetPort: 1}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("proxyProtocol: {version: V2}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
+    [InlineData("tls: {mode: ISTIO_MUTUAL}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
+    [InlineData("tls: {mode: SIMPLE, credentialName: c}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("retryBudget: {percent: 20}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     public void Policy_LegalButSurprising_IsAcceptedWithWarning(string policy, DiagnosticCode code, string text)
     {
@@ -110,6 +109,10 @@ public sealed class DestinationRuleMessagesTests
 
     [Theory]
     [InlineData("tls: {mode: DISABLE}")]
+    [InlineData("tls: {mode: SIMPLE, caCertificates: /ca.pem, caCrl: /crl.pem, sni: a.b, subjectAltNames: [a.b]}")]
+    [InlineData("tls: {mode: MUTUAL, clientCertificate: /c.pem, privateKey: /k.pem}")]
+    [InlineData("tunnel: {targetHost: a.b, targetPort: 1}")]
+    [InlineData("proxyProtocol: {version: V2}")]
     [InlineData("loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: false}}")]
     [InlineData("connectionPool: {tcp: {maxConnections: 1, connectTimeout: 1s, tcpKeepalive: {}, maxConnectionDuration: 1m, idleTimeout: 0s}}")]
     [InlineData("connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, idleTimeout: 1h, h2UpgradePolicy: DEFAULT}}")]
