@@ -2,6 +2,7 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Tcp;
@@ -36,7 +37,9 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
 
     private async Task RelayAsync(Cluster cluster)
     {
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop);
+        // Of a key, bytes without a protocol have the caller's address at most.
+        PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick);
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;

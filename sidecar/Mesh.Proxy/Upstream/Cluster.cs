@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
@@ -22,9 +21,10 @@ public sealed partial class Cluster
         Services = services;
         _config = config;
         _labels = LabelsOf(config);
-        _rotation = new Rotation(services.Runtime.Random);
-        _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
+        _builder = new HostSetBuilder(services.Runtime);
+        _hosts = _builder.Empty;
         _sweep = new(Sweep);
+        _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         ScheduleSweep(config);
     }

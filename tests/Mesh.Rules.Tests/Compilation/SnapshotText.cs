@@ -24,9 +24,10 @@ internal static class SnapshotText
                 $"  connections {Limit(connections)}, pending {Limit(pending)}, requests {Limit(requests)}, retries {Limit(retries)}; from {cluster.ConnectionPoolSource ?? "defaults"}");
             WriteConnection(text, cluster.Connection);
             WriteOutlier(text, cluster);
+            WriteBalancing(text, cluster);
             foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
             {
-                Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}");
+                Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}{Place(e)}");
             }
         }
 
@@ -70,6 +71,23 @@ internal static class SnapshotText
             text,
             $"  outlier {counts}, every {o.Interval:c}, out {o.BaseEjectionTime:c} to {o.MaxEjectionTime:c}, at most {o.MaxEjectionPercent} %; from {cluster.OutlierSource}");
     }
+
+    private static void WriteBalancing(StringBuilder text, ClusterConfig cluster)
+    {
+        if (cluster.Hash is { } h)
+        {
+            string table = h.MaglevTableSize > 0 ? $"maglev {Number(h.MaglevTableSize)}" : FormattableString.Invariant($"ring {h.MinimumRingSize}");
+            Line(text, $"  hash of {h.Source} '{h.Name}', {table}, new cookie '{h.CookieAttributes ?? "-"}'");
+        }
+
+        if (cluster.Warmup is { } w)
+        {
+            Line(text, $"  warm-up {w.Window:c} from {w.MinimumPercent} % by {w.Aggression}");
+        }
+    }
+
+    private static string Place(EndpointConfig e) =>
+        (e.Priority, e.LocalityWeight) is (0, 0) ? "" : FormattableString.Invariant($" priority {e.Priority} locality weight {e.LocalityWeight}");
 
     private static string Number(int? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "-";
 
