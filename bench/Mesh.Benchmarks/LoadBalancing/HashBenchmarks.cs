@@ -26,7 +26,7 @@ public class HashBenchmarks
     {
         _targets = [.. Enumerable.Range(0, Endpoints).Select(static i => new Target($"10.0.{i / 250}.{i % 250}:80", 0, 1, 0))];
         _weights = Array.ConvertAll(_targets, static t => (double)t.Weight);
-        _balancer = Build();
+        _balancer = Create();
         Good.OrThrow(_balancer.Pick(1) >= 0);
     }
 
@@ -34,7 +34,9 @@ public class HashBenchmarks
     public int Pick() => _balancer.Pick(_key += 0x9E3779B97F4A7C15);
 
     [Benchmark]
-    public ILoadBalancer Build() => LoadBalancerFactory.CreateHash(Maglev ? _maglev : _ring, _targets, _weights);
+    public object Build() => Create();
+
+    private ILoadBalancer Create() => LoadBalancerFactory.CreateHash(Maglev ? _maglev : _ring, _targets, _weights);
 
     private sealed record Target(string Address, long ActiveRequests, int Weight, long JoinedAt) : ILoadTarget;
 }

@@ -1,7 +1,6 @@
 using System.Text;
 using System.Text.Json;
 using Mesh.Proxy.Upstream;
-using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Mesh.Proxy.Upstream.Endpoint;
 

@@ -27,6 +27,8 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("loadBalancer: {localityLbSetting: {distribute: [{from: a, to: {b: 0, c: 100}}]}}", "locality weight must be in range [1, 100]", "spec.trafficPolicy.loadBalancer.localityLbSetting.distribute[0].to.b")]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: a, to: a}]}}", "must specify different regions", "spec.trafficPolicy.loadBalancer.localityLbSetting.failover[0]")]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: a/b, to: c}]}}", "only specify region", "spec.trafficPolicy.loadBalancer.localityLbSetting.failover[0].from")]
+    [InlineData("loadBalancer: {consistentHash: {httpCookie: {name: \"a;b\"}}}", "leave out blanks", "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.name")]
+    [InlineData("loadBalancer: {consistentHash: {httpCookie: {name: a, path: \"/\\r\\n\"}}}", "leave out blanks", "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.path")]
     [InlineData("loadBalancer: {consistentHash: {httpCookie: {ttl: 0s}}}", "name required for HttpCookie", "spec.trafficPolicy.loadBalancer.consistentHash.httpCookie.name")]
     [InlineData("loadBalancer: {consistentHash: {useSourceIp: true, maglev: {}}}", "tableSize must be set for maglev", "spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize")]
     [InlineData("loadBalancer: {consistentHash: {useSourceIp: true, maglev: {tableSize: 65536}}}", "prime", "spec.trafficPolicy.loadBalancer.consistentHash.maglev.tableSize")]
