@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Http;
 using Endpoint = Mesh.Proxy.Upstream.Endpoint;
 

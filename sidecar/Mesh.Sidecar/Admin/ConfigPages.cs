@@ -2,6 +2,9 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Text;
 using System.Text.Json;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
 using Mesh.Sidecar.Rules;
 using Microsoft.AspNetCore.Http;
 
