@@ -23,7 +23,7 @@ public class LoadBalancerBenchmarks
     public void Setup()
     {
         Random random = Chance.Seeded();
-        ILoadTarget[] targets = [.. Enumerable.Range(0, Endpoints).Select(i => new Target(i % 5, Weighted ? 1 + (i % 3) : 1))];
+        ILoadTarget[] targets = [.. Enumerable.Range(0, Endpoints).Select(i => new Target($"10.0.0.{i}:80", i % 5, Weighted ? 1 + (i % 3) : 1, 0))];
         _balancer = LoadBalancerFactory.Create(Policy, targets, new Rotation(random), random);
         Good.OrThrow(_balancer.Pick() >= 0);
     }
@@ -31,5 +31,5 @@ public class LoadBalancerBenchmarks
     [Benchmark]
     public int Pick() => _balancer.Pick();
 
-    private sealed record Target(long ActiveRequests, int Weight) : ILoadTarget;
+    private sealed record Target(string Address, long ActiveRequests, int Weight, long JoinedAt) : ILoadTarget;
 }

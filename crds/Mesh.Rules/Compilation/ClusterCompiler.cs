@@ -32,7 +32,9 @@ internal static class ClusterCompiler
             ServiceNamespace = service.Namespace,
             Port = service.Port,
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
-            LoadBalancer = Balancer(policy.LoadBalancer.Value?.Simple),
+            LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
+            Hash = LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash),
+            Warmup = LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
             Limits = Limits(policy.ConnectionPool.Value),
             Connection = Connection(policy.ConnectionPool.Value),
             ConnectionPoolSource = policy.ConnectionPool.Source,
@@ -71,13 +73,6 @@ internal static class ClusterCompiler
         address = IPAddress.TryParse(text, out IPAddress? ip) ? new IPEndPoint(ip, port).ToString() : "";
         return address.Length > 0;
     }
-
-    private static LoadBalancerPolicy Balancer(string? simple) => simple switch
-    {
-        "ROUND_ROBIN" => LoadBalancerPolicy.RoundRobin,
-        "RANDOM" => LoadBalancerPolicy.Random,
-        _ => LoadBalancerPolicy.LeastRequest, // also LEAST_CONN, its old name
-    };
 
     private static CircuitBreakerConfig Limits(ConnectionPoolSettings? pool) => new(
         Limit(pool?.Tcp?.MaxConnections), Limit(pool?.Http?.Http1MaxPendingRequests), Limit(pool?.Http?.Http2MaxRequests), Limit(pool?.Http?.MaxRetries));

@@ -39,6 +39,26 @@ internal static class SnapshotAdvice
             path, $"port {service.Port} of '{service.Host}' is HTTP, and only TCP is tunnelled; declare the port with protocol TCP or TLS, or remove tunnel"));
     }
 
+    /// <summary>
+    /// Outlier detection that switches on what it does not mention: callers prefer their own locality as soon as the block is there (semantics 1.3, its surprise). Null when
+    /// the rule says something about localities, or when they make no difference.
+    /// </summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnUnaskedAffinity(in EffectivePolicy policy, string host, string zone, ImmutableArray<EndpointConfig> endpoints)
+    {
+        int near = endpoints.Count(static e => e.Priority == 0);
+        if (near == endpoints.Length || policy.Outlier.Source is not { } source ||
+            policy.LoadBalancer.Value is { LocalityLbSetting: not null } or { ZoneAwareLbSetting: not null })
+        {
+            return null;
+        }
+
+        (RuleKey rule, string path) = PlaceOf(source);
+        return (rule, RuleSetCheck.Warning(
+            path,
+            $"this block also switches on locality failover: callers in '{zone}' send everything to the {near} nearest of {endpoints.Length} endpoints of '{host}' " +
+            "while enough of those are healthy; to spread over all, write loadBalancer.localityLbSetting.enabled: false; to keep it, write enabled: true"));
+    }
+
     /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnRules(RuleSet rules, string clientNamespace, HashSet<EffectiveRule> used, HashSet<string> hosts)
     {

@@ -2,12 +2,13 @@ using System.Collections.Immutable;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
 
 namespace Mesh.Rules.Compilation;
 
 /// <summary>
 /// Turns a mesh view into the snapshot of one proxy. The result depends on the arguments alone; a cluster or an endpoint list that did not change since the last call comes
-/// back as the same object, and a change of endpoints alone looks at no policy again. One caller at a time.
+/// back as the same object, and a change of endpoints alone compiles no policy again. One caller at a time.
 /// </summary>
 public sealed class SnapshotCompiler
 {
@@ -39,7 +40,8 @@ public sealed class SnapshotCompiler
             _lookups.Clear();
         }
 
-        SnapshotDraft draft = new(proxy, this);
+        ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(HostMatch.ServiceHost(proxy.Service, proxy.Namespace), []);
+        SnapshotDraft draft = new(proxy, [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)], this);
         foreach (ServicePortModel service in ServiceModel.For(proxy, view, _rules))
         {
             draft.AddService(service);

@@ -8,7 +8,10 @@ using Mesh.Rules.Validation;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>What one compile gathers, service port by service port. Not thread-safe; used once.</summary>
-internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compiler)
+/// <param name="proxy">Whose snapshot it is.</param>
+/// <param name="peers">Zones of all instances of the proxy's service.</param>
+/// <param name="compiler">Keeps what the last call made.</param>
+internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
     private readonly HashSet<(string Address, int Port)> _addresses = [];
@@ -91,8 +94,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         }
 
         string name = ClusterCompiler.OutboundName(service.Host, service.Port, subset?.Subset.Name ?? "");
-        ImmutableArray<EndpointConfig> endpoints =
-            [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).Select(static e => e.Endpoint).DistinctBy(static e => e.Address)];
+        ImmutableArray<LabelledEndpoint> selected =
+            [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).DistinctBy(static e => e.Endpoint.Address)];
+        EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
+        ImmutableArray<EndpointConfig> endpoints = LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name, new ClusterInputs(service, rule, subset), endpoints, static i => ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset));
         Clusters.Add(name, cluster);
@@ -104,6 +109,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)
         {
             _findings.Add(unused);
+        }
+
+        if (SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints) is { } affinity)
+        {
+            _findings.Add(affinity);
         }
     }
 

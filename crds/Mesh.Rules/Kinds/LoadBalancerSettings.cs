@@ -30,19 +30,15 @@ public sealed record LoadBalancerSettings
                 "the endpoints of the registry are used, by LEAST_REQUEST", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "ROUND_ROBIN", "LEAST_REQUEST")
         .Field("consistentHash", ConsistentHash.Schema, static (o, v) => o with { ConsistentHash = v },
             "Stickiness by hash.")
-            .NotEnforcedYet("requests are spread by LEAST_REQUEST, not by hash")
         .Field("localityLbSetting", LocalityLbSetting.Schema, static (o, v) => o with { LocalityLbSetting = v },
             "Weights and failover between localities; replaces the mesh's setting whole.")
         .Field("zoneAwareLbSetting", ZoneAwareLbSetting.Schema, static (o, v) => o with { ZoneAwareLbSetting = v },
             "Zone-aware routing; excludes localityLbSetting.")
-            .NotEnforcedYet("endpoints are chosen without regard to their zone")
         .Duration("warmupDurationSecs", static (o, v) => o with { WarmupDurationSecs = v },
             "Slow start of new endpoints; use warmup.")
             .Deprecated("deprecated; write warmup with its duration")
-            .NotEnforcedYet("new endpoints get their full share at once")
         .Field("warmup", WarmupConfiguration.Schema, static (o, v) => o with { Warmup = v },
-            "Slow start of new endpoints.")
-            .NotEnforcedYet("new endpoints get their full share at once");
+            "Slow start of new endpoints.");
 }
 
 /// <summary>Slow start of new endpoints.</summary>

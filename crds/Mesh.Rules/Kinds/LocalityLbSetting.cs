@@ -21,16 +21,12 @@ public sealed record LocalityLbSetting
     internal static ObjectSchema<LocalityLbSetting> Schema { get; } = new ObjectSchema<LocalityLbSetting>()
         .List("distribute", LocalityDistribute.Schema, static (o, v) => o with { Distribute = v },
             "Explicit weights by origin.")
-            .NotEnforcedYet("endpoints are chosen without regard to their locality")
         .List("failover", LocalityFailover.Schema, static (o, v) => o with { Failover = v },
             "Where a region fails over to.")
-            .NotEnforcedYet("endpoints are chosen without regard to their locality")
         .List("failoverPriority", TextType.Any, static (o, v) => o with { FailoverPriority = v },
             "Labels that order endpoints into priorities.")
-            .NotEnforcedYet("endpoints are chosen without regard to their locality")
         .Flag("enabled", static (o, v) => o with { Enabled = v },
-            "False switches locality load balancing off.")
-            .NotEnforcedYet("endpoints are chosen without regard to their locality", "false");
+            "False switches locality load balancing off.");
 }
 
 /// <summary>Weights of one origin.</summary>

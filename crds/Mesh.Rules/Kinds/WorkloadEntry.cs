@@ -39,7 +39,6 @@ public sealed record WorkloadEntry
             .NotEnforcedYet("networks are not told apart")
         .Text("locality", static (o, v) => o with { Locality = v },
             "region/zone/subzone.")
-            .NotEnforcedYet("endpoints are chosen without regard to their locality")
         .Whole("weight", static (o, v) => o with { Weight = v },
             "Load-balancing weight. Default 1.", min: 0)
         .Text("serviceAccount", static (o, v) => o with { ServiceAccount = v },

@@ -50,6 +50,12 @@ public sealed record ClusterConfig
     /// <summary>How endpoints are chosen.</summary>
     public LoadBalancerPolicy LoadBalancer { get; init; }
 
+    /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
+    public HashConfig? Hash { get; init; }
+
+    /// <summary>Slow start of new endpoints; null is none.</summary>
+    public WarmupConfig? Warmup { get; init; }
+
     /// <summary>Limits.</summary>
     public CircuitBreakerConfig Limits { get; init; } = new();
 

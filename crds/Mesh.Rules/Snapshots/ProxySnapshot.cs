@@ -61,4 +61,11 @@ public sealed record EndpointConfig(
     string Workload = "unknown",
     string WorkloadNamespace = "unknown",
     string WorkloadVersion = "latest",
-    bool IsHealthy = true);
+    bool IsHealthy = true)
+{
+    /// <summary>Failover order, 0 first: a priority gets traffic only as far as those before it cannot carry it (semantics 8.3).</summary>
+    public int Priority { get; init; }
+
+    /// <summary>Share of the whole locality among those of its priority; 0 in all: localities do not count.</summary>
+    public int LocalityWeight { get; init; }
+}

@@ -94,10 +94,15 @@ internal static class LoadBalancerCheck
             at.Field("name").Error("name required for HttpCookie", DiagnosticCode.Required);
         }
 
+        CheckCookieText(cookie.Name, at.Field("name"));
+        CheckCookieText(cookie.Path, at.Field("path"));
+
         HashSet<string> names = new(StringComparer.OrdinalIgnoreCase);
         for (int i = 0; i < cookie.Attributes.Length; i++)
         {
             Cursor name = at.Field("attributes").Item(i).Field("name");
+            CheckCookieText(cookie.Attributes[i].Name, name);
+            CheckCookieText(cookie.Attributes[i].Value, at.Field("attributes").Item(i).Field("value"));
             switch (cookie.Attributes[i].Name)
             {
                 case "":
@@ -107,6 +112,15 @@ internal static class LoadBalancerCheck
                     name.Error($"duplicate cookie attribute: {written}");
                     break;
             }
+        }
+    }
+
+    // Ours: it goes into a header of the answer, where these end the value or the line.
+    private static void CheckCookieText(string? text, Cursor at)
+    {
+        if (text?.AsSpan().IndexOfAnyExceptInRange('!', '~') >= 0 || text?.AsSpan().IndexOfAny(';', ',') >= 0)
+        {
+            at.Error($"a cookie cannot hold {RuleNode.Quote(text)}; leave out blanks, ';', ',' and all but ASCII");
         }
     }
 

@@ -73,10 +73,12 @@ internal static class HeadWriter
     /// <param name="framing">How the body goes on the wire towards the client.</param>
     /// <param name="serviceMilliseconds">Value of x-envoy-upstream-service-time; negative for interim responses, which carry none.</param>
     /// <param name="connection">Connection field to write, or empty.</param>
+    /// <param name="newCookie">Set-cookie field to write, or empty.</param>
     public static void WriteResponse(
-        IBufferWriter<byte> output, ResponseHead head, BodyKind framing, long serviceMilliseconds, ReadOnlySpan<byte> connection)
+        IBufferWriter<byte> output, ResponseHead head, BodyKind framing, long serviceMilliseconds, ReadOnlySpan<byte> connection,
+        ReadOnlySpan<byte> newCookie = default)
     {
-        HeadBuffer buffer = new(output.GetSpan(head.Length + head.Headers.Count + MaxAddedBytes));
+        HeadBuffer buffer = new(output.GetSpan(head.Length + head.Headers.Count + MaxAddedBytes + newCookie.Length));
         buffer.Add("HTTP/1.1 "u8);
         buffer.Add(head.Status);
         buffer.Add(" "u8);
@@ -93,6 +95,11 @@ internal static class HeadWriter
             buffer.Add("x-envoy-upstream-service-time: "u8);
             buffer.Add(serviceMilliseconds);
             buffer.Add("\r\n"u8);
+        }
+
+        if (!newCookie.IsEmpty)
+        {
+            buffer.AddField("set-cookie"u8, newCookie);
         }
 
         if (head.Status == 101)

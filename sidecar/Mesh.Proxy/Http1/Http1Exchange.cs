@@ -53,6 +53,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _cluster = null;
         _upstream = null;
         _sent = null;
+        _newCookie = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _isToReplay = _isInterimPassed = _isAnswering = _clientIsGone = false;
@@ -139,11 +140,12 @@ internal sealed partial class Http1Exchange(ProxyContext context)
 
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
+        PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
         do
         {
             _attempt++;
             ValueTask<RentResult> renting = _request.IsConnect
-                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop) : _cluster.RentHttpAsync(_stop.Token, _client.Loop);
+                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop, pick) : _cluster.RentHttpAsync(_stop.Token, _client.Loop, pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
             RentResult rent = await renting;
             _record.SetUpstream(_cluster, rent);

@@ -6,20 +6,24 @@ namespace Mesh.Proxy.LoadBalancing;
 /// </summary>
 internal sealed class EdfBalancer : ILoadBalancer
 {
+    private const double LeastWeight = 1e-6; // a warm-up may begin at 0 percent
+
     private readonly ILoadTarget[] _targets;
     private readonly bool _byLoad;
+    private readonly SlowStart? _slowStart;
     private readonly Lock _gate = new();
     private readonly PriorityQueue<int, (double Deadline, long Order)> _queue = new();
     private long _order;
     private double _now;
 
-    public EdfBalancer(ILoadTarget[] targets, bool byLoad, Random random)
+    public EdfBalancer(ILoadTarget[] targets, bool byLoad, Random random, SlowStart? slowStart = null)
     {
         _targets = targets;
         _byLoad = byLoad;
+        _slowStart = slowStart;
         for (int i = 0; i < targets.Length; i++)
         {
-            EnqueueLocked(i, byLoad ? targets[i].ActiveRequests : 0);
+            EnqueueLocked(i);
         }
 
         // A random start within the cycle: sidecars that get the same list at once must not walk it in step.
@@ -30,7 +34,7 @@ internal sealed class EdfBalancer : ILoadBalancer
         }
     }
 
-    public int Pick()
+    public int Pick(ulong hash = 0, int attempt = 0)
     {
         lock (_gate)
         {
@@ -40,11 +44,16 @@ internal sealed class EdfBalancer : ILoadBalancer
             }
 
             _now = place.Deadline;
-            EnqueueLocked(index, _byLoad ? _targets[index].ActiveRequests : 0);
+            EnqueueLocked(index);
             return index;
         }
     }
 
-    private void EnqueueLocked(int index, long active) =>
-        _queue.Enqueue(index, (_now + ((active + 1) / (double)_targets[index].Weight), _order++));
+    private void EnqueueLocked(int index)
+    {
+        ILoadTarget target = _targets[index];
+        double weight = _slowStart is null ? target.Weight : Math.Max(LeastWeight, target.Weight * _slowStart.FactorOf(target));
+        long active = _byLoad ? target.ActiveRequests : 0;
+        _queue.Enqueue(index, (_now + ((active + 1) / weight), _order++));
+    }
 }

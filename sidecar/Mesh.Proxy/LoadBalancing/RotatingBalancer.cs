@@ -12,5 +12,5 @@ internal sealed class Rotation(Random random)
 /// <summary>ROUND_ROBIN with equal weights: plain rotation.</summary>
 internal sealed class RotatingBalancer(int count, Rotation rotation) : ILoadBalancer
 {
-    public int Pick() => count == 0 ? -1 : (int)(rotation.Take() % (uint)count);
+    public int Pick(ulong hash = 0, int attempt = 0) => count == 0 ? -1 : (int)(rotation.Take() % (uint)count);
 }

@@ -3,7 +3,7 @@ namespace Mesh.Proxy.LoadBalancing;
 /// <summary>LEAST_REQUEST with equal weights: two draws with replacement, fewer active requests wins, a tie goes to the first drawn.</summary>
 internal sealed class TwoChoicesBalancer(ILoadTarget[] targets, Random random) : ILoadBalancer
 {
-    public int Pick()
+    public int Pick(ulong hash = 0, int attempt = 0)
     {
         if (targets.Length < 2)
         {

@@ -38,7 +38,9 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
 
     private async Task RelayAsync(Cluster cluster)
     {
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, new PickContext(Client: Client(cluster)));
+        // Of a key, bytes without a protocol have the caller's address at most.
+        PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster) });
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;

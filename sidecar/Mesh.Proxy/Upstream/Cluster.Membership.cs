@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 
@@ -8,7 +7,6 @@ namespace Mesh.Proxy.Upstream;
 // Configuration and endpoints come and go; what runs stays (sidecar/adr/0003).
 public sealed partial class Cluster
 {
-    private readonly Rotation _rotation;
     private readonly Dictionary<string, Endpoint> _draining = [];
     private volatile bool _isRetired;
 
@@ -46,8 +44,8 @@ public sealed partial class Cluster
                 endpoint.Pool.OpenLocked(ref deferred); // a raised limit helps those who wait already
             }
 
-            if (next.LoadBalancer != previous.LoadBalancer || next.PanicThresholdPercent != previous.PanicThresholdPercent ||
-                (next.Outlier is null) != (previous.Outlier is null))
+            if (next.LoadBalancer != previous.LoadBalancer || next.Hash != previous.Hash || next.Warmup != previous.Warmup ||
+                next.PanicThresholdPercent != previous.PanicThresholdPercent || (next.Outlier is null) != (previous.Outlier is null))
             {
                 RebuildHostsLocked(_hosts.All);
             }
@@ -132,6 +130,7 @@ public sealed partial class Cluster
         }
 
         endpoint.IsRemoved = false;
+        endpoint.JoinedAt = Now;
         endpoint.Update(_config, config);
         return endpoint;
     }
@@ -152,15 +151,6 @@ public sealed partial class Cluster
         {
             _draining.Remove(endpoint.Address);
         }
-    }
-
-    /// <summary>Publishes what requests choose from; after any change of membership, health, ejections or policy.</summary>
-    private void RebuildHostsLocked(Endpoint[] all)
-    {
-        _hosts = new HostSet(_config, all, _rotation, Services.Runtime.Random);
-        Stats.MembershipTotal.Set(all.Length);
-        Stats.MembershipHealthy.Set(_hosts.HealthyCount);
-        Stats.EjectionsActive.Set(CountEjected(all));
     }
 
     private static int CountEjected(Endpoint[] all)

@@ -1,5 +1,4 @@
 using System.IO.Pipelines;
-using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
@@ -24,9 +23,10 @@ public sealed partial class Cluster
         _config = config;
         _labels = LabelsOf(config);
         TlsFiles = FilesOf(config);
-        _rotation = new Rotation(services.Runtime.Random);
-        _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
+        _builder = new HostSetBuilder(services.Runtime);
+        _hosts = _builder.Empty;
         _sweep = new(Sweep);
+        _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         ScheduleSweep(config);
     }

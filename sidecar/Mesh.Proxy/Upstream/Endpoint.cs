@@ -17,6 +17,7 @@ public sealed class Endpoint : ILoadTarget
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
         RemoteEndPoint = IPEndPoint.Parse(config.Address);
+        JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
 
@@ -66,14 +67,19 @@ public sealed class Endpoint : ILoadTarget
 
     int ILoadTarget.Weight => Math.Max(1, _config.Weight);
 
+    long ILoadTarget.JoinedAt => JoinedAt;
+
     internal IPEndPoint RemoteEndPoint { get; }
+
+    /// <summary>When it came into the cluster's list; ejection and health do not change it. Guarded by the cluster's lock.</summary>
+    internal long JoinedAt { get; set; }
 
     internal EndpointOutlierState Outlier { get; } = new();
 
     /// <summary>Guarded by the cluster's lock.</summary>
     internal ConnectionPool Pool { get; }
 
-    /// <summary>No longer in the cluster's list; lives on until its last connection has ended. Guarded by the cluster's lock.</summary>
+    /// <summary>No longer in the cluster's list; lives on until its last connection has ended. Guarded by the cluster's lock; a stale host set looks at it without.</summary>
     internal bool IsRemoved { get; set; }
 
     /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>

@@ -1,54 +1,105 @@
+using System.Collections.Immutable;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
-using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
+
+/// <summary>Endpoints that one balancer chooses from: those of a priority, or of a locality in it.</summary>
+/// <param name="Choices">The endpoints.</param>
+/// <param name="Balancer">Gives an index of <paramref name="Choices"/>.</param>
+/// <param name="Share">Its part of the traffic, against those of the other groups.</param>
+/// <param name="IsPanic">Too few are healthy, so health is ignored (as Envoy).</param>
+internal sealed record HostGroup(Endpoint[] Choices, ILoadBalancer Balancer, long Share, bool IsPanic);
 
 /// <summary>The endpoints as a request sees them; immutable, replaced whole when membership, health or policy change.</summary>
 internal sealed class HostSet
 {
     private const int MaxExtraPicks = 5; // as Istio; after the last one a host that was tried has to do
 
-    private readonly Endpoint[] _choices;
-    private readonly ILoadBalancer _balancer;
+    private readonly ImmutableArray<HostGroup> _groups;
+    private readonly Shares _shares;
+    private readonly Random _random;
+    private readonly bool _byHash;
 
-    public HostSet(ClusterConfig config, Endpoint[] all, Rotation rotation, Random random)
+    /// <param name="all">Endpoints in the cluster now.</param>
+    /// <param name="groups">What is chosen from.</param>
+    /// <param name="byHash">Whether the choice goes by the key of the request.</param>
+    /// <param name="isStale">The groups are those of an earlier membership; the right ones are being built.</param>
+    /// <param name="random">Chance.</param>
+    public HostSet(Endpoint[] all, ImmutableArray<HostGroup> groups, bool byHash, bool isStale, Random random)
     {
         All = all;
-        Endpoint[] healthy = Array.FindAll(all, static e => e.IsHealthy);
-        HealthyCount = healthy.Length;
-        // Panic (as Envoy): too few are healthy to carry the load, so health is ignored. A threshold of 0 never panics.
-        IsPanic = 100L * healthy.Length < (long)config.PanicThresholdPercent * all.Length;
-        _choices = IsPanic ? all : healthy;
-        _balancer = LoadBalancerFactory.Create(config.LoadBalancer, _choices, rotation, random);
+        HealthyCount = all.Count(static e => e.IsHealthy);
+        IsStale = isStale;
+        _groups = groups;
+        _byHash = byHash;
+        _random = random;
+        _shares = new Shares([.. groups.Select(static g => g.Share)]);
     }
 
     public Endpoint[] All { get; }
 
     public int HealthyCount { get; }
 
-    public bool IsPanic { get; }
+    /// <summary>Rings and tables are older than the membership: what they give is looked at before it is taken.</summary>
+    public bool IsStale { get; }
+
+    /// <summary>Nobody can be chosen.</summary>
+    public bool IsEmpty => _groups.IsEmpty;
+
+    /// <summary>These endpoints, chosen by the groups of <paramref name="older"/> until there are new ones.</summary>
+    public static HostSet Between(Endpoint[] all, HostSet older) => new(all, older._groups, older._byHash, isStale: true, older._random);
 
     /// <summary>Chooses an endpoint, one that was not tried if it finds one soon (semantics 4.7); null when there is none to choose.</summary>
     public Endpoint? Pick(ClusterStats stats, in PickContext context)
     {
-        int index = _balancer.Pick();
-        for (int i = 0; i < MaxExtraPicks && index >= 0 && context.Tried?.Contains(_choices[index]) == true; i++)
-        {
-            index = _balancer.Pick();
-        }
-
-        if (index < 0)
+        if (_groups.IsEmpty)
         {
             stats.CxNoneHealthy.Add();
             return null;
         }
 
-        if (IsPanic)
+        ulong hash = !_byHash ? 0 : context.Hash ?? (ulong)_random.NextInt64(long.MaxValue); // without the key: as good as RANDOM
+        HostGroup group = _groups.Length == 1 ? _groups[0] : ChooseGroup(hash);
+        Endpoint choice = group.Choices[group.Balancer.Pick(hash)];
+        for (int i = 1; i <= MaxExtraPicks && (context.Tried?.Contains(choice) == true || (IsStale && !IsUsable(choice, group.IsPanic))); i++)
+        {
+            group = _groups.Length == 1 || _byHash ? group : ChooseGroup(hash); // one key stays in one group, as in Envoy
+            choice = group.Choices[group.Balancer.Pick(hash, i)];
+        }
+
+        if (IsStale && !IsUsable(choice, group.IsPanic))
+        {
+            return PickAny(stats);
+        }
+
+        if (group.IsPanic)
         {
             stats.LbHealthyPanic.Add();
         }
 
-        return _choices[index];
+        return choice;
     }
+
+    // Priority and locality go by the same key, so that it always finds the same endpoint.
+    private HostGroup ChooseGroup(ulong hash) => _groups[_shares.At(_byHash ? (long)(hash % (ulong)_shares.Total) : _random.NextInt64(_shares.Total))];
+
+    // Between two tables, and the old one is of no use any more: whoever is there.
+    private Endpoint? PickAny(ClusterStats stats)
+    {
+        int start = All.Length == 0 ? 0 : _random.Next(All.Length);
+        for (int i = 0; i < All.Length; i++)
+        {
+            Endpoint endpoint = All[(start + i) % All.Length];
+            if (IsUsable(endpoint, isPanic: false))
+            {
+                return endpoint;
+            }
+        }
+
+        stats.CxNoneHealthy.Add();
+        return null;
+    }
+
+    private static bool IsUsable(Endpoint endpoint, bool isPanic) => (isPanic || endpoint.IsHealthy) && !endpoint.IsRemoved;
 }

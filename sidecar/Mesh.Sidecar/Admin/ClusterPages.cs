@@ -61,7 +61,7 @@ internal sealed class ClusterPages(AdminContext context)
                 }
 
                 text.Append($"{at}hostname::\n{at}health_flags::{HealthFlags(endpoint)}\n{at}weight::{endpoint.Config.Weight}\n");
-                text.Append($"{at}region::\n{at}zone::{endpoint.Config.Zone}\n{at}sub_zone::\n{at}canary::false\n{at}priority::0\n");
+                text.Append($"{at}region::\n{at}zone::{endpoint.Config.Zone}\n{at}sub_zone::\n{at}canary::false\n{at}priority::{endpoint.Config.Priority}\n");
                 text.Append($"{at}success_rate::-1\n{at}local_origin_success_rate::-1\n");
             }
         }
@@ -127,6 +127,7 @@ internal sealed class ClusterPages(AdminContext context)
         json.WriteString("health_flags", HealthFlags(endpoint));
         json.WriteNumber("num_ejections", endpoint.Ejections);
         json.WriteNumber("weight", endpoint.Config.Weight);
+        json.WriteNumber("priority", endpoint.Config.Priority);
         json.WriteString("zone", endpoint.Config.Zone);
         json.WriteString("workload", endpoint.Config.Workload);
         json.WriteEndObject();

@@ -82,7 +82,7 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteString("name", cluster.Name);
         json.WriteString("service", cluster.ServiceHost);
         json.WriteString("protocol", cluster.Protocol.ToString());
-        json.WriteString("load_balancer", cluster.LoadBalancer.ToString());
+        WriteLoadBalancer(json, cluster);
         json.WriteString("connection_pool_source", cluster.ConnectionPoolSource);
         json.WriteNumber("max_connections", cluster.Limits.MaxConnections);
         json.WriteNumber("max_pending_requests", cluster.Limits.MaxPendingRequests);
@@ -103,6 +103,8 @@ internal sealed class ConfigPages(AdminContext context)
             json.WriteStartObject();
             json.WriteString("address", endpoint.Address);
             json.WriteNumber("weight", endpoint.Weight);
+            json.WriteNumber("priority", endpoint.Priority);
+            json.WriteNumber("locality_weight", endpoint.LocalityWeight);
             json.WriteString("zone", endpoint.Zone);
             json.WriteString("workload", endpoint.Workload);
             json.WriteString("version", endpoint.WorkloadVersion);
@@ -112,6 +114,26 @@ internal sealed class ConfigPages(AdminContext context)
 
         json.WriteEndArray();
         json.WriteEndObject();
+    }
+
+    private static void WriteLoadBalancer(Utf8JsonWriter json, ClusterConfig cluster)
+    {
+        if (cluster.Hash is { } hash)
+        {
+            json.WriteString("load_balancer", hash.MaglevTableSize > 0 ? "Maglev" : "RingHash");
+            json.WriteString("hash_of", hash.Source.ToString());
+            json.WriteString("hash_name", hash.Name);
+            json.WriteNumber(hash.MaglevTableSize > 0 ? "table_size" : "minimum_ring_size", hash.MaglevTableSize > 0 ? hash.MaglevTableSize : hash.MinimumRingSize);
+            return;
+        }
+
+        json.WriteString("load_balancer", cluster.LoadBalancer.ToString());
+        if (cluster.Warmup is { } warmup)
+        {
+            json.WriteString("warmup", Seconds(warmup.Window));
+            json.WriteNumber("warmup_minimum_percent", warmup.MinimumPercent);
+            json.WriteNumber("warmup_aggression", warmup.Aggression);
+        }
     }
 
     private static void WriteOutlier(Utf8JsonWriter json, OutlierConfig? outlier)

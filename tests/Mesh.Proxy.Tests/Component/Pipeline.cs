@@ -27,10 +27,10 @@ internal sealed class Pipeline : IAsyncDisposable
     private readonly List<Task> _served = [];
     private readonly List<MemoryConnection> _clients = [];
 
-    public Pipeline(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null)
+    public Pipeline(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null, Random? random = null)
     {
         NoSynchronizationContext.Use();
-        ProxyRuntime runtime = new(Time, new ScriptedRandom(), NullLoggerFactory.Instance);
+        ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
         Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats);
         ClusterConfig config = new()
         {

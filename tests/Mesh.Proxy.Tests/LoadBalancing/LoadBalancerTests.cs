@@ -46,6 +46,28 @@ public sealed class LoadBalancerTests
     }
 
     [Theory]
+    [InlineData(LoadBalancerPolicy.RoundRobin, 1)]
+    [InlineData(LoadBalancerPolicy.LeastRequest, 1_500)] // five standard deviations of a binomial share of a tenth
+    [InlineData(LoadBalancerPolicy.Random, 1_500)]
+    public void Pick_AMillionTimes_StaysWithinItsBounds(LoadBalancerPolicy policy, int spread)
+    {
+        int[] picks = Count(Create(policy, Seeded(), 1, 1, 1, 1, 1, 1, 1, 1, 1, 1), targets: 10, rounds: 1_000_000);
+
+        Assert.All(picks, n => Assert.InRange(n, 100_000 - spread, 100_000 + spread));
+    }
+
+    [Theory]
+    [InlineData(LoadBalancerPolicy.RoundRobin, 10)]
+    [InlineData(LoadBalancerPolicy.LeastRequest, 10)] // by deadline, not by chance
+    [InlineData(LoadBalancerPolicy.Random, 2_500)]
+    public void Pick_AMillionTimesByWeight_StaysWithinItsBounds(LoadBalancerPolicy policy, int spread)
+    {
+        int[] picks = Count(Create(policy, Seeded(), 1, 2, 3, 4), targets: 4, rounds: 1_000_000);
+
+        Assert.All(picks.Select(static (n, i) => n - (100_000 * (i + 1))), off => Assert.InRange(off, -spread, spread));
+    }
+
+    [Theory]
     [MemberData(nameof(Policies))]
     public void Pick_Warm_AllocatesNothing(LoadBalancerPolicy policy)
     {
@@ -136,12 +158,5 @@ public sealed class LoadBalancerTests
         }
 
         return picks;
-    }
-
-    private sealed class Target(int weight) : ILoadTarget
-    {
-        public long ActiveRequests { get; set; }
-
-        public int Weight => weight;
     }
 }

@@ -15,22 +15,27 @@ namespace Mesh.Proxy.Tests.Upstream;
 internal sealed class UpstreamHarness : IDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
+    private static readonly ClusterConfig Plain = new()
+    {
+        Name = "outbound|80||a.test",
+        ServiceHost = "a.test",
+        Port = 80,
+        ConnectionPoolSource = "default/a#spec.trafficPolicy.connectionPool",
+    };
+
     private readonly ConcurrentQueue<EjectionEvent> _events = new();
 
     public UpstreamHarness(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, Random? random = null, ILoggerFactory? log = null)
+        : this(configure?.Invoke(Plain) ?? Plain, Addresses(endpoints), random, log)
+    {
+    }
+
+    public UpstreamHarness(ClusterConfig config, ImmutableArray<EndpointConfig> endpoints, Random? random = null, ILoggerFactory? log = null)
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), log ?? NullLoggerFactory.Instance);
         Manager = new ClusterManager(runtime, Connector, _events.Enqueue, ProcessStats);
-        ClusterConfig config = new()
-        {
-            Name = "outbound|80||a.test",
-            ServiceHost = "a.test",
-            Port = 80,
-            ConnectionPoolSource = "default/a#spec.trafficPolicy.connectionPool",
-        };
-        config = configure?.Invoke(config) ?? config;
-        Manager.AddOrUpdate([(config, Addresses(endpoints))]);
+        Manager.AddOrUpdate([(config, endpoints)]);
         Cluster = Manager.Find(config.Name)!;
     }
 

@@ -25,9 +25,10 @@ internal static class SnapshotText
             WriteConnection(text, cluster.Connection);
             WriteOutlier(text, cluster);
             WriteWire(text, cluster);
+            WriteBalancing(text, cluster);
             foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
             {
-                Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}");
+                Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}{Place(e)}");
             }
         }
 
@@ -84,6 +85,23 @@ internal static class SnapshotText
             Line(text, $"  proxy protocol {cluster.ProxyProtocol}, tunnel {cluster.Tunnel}");
         }
     }
+
+    private static void WriteBalancing(StringBuilder text, ClusterConfig cluster)
+    {
+        if (cluster.Hash is { } h)
+        {
+            string table = h.MaglevTableSize > 0 ? $"maglev {Number(h.MaglevTableSize)}" : FormattableString.Invariant($"ring {h.MinimumRingSize}");
+            Line(text, $"  hash of {h.Source} '{h.Name}', {table}, new cookie '{h.CookieAttributes ?? "-"}'");
+        }
+
+        if (cluster.Warmup is { } w)
+        {
+            Line(text, $"  warm-up {w.Window:c} from {w.MinimumPercent} % by {w.Aggression}");
+        }
+    }
+
+    private static string Place(EndpointConfig e) =>
+        (e.Priority, e.LocalityWeight) is (0, 0) ? "" : FormattableString.Invariant($" priority {e.Priority} locality weight {e.LocalityWeight}");
 
     private static string Number(int? value) => value?.ToString(CultureInfo.InvariantCulture) ?? "-";
 

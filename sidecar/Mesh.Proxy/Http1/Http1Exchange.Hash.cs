@@ -1,0 +1,26 @@
+using System.Globalization;
+using System.Text;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Http1;
+
+// Consistent hashing: the key of a request, and the cookie for a client that has none.
+internal sealed partial class Http1Exchange
+{
+    private byte[]? _newCookie; // value of a set-cookie field for the answer
+
+    private PickContext PickBy(HashConfig by)
+    {
+        ulong? key = RequestHash.Of(by, _request, Down.RemoteEndPoint);
+        if (key is null && by.CookieAttributes is { } attributes)
+        {
+            string value = context.Runtime.Random.NextInt64(long.MaxValue).ToString("x16", CultureInfo.InvariantCulture);
+            key = XxHash64.Of(Encoding.ASCII.GetBytes(value)); // what the next request will bring, so that it goes to the same endpoint
+            _newCookie = Encoding.Latin1.GetBytes($"{by.Name}={value}{attributes}");
+        }
+
+        return new PickContext(key);
+    }
+}
