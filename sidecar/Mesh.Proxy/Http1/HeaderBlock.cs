@@ -61,6 +61,20 @@ internal sealed class HeaderBlock(Http1Limits limits)
         return -1;
     }
 
+    /// <summary>Index of the first field of this name, in any case, or -1.</summary>
+    public int Find(ReadOnlySpan<byte> name)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (KnownHeaders.Is(Name(i), name))
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
     /// <summary>True when a field of this kind has <paramref name="token"/> in its list, in any case.</summary>
     public bool Lists(KnownHeader kind, ReadOnlySpan<byte> token)
     {

@@ -1,5 +1,3 @@
-using System.Buffers.Text;
-using System.Globalization;
 using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -40,11 +38,13 @@ internal sealed partial class Http1Exchange
         Retry,
     }
 
+    // Whose fields count: those of the own application; from elsewhere they are only taken away.
+    private ReadOnlySpan<byte> RetriableNames => Side.IsInbound ? default : RetryHeaders.RetriableNames(_request.Headers);
+
     private bool IsRouteOver => _timer is { HasPassed: true, Passed: TimeLimit.Route };
 
     private void BeginPolicy(in RequestPolicy policy, long now)
     {
-        // The wishes of a request count when they come from the own application; from elsewhere they are only taken away.
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         TimeSpan write = _cluster!.Config.WriteTimeout;
         if (policy.Retry is null && policy.Timeout == TimeSpan.Zero && write == TimeSpan.Zero && !hasWish)
@@ -53,7 +53,7 @@ internal sealed partial class Http1Exchange
         }
 
         _policy = policy;
-        RetryWish wish = hasWish ? ReadWish() : default;
+        RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
         BeginRetries(policy.Retry, wish);
         TimeSpan route = wish.Timeout ?? policy.Timeout;
@@ -70,7 +70,7 @@ internal sealed partial class Http1Exchange
     private void BeginRetries(RetryConfig? route, in RetryWish wish)
     {
         bool isAsked = ((route?.Conditions ?? RetryConditions.None) | wish.Conditions) != RetryConditions.None && (wish.MaxRetries ?? route?.Attempts ?? 1) > 0;
-        if (!isAsked || (route is { LeavesToCaller: true } && IsRetryOfCaller()))
+        if (!isAsked || (route is { LeavesToCaller: true } && RetryHeaders.IsRetry(_request.Headers)))
         {
             return;
         }
@@ -82,18 +82,6 @@ internal sealed partial class Http1Exchange
         {
             _requestBody.Keep(_kept ??= new KeptBody(context.RetryMemory));
         }
-    }
-
-    private RetryWish ReadWish()
-    {
-        RetryWish wish = default;
-        HeaderBlock headers = _request.Headers;
-        for (int i = headers.Find(KnownHeader.EnvoyControl); i >= 0; i = headers.Find(KnownHeader.EnvoyControl, i + 1))
-        {
-            wish = wish.With(headers.Name(i)["x-envoy-".Length..], headers.Value(i));
-        }
-
-        return wish;
     }
 
     private RequestTimer NewTimer()
@@ -182,7 +170,7 @@ internal sealed partial class Http1Exchange
     {
         RetryState retry = _retry!;
         int status = _response.Status;
-        RetryConditions matched = status != 101 && retry.LooksInto(status) ? retry.OnAnswer(FactsOf(status)) : RetryConditions.None;
+        RetryConditions matched = status != 101 && retry.LooksInto(status) ? retry.OnAnswer(RetryHeaders.Read(_response, retry.Conditions, RetriableNames)) : RetryConditions.None;
         if (matched == RetryConditions.None)
         {
             if (retry.Count > 0)
@@ -194,7 +182,7 @@ internal sealed partial class Http1Exchange
             return false;
         }
 
-        TimeSpan? asked = retry.Config.MaxRetryAfter > TimeSpan.Zero ? RetryAfter() : null;
+        TimeSpan? asked = retry.Config.MaxRetryAfter > TimeSpan.Zero ? RetryHeaders.RetryAfter(_response.Headers, context.Runtime.Time.GetUtcNow()) : null;
         bool isTooLong = asked > retry.Config.MaxRetryAfter; // coming back before it is wanted helps nobody: the caller is told instead
         if (isTooLong || !TryAgain(matched, asked, isAtOnce: status == 425))
         {
@@ -281,7 +269,7 @@ internal sealed partial class Http1Exchange
     private bool MayBeSentTwice()
     {
         RetryConfig config = _retry!.Config;
-        if (config.Methods.IsEmpty || _outcome == RequestOutcome.NotSent || HasField(_request.Headers, "idempotency-key"u8))
+        if (config.Methods.IsEmpty || _outcome == RequestOutcome.NotSent || _request.Headers.Find("idempotency-key"u8) >= 0)
         {
             return true;
         }
@@ -295,73 +283,5 @@ internal sealed partial class Http1Exchange
         }
 
         return false;
-    }
-
-    private bool IsRetryOfCaller()
-    {
-        int at = _request.Headers.Find(KnownHeader.EnvoyAttemptCount);
-        return at >= 0 && Utf8Parser.TryParse(_request.Headers.Value(at), out int attempt, out _) && attempt > 1;
-    }
-
-    private AnswerFacts FactsOf(int status)
-    {
-        HeaderBlock headers = _response.Headers;
-        RetryConditions conditions = _retry!.Conditions;
-        int grpc = (conditions & RetryTable.Grpc) != 0 ? FindField(headers, "grpc-status"u8) : -1;
-        return new AnswerFacts(
-            status,
-            HasField(headers, "x-envoy-ratelimited"u8),
-            (conditions & RetryConditions.RetriableHeaders) != 0 && HasRetriableHeader(headers),
-            grpc >= 0 && Utf8Parser.TryParse(headers.Value(grpc), out int code, out _) ? code : -1);
-    }
-
-    private bool HasRetriableHeader(HeaderBlock answer)
-    {
-        int at = FindField(_request.Headers, "x-envoy-retriable-header-names"u8);
-        ReadOnlySpan<byte> names = at < 0 || Side.IsInbound ? default : _request.Headers.Value(at);
-        foreach (Range part in names.Split((byte)','))
-        {
-            if (HasField(answer, names[part].Trim(" \t"u8)))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
-
-    /// <summary>What Retry-After says: seconds, or a date. Null when there is none that can be read.</summary>
-    private TimeSpan? RetryAfter()
-    {
-        int at = FindField(_response.Headers, "retry-after"u8);
-        ReadOnlySpan<byte> text = at < 0 ? default : _response.Headers.Value(at);
-        if (Utf8Parser.TryParse(text, out uint seconds, out int used) && used == text.Length)
-        {
-            return TimeSpan.FromSeconds(seconds);
-        }
-
-        if (!DateTimeOffset.TryParseExact(
-            Encoding.ASCII.GetString(text), "r", CultureInfo.InvariantCulture, DateTimeStyles.AssumeUniversal, out DateTimeOffset until))
-        {
-            return null;
-        }
-
-        TimeSpan left = until - context.Runtime.Time.GetUtcNow();
-        return left > TimeSpan.Zero ? left : TimeSpan.Zero;
-    }
-
-    private static bool HasField(HeaderBlock headers, ReadOnlySpan<byte> name) => FindField(headers, name) >= 0;
-
-    private static int FindField(HeaderBlock headers, ReadOnlySpan<byte> name)
-    {
-        for (int i = 0; i < headers.Count; i++)
-        {
-            if (KnownHeaders.Is(headers.Name(i), name))
-            {
-                return i;
-            }
-        }
-
-        return -1;
     }
 }

@@ -6,7 +6,8 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Name">Cluster name.</param>
 /// <param name="Stats">Its statistics.</param>
 /// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
-public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits);
+/// <param name="HasRetryBudget">A budget has taken the place of maxRetries.</param>
+public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false);
 
 /// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
 public static class ClusterStatRows
@@ -76,7 +77,7 @@ public static class ClusterStatRows
         new("circuit_breakers.default.remaining_cx", StatType.Gauge, "Connections left until maxConnections", static c => Left(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.remaining_pending", StatType.Gauge, "Places left in the queue", static c => Left(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.remaining_rq", StatType.Gauge, "Requests left until http2MaxRequests", static c => Left(c.Stats.RqActive, c.Limits.MaxRequests)),
-        new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries", static c => Left(c.Stats.RqRetryActive, c.Limits.MaxRetries)),
+        new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries; 0 with a retry budget", static c => c.HasRetryBudget ? 0 : Left(c.Stats.RqRetryActive, c.Limits.MaxRetries)), // as Envoy
     ];
 
     private static StatRow<ClusterStatsView> Counter(string name, string help, Func<ClusterStats, StripedCounter> counter) =>
