@@ -170,7 +170,8 @@ internal sealed partial class Http1Exchange
     {
         RetryState retry = _retry!;
         int status = _response.Status;
-        RetryConditions matched = status != 101 && retry.LooksInto(status) ? retry.OnAnswer(RetryHeaders.Read(_response, retry.Conditions, RetriableNames)) : RetryConditions.None;
+        RetryConditions matched = status != 101 && retry.LooksInto(status)
+            ? RetryHeaders.Decide(retry, _response, RetriableNames) : RetryConditions.None;
         if (matched == RetryConditions.None)
         {
             if (retry.Count > 0)

@@ -35,16 +35,20 @@ internal static class RetryHeaders
         return at < 0 ? default : request.Value(at);
     }
 
-    /// <summary>What the tables need to know of an answer.</summary>
-    public static AnswerFacts Read(ResponseHead answer, RetryConditions conditions, ReadOnlySpan<byte> retriableNames)
+    /// <summary>The condition by which <paramref name="answer"/> is to be tried again, or none.</summary>
+    public static RetryConditions Decide(RetryState retry, ResponseHead answer, ReadOnlySpan<byte> retriableNames)
     {
         HeaderBlock headers = answer.Headers;
-        int grpc = (conditions & RetryTable.Grpc) != 0 ? headers.Find("grpc-status"u8) : -1;
-        return new AnswerFacts(
+        int grpc = (retry.Conditions & RetryTable.Grpc) != 0 ? headers.Find("grpc-status"u8) : -1;
+        AnswerFacts facts = new(
             answer.Status,
-            headers.Find("x-envoy-ratelimited"u8) >= 0,
-            (conditions & RetryConditions.RetriableHeaders) != 0 && HasAny(headers, retriableNames),
+            IsRateLimited: false,
+            (retry.Conditions & RetryConditions.RetriableHeaders) != 0 && HasAny(headers, retriableNames),
             grpc >= 0 && Utf8Parser.TryParse(headers.Value(grpc), out int code, out _) ? code : -1);
+        RetryConditions matched = retry.OnAnswer(facts);
+        // A limited rate forbids what other rows allow, or is a row of its own; where it could change nothing, which is the most often, nobody looks for it.
+        bool matters = matched != RetryConditions.None || (retry.Conditions & RetryConditions.EnvoyRateLimited) != 0;
+        return matters && headers.Find("x-envoy-ratelimited"u8) >= 0 ? retry.OnAnswer(facts with { IsRateLimited = true }) : matched;
     }
 
     /// <summary>What Retry-After says, seconds or a date; null when there is none that can be read.</summary>

@@ -14,7 +14,7 @@ internal readonly record struct AnswerFacts(int Status, bool IsRateLimited = fal
 internal static class RetryTable
 {
     /// <summary>Conditions that look into the head of an answer.</summary>
-    public const RetryConditions OnHeaders = RetryConditions.RetriableHeaders | Grpc;
+    public const RetryConditions OnHeaders = RetryConditions.RetriableHeaders | RetryConditions.EnvoyRateLimited | Grpc;
 
     /// <summary>Conditions on grpc-status.</summary>
     public const RetryConditions Grpc = RetryConditions.GrpcCancelled | RetryConditions.GrpcDeadlineExceeded |
