@@ -41,6 +41,17 @@ public sealed class RetryPolicyTests
         Assert.Equal((ResponseFlag.None, 1), (await pipeline.Sink.NextAsync()) is var r ? (r.Flag, r.Attempts) : default);
     }
 
+    [Fact]
+    public async Task Application_ThatRefuses_IsTriedTwiceMore_AsByIstio()
+    {
+        await using Pipeline pipeline = new();
+        pipeline.Upstreams.Refuses = "Connection refused";
+        MemoryConnection client = await pipeline.SendAsync("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 2\r\n\r\nhi", pipeline.Inbound);
+        Assert.Contains("x-mesh-outcome: not-sent\r\n", await client.ReadHeadAsync(), StringComparison.Ordinal);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((ResponseFlag.URX, ResponseFlag.UF, 3, RetryConditions.ResetBeforeRequest), (record.Flag, record.SecondFlag, record.Attempts, record.RetriedOn));
+    }
+
     [Theory]
     [InlineData("", "HTTP/1.1 504 Gateway Timeout\r\n", 504)]
     [InlineData("x-envoy-upstream-rq-timeout-alt-response: 1\r\n", "HTTP/1.1 204 No Content\r\n", 204)]
