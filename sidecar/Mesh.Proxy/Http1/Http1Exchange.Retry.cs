@@ -179,7 +179,7 @@ internal sealed partial class Http1Exchange
                 _cluster!.Stats.RqRetrySuccess.Add();
             }
 
-            EndRetry();
+            SettleRetries();
             return false;
         }
 
@@ -187,7 +187,7 @@ internal sealed partial class Http1Exchange
         bool isTooLong = asked > retry.Config.MaxRetryAfter; // coming back before it is wanted helps nobody: the caller is told instead
         if (isTooLong || !TryAgain(matched, asked, isAtOnce: status == 425))
         {
-            EndRetry();
+            SettleRetries();
             return false;
         }
 
@@ -225,6 +225,17 @@ internal sealed partial class Http1Exchange
         _retry.Start(condition, asked, isAtOnce);
         _record.RetriedOn = _retry.Matched;
         return true;
+    }
+
+    // This answer is the one: it may take long, and nothing of the request is needed any more.
+    private void SettleRetries()
+    {
+        EndRetry();
+        if (_sent is not null || _sending.IsCompleted)
+        {
+            _keepsBody = false;
+            _requestBody.Keep(null);
+        }
     }
 
     private void EndRetry()

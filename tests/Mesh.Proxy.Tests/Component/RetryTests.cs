@@ -204,6 +204,22 @@ public sealed class RetryTests
         await client.ReadUntilAsync("ok");
     }
 
+    [Fact]
+    public async Task Body_IsForgotten_WhenTheAnswerBegins()
+    {
+        await using Pipeline pipeline = new(retry: On(RetryConditions.Reset));
+        (MemoryConnection client, MemoryConnection upstream, _) = await ExchangeAsync(pipeline, "POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\n\r\nhello");
+        await upstream.ReadUntilAsync("hello");
+        Assert.InRange(pipeline.Context.RetryMemory.Used, 5, 64 * 1024);
+
+        await upstream.SendAsync("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\no");
+
+        await client.ReadUntilAsync("\r\n\r\no");
+        Assert.Equal(0, pipeline.Context.RetryMemory.Used);
+        await upstream.SendAsync("k");
+        await client.ReadUntilAsync("k");
+    }
+
     [Theory]
     [InlineData(false)]
     [InlineData(true)]
