@@ -50,10 +50,15 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
 
     private void OnTimer()
     {
-        // A callback of an earlier wait may come late, into the next one: that one still lies ahead.
-        if (time.GetTimestamp() + (time.TimestampFrequency / 1000) >= Volatile.Read(ref _dueAt))
+        // Timers go by a coarser clock and may come some milliseconds early; and one of an earlier wait may come late, into the next one.
+        TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), Volatile.Read(ref _dueAt));
+        if (left <= TimeSpan.Zero)
         {
             End();
+        }
+        else if (Volatile.Read(ref _isWaiting))
+        {
+            _timer!.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Globalization;
+using System.Net.Sockets;
 using Mesh.Proxy.Telemetry;
 using Xunit;
 
@@ -6,7 +8,7 @@ namespace Mesh.Proxy.Tests.Component;
 /// <summary>Retries with real sockets, clocks and event loops: what memory cannot show, the way back to the loop above all.</summary>
 public sealed class RetryOnLoopTests
 {
-    private const string Oops = "HTTP/1.1 500 Oops\r\nContent-Length: 4\r\n\r\noops";
+    private const string Oops = "HTTP/1.1 500 Oops\r\ncontent-length: 4\r\n\r\noops";
 
     [Fact]
     public async Task Attempts_WithPauses_SendTheBodyEachTime()
@@ -54,5 +56,115 @@ public sealed class RetryOnLoopTests
 
         ClusterStats stats = proxy.Cluster.Stats;
         Assert.Equal((6L, 3L, 0L), (stats.RqPerTryTimeout.Value, stats.RqRetryLimitExceeded.Value, stats.RqTimeout.Value));
+    }
+
+    [Fact]
+    public async Task ManyClients_AndAnUpstreamOfEveryMood_AllGetAnAnswer()
+    {
+        const int Clients = 12;
+        const int Requests = 60;
+        ProxyFixture proxy = await ProxyFixture.StartAsync();
+        Task serving = ServeAsync(proxy.Upstream);
+        await using (proxy)
+        {
+            int[] cuts = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => Task.Run(() => AskAsync(proxy, Requests))));
+            Assert.InRange(cuts.Sum(), 0, Clients * Requests / 20);
+            ClusterStats stats = proxy.Cluster.Stats;
+            Assert.Equal(Clients * Requests, stats.RqCompleted.Value);
+            Assert.Equal(0, stats.RqRetryActive.Value);
+            Assert.True(stats.RqRetry.Value > 0 && stats.RqPerTryTimeout.Value > 0);
+        }
+
+        await serving; // its connections end with the proxy
+    }
+
+    /// <summary>Returns how often the route's time passed just when the answer had begun: then the client is cut off, as it must be.</summary>
+    private static async Task<int> AskAsync(ProxyFixture proxy, int requests)
+    {
+        int cuts = 0;
+        RawPeer client = await proxy.ConnectAsync();
+        for (int i = 0; i < requests; i++)
+        {
+            try
+            {
+                await AskOnceAsync(client);
+            }
+            catch (EndOfStreamException)
+            {
+                cuts++;
+                client.Dispose();
+                client = await proxy.ConnectAsync();
+            }
+        }
+
+        client.Dispose();
+        return cuts;
+    }
+
+    private static async Task AskOnceAsync(RawPeer client)
+    {
+        await client.SendAsync(
+            "POST / HTTP/1.1\r\nHost: a.test\r\nx-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 2\r\nx-envoy-upstream-rq-timeout-ms: 40\r\n" +
+            "x-envoy-upstream-rq-per-try-timeout-ms: 5\r\nContent-Length: 5\r\n\r\nhello");
+        string head = await client.ReadHeadAsync();
+        Assert.Contains(int.Parse(head.AsSpan(9, 3), CultureInfo.InvariantCulture), (int[])[200, 500, 503, 504]);
+        Assert.DoesNotContain("connection: close", head, StringComparison.Ordinal); // no failure of the upstream's is the client's
+        string length = head.Split("\r\ncontent-length: ", StringSplitOptions.None)[1].Split('\r')[0];
+        await client.ReadAsync(int.Parse(length, CultureInfo.InvariantCulture));
+    }
+
+    // In turn: an answer, an error, an end, and nothing at all.
+    private static async Task ServeAsync(ScriptedUpstream upstream)
+    {
+        int turn = 0;
+        List<Task> peers = [];
+        while (true)
+        {
+            RawPeer peer;
+            try
+            {
+                peer = await upstream.AcceptAsync();
+            }
+            catch (Exception closed) when (closed is SocketException or ObjectDisposedException)
+            {
+                break;
+            }
+
+            peers.Add(TalkAsync(peer));
+        }
+
+        await Task.WhenAll(peers);
+
+        async Task TalkAsync(RawPeer peer)
+        {
+            using (peer)
+            {
+                try
+                {
+                    while (true)
+                    {
+                        await peer.ReadUntilAsync("hello");
+                        switch (Interlocked.Increment(ref turn) % 5)
+                        {
+                            case 0:
+                                await peer.SendAsync(Oops);
+                                break;
+                            case 1:
+                                return;
+                            case 2:
+                                await peer.ReadToEndAsync();
+                                return;
+                            default:
+                                await peer.SendAsync("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+                                break;
+                        }
+                    }
+                }
+                catch (Exception gone) when (gone is EndOfStreamException or SocketException)
+                {
+                    // The proxy has given the connection up.
+                }
+            }
+        }
     }
 }

@@ -58,6 +58,67 @@ public sealed class PauseTests
         await wait;
     }
 
+    [Fact]
+    public async Task Timer_ThatComesEarly_IsSetAgain()
+    {
+        EarlyTimers time = new();
+        Task wait = new Pause(time).WaitAsync(TimeSpan.FromMilliseconds(20), null, default).AsTask();
+        time.FireAt(17);
+        Assert.Equal((false, TimeSpan.FromMilliseconds(3)), (wait.IsCompleted, time.Delay));
+        time.FireAt(20);
+        await wait.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void TimeoutWhoseTimerComesEarly_IsSetAgainToo()
+    {
+        EarlyTimers time = new();
+        using PooledTimeout timeout = new TimeoutPool(time).Rent();
+        timeout.Arm(TimeSpan.FromMilliseconds(20));
+        time.FireAt(17);
+        Assert.Equal((false, TimeSpan.FromMilliseconds(3)), (timeout.HasExpired, time.Delay));
+        time.FireAt(20);
+        Assert.True(timeout.HasExpired);
+    }
+
+    /// <summary>A clock whose one timer fires when the test says so, as timers on a coarse clock do.</summary>
+    private sealed class EarlyTimers : TimeProvider, ITimer
+    {
+        private TimerCallback _callback = static _ => { };
+        private object? _state;
+        private long _now;
+
+        public TimeSpan Delay { get; private set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now;
+
+        public void FireAt(int milliseconds)
+        {
+            _now = milliseconds * TimeSpan.TicksPerMillisecond;
+            _callback(_state);
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (_callback, _state) = (callback, state);
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            Delay = dueTime;
+            return true;
+        }
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
     /// <summary>Runs what it is given when the test says so.</summary>
     private sealed class HeldScheduler : PipeScheduler
     {
