@@ -46,8 +46,7 @@ public sealed record TrafficPolicy
         .Field("proxyProtocol", ProxyProtocolSettings.Schema, static (o, v) => o with { ProxyProtocol = v },
             "PROXY protocol towards the upstream.")
         .Field("retryBudget", RetryBudget.Schema, static (o, v) => o with { RetryBudget = v },
-            "Limit on retries as a share of the load.")
-            .NotEnforcedYet("this version does not retry");
+            "Limit on retries as a share of the load; takes the place of maxRetries.");
 }
 
 /// <summary>The policy of one port.</summary>

@@ -3,6 +3,7 @@ using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
@@ -12,13 +13,17 @@ internal static class Router
     /// <summary>Route name of an inbound request, as Istio's.</summary>
     private const string InboundRoute = "default";
 
-    /// <summary>Finds the cluster for <paramref name="authority"/>; null with the error to answer.</summary>
+    // Istio's default in front of the application (semantics 4.6): it may be starting, or closing a connection at this moment.
+    private static readonly RequestPolicy InboundPolicy = new(new RetryConfig { Conditions = RetryConditions.ResetBeforeRequest });
+
+    /// <summary>Finds the cluster for <paramref name="authority"/> and what its route says of time and retries; null with the error to answer.</summary>
     public static Cluster? Match(
-        ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, out string? routeName, out ProxyError error)
+        ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, out string? routeName, out RequestPolicy policy, out ProxyError error)
     {
         error = default;
         string? name = side.Cluster;
         routeName = name is null ? null : InboundRoute;
+        policy = name is null ? default : InboundPolicy;
         if (name is null)
         {
             if (context.Routes().Find(authority) is not { } host)
@@ -28,6 +33,7 @@ internal static class Router
             }
 
             (name, routeName) = (host.Cluster, host.Name);
+            policy = host.Routes is [var route, ..] ? new(route.Retry, route.Timeout, route.Source) : new(host.Retry);
         }
 
         Cluster? cluster = context.Clusters.Find(name);

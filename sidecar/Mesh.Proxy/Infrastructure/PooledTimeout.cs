@@ -89,10 +89,17 @@ internal sealed class PooledTimeout : IDisposable
 
     private void OnTimer()
     {
-        // A callback of an earlier use may arrive late, when somebody else has armed it again: then the deadline lies ahead.
-        long early = _time.TimestampFrequency / 1000;
-        if (_time.GetTimestamp() + early >= Volatile.Read(ref _deadline) &&
-            Interlocked.CompareExchange(ref _state, Expired, Armed) == Armed)
+        // A callback of an earlier use may arrive late, when somebody else has armed it again; and timers go by a coarser clock and may come some
+        // milliseconds early. In both cases the deadline lies ahead.
+        TimeSpan left = _time.GetElapsedTime(_time.GetTimestamp(), Volatile.Read(ref _deadline));
+        if (left > TimeSpan.Zero)
+        {
+            if (Volatile.Read(ref _state) == Armed)
+            {
+                _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
+            }
+        }
+        else if (Interlocked.CompareExchange(ref _state, Expired, Armed) == Armed)
         {
             _source.Cancel();
         }

@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using Mesh.Proxy.Retry;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
@@ -15,6 +16,7 @@ public sealed partial class Cluster
     private readonly Stack<PendingRequest> _idleWaiters = new();
     private volatile ClusterConfig _config;
     private volatile HostSet _hosts;
+    private readonly RetryBudget _retries;
     private DestinationLabels _labels;
 
     internal Cluster(ClusterConfig config, ClusterServices services)
@@ -25,6 +27,7 @@ public sealed partial class Cluster
         TlsFiles = FilesOf(config);
         _builder = new HostSetBuilder(services.Runtime);
         _hosts = _builder.Empty;
+        _retries = new RetryBudget(services.Runtime.Time);
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
@@ -67,6 +70,12 @@ public sealed partial class Cluster
     public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
         RentAsync(isTcp: true, loop, pick, cancellationToken);
 
+    /// <summary>Takes a place among those who try again; false when limit or budget leave none. <see cref="EndRetry"/> gives it back.</summary>
+    internal bool TryBeginRetry() => _retries.TryEnter(_config.RetryBudget, _config.Limits.MaxRetries, Stats);
+
+    /// <summary>Gives the place of <see cref="TryBeginRetry"/> back; once.</summary>
+    internal void EndRetry() => RetryBudget.Leave(Stats);
+
     /// <summary>A refusal by the connection-pool block.</summary>
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
         RentStatus.Overflow, null, endpoint, new DecisionRecord(reason, _config.ConnectionPoolSource, field, limit, now), null, TimeSpan.Zero);
@@ -74,10 +83,13 @@ public sealed partial class Cluster
     internal TimeSpan Since(long timestamp) => Services.Runtime.Time.GetElapsedTime(timestamp);
 
     /// <summary>The timestamp <paramref name="delay"/> from now.</summary>
-    internal long After(TimeSpan delay)
+    internal long After(TimeSpan delay) => After(delay, Now);
+
+    /// <summary>The timestamp <paramref name="delay"/> after another.</summary>
+    internal long After(TimeSpan delay, long from)
     {
         double ticks = delay.TotalSeconds * Services.Runtime.Time.TimestampFrequency;
-        return ticks < long.MaxValue / 2 ? Now + (long)ticks : long.MaxValue;
+        return ticks < long.MaxValue / 2 ? from + (long)ticks : long.MaxValue;
     }
 
     private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)

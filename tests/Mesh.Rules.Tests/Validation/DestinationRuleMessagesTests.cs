@@ -88,7 +88,6 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("outlierDetection: {consecutiveErrors: 5, maxEjectionPercent: 100}", DiagnosticCode.Deprecated, "consecutive5xxErrors")]
     [InlineData("outlierDetection: {}", DiagnosticCode.Advice, "fewer than 10 endpoints")]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}", DiagnosticCode.Advice, "outlier detection policy must be provided for failover")]
-    [InlineData("connectionPool: {http: {maxRetries: 3}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {h2UpgradePolicy: UPGRADE}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {useClientProtocol: true}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {maxConcurrentStreams: 1}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
@@ -97,7 +96,6 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("loadBalancer: {warmupDurationSecs: 10s}", DiagnosticCode.Deprecated, "write warmup with its duration")]
     [InlineData("tls: {mode: ISTIO_MUTUAL}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("tls: {mode: SIMPLE, credentialName: c}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("retryBudget: {percent: 20}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     public void Policy_LegalButSurprising_IsAcceptedWithWarning(string policy, DiagnosticCode code, string text)
     {
         RuleReadResult result = RuleText.Policy(policy);
@@ -119,7 +117,8 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("loadBalancer: {warmup: {duration: 10s, minimumPercent: 20, aggression: 2}}")]
     [InlineData("loadBalancer: {localityLbSetting: {distribute: [{from: a/b, to: {c: 100}}]}}")]
     [InlineData("connectionPool: {tcp: {maxConnections: 1, connectTimeout: 1s, tcpKeepalive: {}, maxConnectionDuration: 1m, idleTimeout: 0s}}")]
-    [InlineData("connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, idleTimeout: 1h, h2UpgradePolicy: DEFAULT}}")]
+    [InlineData("connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, maxRetries: 3, idleTimeout: 1h, h2UpgradePolicy: DEFAULT}}")]
     [InlineData("outlierDetection: {consecutive5xxErrors: 5, consecutiveGatewayErrors: 0, interval: 1s, baseEjectionTime: 30s, maxEjectionPercent: 100, minHealthPercent: 0}")]
+    [InlineData("retryBudget: {percent: 20, minRetryConcurrency: 1, budgetInterval: 10s}")]
     public void Policy_Enforced_IsAcceptedSilently(string policy) => Assert.Empty(RuleText.Policy(policy).Diagnostics);
 }

@@ -1,0 +1,137 @@
+using System.IO.Pipelines;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Testing;
+using Xunit;
+
+namespace Mesh.Proxy.Tests.Infrastructure;
+
+public sealed class PauseTests
+{
+    private readonly FakeTimeProvider _time = new();
+    private readonly Pause _pause;
+
+    public PauseTests() => _pause = new Pause(_time);
+
+    [Fact]
+    public async Task Wait_EndsWhenItsTimeIsOver()
+    {
+        Task wait = _pause.WaitAsync(TimeSpan.FromMilliseconds(20), null, default).AsTask();
+        _time.Advance(TimeSpan.FromMilliseconds(19));
+        Assert.False(wait.IsCompleted);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        await wait.WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(0, _time.ArmedTimers);
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Wait_EndsWithItsToken_AndTheNextIsAnother(bool isCancelledBefore)
+    {
+        using CancellationTokenSource stop = new();
+        if (isCancelledBefore)
+        {
+            await stop.CancelAsync();
+        }
+
+        Task first = _pause.WaitAsync(TimeSpan.FromSeconds(1), null, stop.Token).AsTask();
+        await stop.CancelAsync();
+        await first.WaitAsync(TimeSpan.FromSeconds(10));
+
+        Task second = _pause.WaitAsync(TimeSpan.FromSeconds(2), null, default).AsTask();
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(second.IsCompleted);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        await second.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task Wait_GoesOnOnItsLoop()
+    {
+        NoSynchronizationContext.Use();
+        HeldScheduler loop = new();
+        ValueTask wait = _pause.WaitAsync(TimeSpan.FromSeconds(1), loop, default);
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.False(wait.IsCompleted);
+        loop.Run();
+        Assert.True(wait.IsCompletedSuccessfully);
+        await wait;
+    }
+
+    [Fact]
+    public async Task Timer_ThatComesEarly_IsSetAgain()
+    {
+        EarlyTimers time = new();
+        Task wait = new Pause(time).WaitAsync(TimeSpan.FromMilliseconds(20), null, default).AsTask();
+        time.FireAt(17);
+        Assert.Equal((false, TimeSpan.FromMilliseconds(3)), (wait.IsCompleted, time.Delay));
+        time.FireAt(20);
+        await wait.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void TimeoutWhoseTimerComesEarly_IsSetAgainToo()
+    {
+        EarlyTimers time = new();
+        using PooledTimeout timeout = new TimeoutPool(time).Rent();
+        timeout.Arm(TimeSpan.FromMilliseconds(20));
+        time.FireAt(17);
+        Assert.Equal((false, TimeSpan.FromMilliseconds(3)), (timeout.HasExpired, time.Delay));
+        time.FireAt(20);
+        Assert.True(timeout.HasExpired);
+    }
+
+    /// <summary>A clock whose one timer fires when the test says so, as timers on a coarse clock do.</summary>
+    private sealed class EarlyTimers : TimeProvider, ITimer
+    {
+        private TimerCallback _callback = static _ => { };
+        private object? _state;
+        private long _now;
+
+        public TimeSpan Delay { get; private set; }
+
+        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+
+        public override long GetTimestamp() => _now;
+
+        public void FireAt(int milliseconds)
+        {
+            _now = milliseconds * TimeSpan.TicksPerMillisecond;
+            _callback(_state);
+        }
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            (_callback, _state) = (callback, state);
+            return this;
+        }
+
+        public bool Change(TimeSpan dueTime, TimeSpan period)
+        {
+            Delay = dueTime;
+            return true;
+        }
+
+        public void Dispose()
+        {
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    }
+
+    /// <summary>Runs what it is given when the test says so.</summary>
+    private sealed class HeldScheduler : PipeScheduler
+    {
+        private readonly Queue<(Action<object?> Action, object? State)> _work = new();
+
+        public override void Schedule(Action<object?> action, object? state) => _work.Enqueue((action, state));
+
+        public void Run()
+        {
+            while (_work.TryDequeue(out (Action<object?> Action, object? State) item))
+            {
+                item.Action(item.State);
+            }
+        }
+    }
+}
