@@ -11,6 +11,11 @@ public static class RuleSetCheck
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
     public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
     {
+        if (rule.Spec is VirtualService)
+        {
+            return [.. VirtualServiceConflicts.Check(rule, all)];
+        }
+
         if (rule.Spec is not DestinationRule)
         {
             return [];
