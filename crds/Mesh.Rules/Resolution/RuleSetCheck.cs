@@ -13,7 +13,8 @@ public static class RuleSetCheck
     {
         if (rule.Spec is VirtualService)
         {
-            return [.. VirtualServiceConflicts.Check(rule, all)];
+            RuleDocument[] rules = [.. all];
+            return [.. VirtualServiceConflicts.Check(rule, rules), .. VirtualServiceReferences.Check(rule, rules)];
         }
 
         if (rule.Spec is not DestinationRule)
