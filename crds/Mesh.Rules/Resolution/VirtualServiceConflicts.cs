@@ -41,12 +41,12 @@ internal static class VirtualServiceConflicts
         $"'{host}' is routed by the older VirtualService '{winner.Key.Name}' in namespace '{winner.Key.Namespace}' already; virtual services are not merged, " +
         $"so nothing in '{loser.Key.Name}' counts for it: put the routes into one of the two");
 
-    // Whether some namespace sees both.
+    // Whether some namespace sees both; "*" stands for one that neither names.
     private static bool MeetSomewhere(RuleDocument a, RuleDocument b)
     {
         VirtualService left = (VirtualService)a.Spec;
         VirtualService right = (VirtualService)b.Spec;
         string[] candidates = [a.Key.Namespace, b.Key.Namespace, "*", .. left.ExportTo, .. right.ExportTo];
-        return candidates.Any(ns => RuleSet.IsVisible(left.ExportTo, a.Key.Namespace, ns) && RuleSet.IsVisible(right.ExportTo, b.Key.Namespace, ns));
+        return candidates.Except([".", "~"]).Any(ns => RuleSet.IsVisible(left.ExportTo, a.Key.Namespace, ns) && RuleSet.IsVisible(right.ExportTo, b.Key.Namespace, ns));
     }
 }
