@@ -81,7 +81,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
             .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
             .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
         ];
-        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => Split(l.Listener, plan.ConnectionsFor(l.Service, l.Listener.Address)))];
+        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
@@ -142,11 +142,6 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
 
     // A name that a service has, such as a virtual IP, stays the service's.
     private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
-
-    // Where the clusters of a split do not exist, the listener stays with its service: connections have no way to be answered 503.
-    private ListenerConfig Split(ListenerConfig listener, ImmutableArray<WeightedClusterConfig> split) => split.Where(c => Clusters.ContainsKey(c.Cluster)).MaxBy(static c => c.Weight) is { } main
-        ? listener with { Cluster = main.Cluster, Clusters = split.Length > 1 ? split : [] }
-        : listener;
 
     private void AddListeners(ServicePortModel service, string cluster)
     {

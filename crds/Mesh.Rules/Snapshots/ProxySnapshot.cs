@@ -46,7 +46,7 @@ public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<str
 /// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status.</param>
 public sealed record ListenerConfig(string Name, string Address, int Port, string Cluster, string Source)
 {
-    /// <summary>Clusters by weight, for a VirtualService that splits connections; empty when all go to <see cref="Cluster"/>, else that is the one with the greatest weight.</summary>
+    /// <summary>Clusters by weight, where a VirtualService says so: each connection goes to one of them; one that does not exist ends the connection (NC). Empty when all go to <see cref="Cluster"/>.</summary>
     public ImmutableArray<WeightedClusterConfig> Clusters { get; init; } = [];
 }
 

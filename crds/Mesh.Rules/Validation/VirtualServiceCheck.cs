@@ -157,10 +157,6 @@ internal static class VirtualServiceCheck
         }
 
         DestinationCheck.CheckWeights(all.Select(static d => d.Weight), at);
-        if (all.Count(static d => d.Weight is > 0) > 1)
-        {
-            at.NotEnforced("every connection goes to the destination with the greatest weight");
-        }
     }
 
     private static void CheckSubnets(ImmutableArray<string> subnets, Cursor at)

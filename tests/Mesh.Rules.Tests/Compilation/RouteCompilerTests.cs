@@ -238,10 +238,11 @@ public sealed class RouteCompilerTests
         ListenerConfig none = Listener("hosts: [db.x]\ntcp: [{match: [{destinationSubnets: [10.0.0.0/8, 127.0.0.8]}], route: [{destination: {host: a}}]}]");
         ListenerConfig lost = Listener("hosts: [db.x]\ntcp: [{route: [{destination: {host: nowhere}}]}]");
 
-        Assert.Equal(($"outbound|80||{A}", "outbound|5432||db.x 1, outbound|80||" + A + " 2"), (split.Cluster, string.Join(", ", split.Clusters.Select(RouteText.Cluster))));
-        Assert.Equal(($"outbound|80||{A}", true), (single.Cluster, single.Clusters.IsEmpty));
-        Assert.Equal(("outbound|5432||db.x", true), (none.Cluster, none.Clusters.IsEmpty));
-        Assert.Equal(("outbound|5432||db.x", true), (lost.Cluster, lost.Clusters.IsEmpty));
+        Assert.Equal($"outbound|5432||db.x 1, outbound|80||{A} 2", Text(split));
+        Assert.Equal($"outbound|80||{A} 1", Text(single));
+        Assert.Equal("", Text(none));
+        Assert.Equal("outbound|5432||nowhere.default.svc.cluster.local 1", Text(lost)); // each connection is closed, NC
+        Assert.All([split, single, none, lost], l => Assert.Equal("outbound|5432||db.x", l.Cluster));
     }
 
     [Fact]
@@ -250,8 +251,8 @@ public sealed class RouteCompilerTests
         const string Spec = "hosts: [\"*.x\"]\ntcp: [{route: [{destination: {host: b}}]}]\n"
             + "tls: [{match: [{sniHosts: [other.x]}], route: [{destination: {host: b}}]}, {match: [{sniHosts: [\"*.x\"]}], route: [{destination: {host: a}}]}]";
 
-        Assert.Equal($"outbound|80||{A}", Listener(Spec, "TLS").Cluster);
-        Assert.Equal($"outbound|80||{B}", Listener(Spec, "TCP").Cluster);
+        Assert.Equal($"outbound|80||{A} 1", Text(Listener(Spec, "TLS")));
+        Assert.Equal($"outbound|80||{B} 1", Text(Listener(Spec, "TCP")));
     }
 
     [Theory]
@@ -276,6 +277,8 @@ public sealed class RouteCompilerTests
         });
         return Assert.Single(Result(View(entry, Routes("r", spec))).Snapshot.Listeners);
     }
+
+    private static string Text(ListenerConfig listener) => string.Join(", ", listener.Clusters.Select(RouteText.Cluster));
 
     private static string To(string host) => $"route: [{{destination: {{host: {host}}}}}]";
 

@@ -146,7 +146,6 @@ public sealed class VirtualServiceMessagesTests
 
     [Theory]
     [InlineData("tls: [{match: [{sniHosts: [a]}], route: [{destination: {host: a}}]}]", "spec.tls")]
-    [InlineData("tcp: [{route: [{destination: {host: a}, weight: 1}, {destination: {host: b}, weight: 1}]}]", "spec.tcp[0].route")]
     [InlineData("tcp: [{match: [{sourceSubnet: 10.0.0.0/8}], route: [{destination: {host: a}}]}]", "spec.tcp[0].match[0].sourceSubnet")]
     [InlineData("http: [{match: [{statPrefix: a}], route: [{destination: {host: a}}]}]", "spec.http[0].match[0].statPrefix")]
     [InlineData("http: [{route: [{destination: {host: a}}], fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 1}}}}]", "spec.http[0].fault.abort.grpcStatus")]
