@@ -51,6 +51,7 @@ public sealed record HttpMatch
     internal static ObjectSchema<HttpMatch> Schema { get; } = new ObjectSchema<HttpMatch>()
         .Text("name", static (o, v) => o with { Name = v },
             "Name for the access log.")
+            .NotEnforcedYet("the access log has the name of the route alone")
         .Field("uri", TextMatch.Schema, static (o, v) => o with { Uri = v },
             "Path without query. A prefix is a plain text: /foo fits /foobar too.")
         .Field("scheme", TextMatch.Schema, static (o, v) => o with { Scheme = v },

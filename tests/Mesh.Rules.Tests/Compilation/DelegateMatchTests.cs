@@ -52,7 +52,13 @@ public sealed class DelegateMatchTests
     {
         HttpMatch root = new()
         {
-            Name = "r", Uri = new TextMatch { Prefix = "/a" }, Port = 80, SourceNamespace = "web", SourceLabels = Labels("a=b"), Gateways = ["mesh"], IgnoreUriCase = true,
+            Name = "r",
+            Uri = new TextMatch { Prefix = "/a" },
+            Port = 80,
+            SourceNamespace = "web",
+            SourceLabels = Labels("a=b"),
+            Gateways = ["mesh"],
+            IgnoreUriCase = true,
             WithoutHeaders = One("w", "1"),
         };
         HttpMatch leaf = new() { Name = "l", Method = new TextMatch { Exact = "GET" }, Headers = One("h", "1"), QueryParams = One("q", "1") };

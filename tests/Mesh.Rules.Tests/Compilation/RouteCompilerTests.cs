@@ -273,7 +273,10 @@ public sealed class RouteCompilerTests
     {
         RuleDocument entry = Entry("db", new ServiceEntry
         {
-            Hosts = ["db.x"], Addresses = ["127.0.0.7"], Resolution = "STATIC", Ports = [new ServicePort { Number = 5432, Name = "db", Protocol = protocol }],
+            Hosts = ["db.x"],
+            Addresses = ["127.0.0.7"],
+            Resolution = "STATIC",
+            Ports = [new ServicePort { Number = 5432, Name = "db", Protocol = protocol }],
         });
         return Assert.Single(Result(View(entry, Routes("r", spec))).Snapshot.Listeners);
     }
