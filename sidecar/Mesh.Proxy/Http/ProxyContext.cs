@@ -63,4 +63,8 @@ internal sealed class ProxyContext
 /// <param name="IsInbound">True in front of the application.</param>
 /// <param name="Cluster">The one cluster of an inbound or TCP listener; null routes by authority.</param>
 /// <param name="Stats">Counters of the side.</param>
-internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats);
+internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats)
+{
+    /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
+    public Transport.TcpTarget? Target { get; init; }
+}

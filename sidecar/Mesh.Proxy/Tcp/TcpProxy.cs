@@ -20,8 +20,9 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
         _record.StartTime = context.Runtime.Time.GetUtcNow();
         _record.DownstreamLocalAddress = down.LocalEndPoint?.ToString();
         _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
-        _record.UpstreamCluster = side.Cluster;
-        Cluster? cluster = context.Clusters.Find(side.Cluster ?? "");
+        string name = side.Target?.Pick(context.Runtime.Random) ?? side.Cluster ?? "";
+        _record.UpstreamCluster = name;
+        Cluster? cluster = context.Clusters.Find(name);
         if (cluster is null)
         {
             (_record.Flag, _record.Details) = (ResponseFlag.NC, "cluster_not_found");

@@ -13,7 +13,7 @@ namespace Mesh.Proxy.Transport;
 public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 {
     private readonly ListenerServices _services;
-    private volatile Dictionary<string, (ListenerConfig Config, Listener Listener)> _bound = []; // by address; replaced whole
+    private volatile Dictionary<string, Entry> _bound = []; // by address; replaced whole
 
     internal ListenerManager(ListenerServices services) => _services = services;
 
@@ -27,32 +27,32 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
     public async Task<IReadOnlyList<(ListenerConfig Listener, string Problem)>> UpdateAsync(IReadOnlyList<ListenerConfig> listeners)
     {
         List<(ListenerConfig, string)> problems = [];
-        Dictionary<string, (ListenerConfig Config, Listener Listener)> old = new(_bound);
-        Dictionary<string, (ListenerConfig Config, Listener Listener)> next = [];
+        Dictionary<string, Entry> old = new(_bound);
+        Dictionary<string, Entry> next = [];
         foreach (ListenerConfig config in listeners)
         {
             string address = string.Create(CultureInfo.InvariantCulture, $"{config.Address}:{config.Port}");
-            if (next.TryGetValue(address, out (ListenerConfig Config, Listener Listener) first))
+            if (next.TryGetValue(address, out Entry? first))
             {
                 problems.Add((config, $"{address} is taken by {first.Config.Source}; of two listeners with one address the first has it"));
                 continue;
             }
 
-            (Listener? listener, string problem) = await KeepOrBindAsync(config, address, old);
-            if (listener is null)
+            (Entry? entry, string problem) = await KeepOrBindAsync(config, address, old);
+            if (entry is null)
             {
                 problems.Add((config, problem));
             }
             else
             {
-                next[address] = (config, listener);
+                next[address] = entry;
             }
         }
 
         _bound = next;
-        foreach ((ListenerConfig _, Listener listener) in old.Values)
+        foreach (Entry entry in old.Values)
         {
-            await listener.UnbindAsync(); // not disposed: that would take the memory away from connections that go on
+            await entry.Listener.UnbindAsync(); // not disposed: that would take the memory away from connections that go on
         }
 
         return problems;
@@ -61,17 +61,12 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
     /// <summary>Stops accepting on all of them.</summary>
     public async ValueTask DisposeAsync() => await UpdateAsync([]);
 
-    private async Task<(Listener? Listener, string Problem)> KeepOrBindAsync(
-        ListenerConfig config, string address, Dictionary<string, (ListenerConfig Config, Listener Listener)> old)
+    private async Task<(Entry? Entry, string Problem)> KeepOrBindAsync(ListenerConfig config, string address, Dictionary<string, Entry> old)
     {
-        if (old.Remove(address, out (ListenerConfig Config, Listener Listener) known))
+        if (old.Remove(address, out Entry? known))
         {
-            if (known.Config.Cluster == config.Cluster)
-            {
-                return (known.Listener, "");
-            }
-
-            await known.Listener.UnbindAsync(); // the address must be free before it can lead elsewhere
+            known.Target.Change(config); // for new connections; nobody is refused meanwhile
+            return (known with { Config = config }, "");
         }
 
         if (!IPAddress.TryParse(config.Address, out IPAddress? ip))
@@ -81,12 +76,15 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 
         try
         {
-            ListenerSide side = new(IsInbound: false, config.Cluster, _services.Stats.Outbound);
-            return (await Listener.BindAsync(_services, new IPEndPoint(ip, config.Port), side), "");
+            TcpTarget target = new(config);
+            ListenerSide side = new(IsInbound: false, config.Cluster, _services.Stats.Outbound) { Target = target };
+            return (new Entry(config, await Listener.BindAsync(_services, new IPEndPoint(ip, config.Port), side), target), "");
         }
         catch (IOException problem)
         {
             return (null, problem.Message);
         }
     }
+
+    private sealed record Entry(ListenerConfig Config, Listener Listener, TcpTarget Target);
 }

@@ -105,6 +105,34 @@ public sealed class ListenerManagerTests
     }
 
     [Fact]
+    public async Task Update_RouteToAnotherCluster_TakesEffectWithoutBindingAgain()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        ListenerConfig listener = HostHarness.TcpListenerOn(HostHarness.FreePort());
+        await harness.ApplyAsync(null, listener);
+
+        await harness.ApplyAsync(null, listener with { Clusters = [new WeightedClusterConfig(HostHarness.Name)] });
+
+        using SocketPeer client = await ConnectAsync(listener.Port);
+        using SocketPeer upstream = await harness.AcceptAsync();
+        client.Reset();
+        Assert.Equal(HostHarness.Name, (await harness.Sink.NextAsync()).Cluster);
+    }
+
+    [Fact]
+    public async Task Update_RouteToAClusterThatDoesNotExist_EndsConnectionsAsNc()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        ListenerConfig listener = HostHarness.TcpListenerOn(HostHarness.FreePort()) with { Clusters = [new WeightedClusterConfig("outbound|1|v9|a")] };
+
+        Assert.Empty((await harness.ApplyAsync(null, listener)).ListenerProblems);
+
+        using SocketPeer client = await ConnectAsync(listener.Port);
+        Assert.Equal("outbound|1|v9|a", (await harness.Sink.NextAsync()).Cluster);
+        Assert.True(harness.HasNoVisitor);
+    }
+
+    [Fact]
     public async Task Update_AfterADrain_BindsNothing()
     {
         await using HostHarness harness = await HostHarness.StartAsync();

@@ -26,6 +26,11 @@ internal static class SnapshotText
             WriteOutlier(text, cluster);
             WriteWire(text, cluster);
             WriteBalancing(text, cluster);
+            if (cluster.InboundRetry is { } retry)
+            {
+                Line(text, $"  retry {RouteText.Retry(retry)}");
+            }
+
             foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
             {
                 Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}{Place(e)}");
@@ -34,12 +39,21 @@ internal static class SnapshotText
 
         foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
         {
-            Line(text, $"route {host.Name} to {host.Cluster}: {string.Join(", ", host.Domains)}");
+            string retry = host.Retry is { } r && r != RetryConfig.OutboundDefault ? $", retry {RouteText.Retry(r)}" : host.Retry is null ? ", no retry" : "";
+            Line(text, $"route {host.Name} to {(host.Cluster.Length > 0 ? host.Cluster : "-")}{retry}: {string.Join(", ", host.Domains)}");
+            foreach (HttpRouteConfig route in host.Routes)
+            {
+                Line(text, $"  {RouteText.Write(route)}");
+            }
         }
 
         foreach (ListenerConfig listener in snapshot.Listeners)
         {
             Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port} to {listener.Cluster}, from {listener.Source}");
+            if (!listener.Clusters.IsEmpty)
+            {
+                Line(text, $"  {string.Join(", ", listener.Clusters.Select(c => $"{c.Cluster} {c.Weight}"))}");
+            }
         }
 
         foreach ((Reading.RuleKey rule, Validation.Diagnostic finding) in result.Diagnostics)
