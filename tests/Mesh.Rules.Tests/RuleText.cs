@@ -19,6 +19,9 @@ internal static class RuleText
 
     public static RuleReadResult Entry(string spec) => Read(Document("ServiceEntry", spec));
 
+    /// <summary>A VirtualService whose spec is the given lines; throws nothing, says everything.</summary>
+    public static RuleReadResult Virtual(string spec) => Read(Document("VirtualService", spec));
+
     public static DestinationRule Rule(this RuleReadResult result) =>
         (DestinationRule)(result.Document ?? throw new Xunit.Sdk.XunitException(string.Join("\n", result.Diagnostics))).Spec;
 

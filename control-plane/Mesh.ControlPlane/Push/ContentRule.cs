@@ -64,6 +64,7 @@ internal sealed record ContentRule(PushedRule Pushed, string Fingerprint, string
     {
         DestinationRule rule => rule.ExportTo,
         ServiceEntry entry => entry.ExportTo,
+        VirtualService { Hosts.IsEmpty: false } rule => rule.ExportTo, // a delegate goes wherever the rules go that refer to it: its exportTo is about those
         _ => [],
     };
 }

@@ -58,6 +58,7 @@ internal static class ClusterCompiler
             Limits = Limits(pool.Value),
             Connection = Connection(pool.Value),
             ConnectionPoolSource = pool.Source,
+            InboundRetry = service.IsHttp && !service.IsGrpc ? RetryConfig.InboundDefault : null,
             PanicThresholdPercent = 0,
         };
     }

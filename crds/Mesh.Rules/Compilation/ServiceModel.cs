@@ -28,7 +28,17 @@ internal sealed record ServicePortModel(
     ImmutableArray<string> Domains,
     ImmutableArray<string> Listeners,
     RuleKey? Source,
-    ImmutableArray<LabelledEndpoint> Endpoints);
+    ImmutableArray<LabelledEndpoint> Endpoints)
+{
+    /// <summary>Protocol of the port in upper case; empty when it has none.</summary>
+    public string Protocol { get; init; } = "";
+
+    /// <summary>Whether connections are TLS that is passed on as it is.</summary>
+    public bool IsTls => Protocol is "TLS" or "HTTPS";
+
+    /// <summary>Whether requests are gRPC.</summary>
+    public bool IsGrpc => Protocol is "GRPC" or "GRPC-WEB";
+}
 
 /// <summary>An endpoint and its labels.</summary>
 internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSortedDictionary<string, string> Labels);
@@ -66,20 +76,23 @@ internal static class ServiceModel
         }
     }
 
+    /// <summary>Names under which callers of <paramref name="clientNamespace"/> know a service of the mesh.</summary>
+    public static ImmutableArray<string> DomainsOf(string host, string name, string serviceNamespace, string clientNamespace) =>
+    [
+        host, $"{name}.{serviceNamespace}", $"{name}.{serviceNamespace}.svc",
+        .. serviceNamespace == clientNamespace ? (string[])[name] : [], // a short name is a service of the caller's own namespace
+    ];
+
     private static ServicePortModel Registered(ProxyIdentity proxy, MeshService service, MeshServicePort port, ImmutableArray<MeshEndpoint> endpoints)
     {
         string name = service.Host.Split('.')[0];
-        ImmutableArray<string> domains =
-        [
-            service.Host, $"{name}.{service.Namespace}", $"{name}.{service.Namespace}.svc",
-            .. service.Namespace == proxy.Namespace ? (string[])[name] : [], // a short name is a service of the caller's own namespace
-        ];
+        ImmutableArray<string> domains = DomainsOf(service.Host, name, service.Namespace, proxy.Namespace);
         ImmutableArray<LabelledEndpoint> own =
         [
             .. endpoints.Where(e => e.ServicePort == port.Number).OrderBy(static e => e.Address, StringComparer.Ordinal)
                 .Select(e => new LabelledEndpoint(new EndpointConfig(e.Address, 1, e.Zone, e.Workload, service.Namespace, e.Version), e.Labels)),
         ];
-        return new(service.Host, name, service.Namespace, port.Number, IsHttp(port.Protocol), domains, [], null, own);
+        return new(service.Host, name, service.Namespace, port.Number, IsHttp(port.Protocol), domains, [], null, own) { Protocol = port.Protocol.ToUpperInvariant() };
     }
 
     private static ServicePortModel Entry(RuleKey key, ServiceEntry entry, ServicePort port, string host)
@@ -88,7 +101,7 @@ internal static class ServiceModel
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
         ImmutableArray<string> listeners = isHttp ? [] : addresses.IsEmpty ? ["127.0.0.1"] : addresses;
         ImmutableArray<LabelledEndpoint> endpoints = entry.Resolution == "STATIC" ? [.. Static(key, entry, port)] : [];
-        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints);
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints) { Protocol = port.Protocol?.ToUpperInvariant() ?? "" };
     }
 
     private static IEnumerable<LabelledEndpoint> Static(RuleKey key, ServiceEntry entry, ServicePort port)

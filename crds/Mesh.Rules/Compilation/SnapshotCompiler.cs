@@ -16,6 +16,7 @@ public sealed class SnapshotCompiler
     private ProxyIdentity? _lastProxy;
     private RuleSet _rules = RuleSet.Create([]);
     private Dictionary<string, CompiledCluster> _clusters = [];
+    private RoutePlan? _routes;
 
     /// <summary>How many clusters were compiled from their rules so far; all others were taken over from the call before.</summary>
     internal long CompiledClusters { get; private set; }
@@ -48,6 +49,17 @@ public sealed class SnapshotCompiler
         draft.AddInbound();
         _clusters = draft.Clusters;
         return draft.Finish(version);
+    }
+
+    /// <summary>What virtual services say to the proxy; the plan of the last call where nothing it depends on has changed.</summary>
+    internal RoutePlan Routes(ProxyIdentity proxy, KnownHosts known)
+    {
+        if (_routes?.IsFor(proxy, _rules, known) != true)
+        {
+            _routes = new RoutePlan(proxy, _rules, known);
+        }
+
+        return _routes;
     }
 
     /// <summary>The rule that the proxy, as a client, obeys for a host.</summary>

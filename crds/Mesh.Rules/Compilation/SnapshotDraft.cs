@@ -14,8 +14,9 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
     private readonly HashSet<(string Address, int Port)> _addresses = [];
     private readonly HashSet<string> _hosts = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
-    private readonly ImmutableArray<VirtualHostConfig>.Builder _virtualHosts = ImmutableArray.CreateBuilder<VirtualHostConfig>();
-    private readonly ImmutableArray<ListenerConfig>.Builder _listeners = ImmutableArray.CreateBuilder<ListenerConfig>();
+    private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
+    private readonly List<(ListenerConfig Listener, ServicePortModel Service)> _listeners = [];
+    private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
     private ServicePortModel? _own;
 
@@ -43,6 +44,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
             }
         }
 
+        _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
         AddListeners(service, name);
         if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
@@ -73,13 +75,21 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
     public CompileResult Finish(string version)
     {
+        RoutePlan plan = compiler.Routes(proxy, _known);
+        ImmutableArray<VirtualHostConfig> virtualHosts =
+        [
+            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
+            .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
+        ];
+        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => Split(l.Listener, plan.ConnectionsFor(l.Service, l.Listener.Address)))];
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
             version,
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
-            new RouteConfig(_virtualHosts.ToImmutable()),
-            _listeners.ToImmutable());
+            new RouteConfig(virtualHosts),
+            listeners);
         return new CompileResult(snapshot, SnapshotAdvice.InOrder(_findings));
     }
 
@@ -121,10 +131,22 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
 
         if (domains.Count > 0)
         {
-            _virtualHosts.Add(new VirtualHostConfig(
-                string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster));
+            VirtualHostConfig virtualHost = new(
+                string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
+            {
+                Retry = RetryConfig.OutboundDefault,
+            };
+            _virtualHosts.Add((virtualHost, service));
         }
     }
+
+    // A name that a service has, such as a virtual IP, stays the service's.
+    private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
+
+    // Where the clusters of a split do not exist, the listener stays with its service: connections have no way to be answered 503.
+    private ListenerConfig Split(ListenerConfig listener, ImmutableArray<WeightedClusterConfig> split) => split.Where(c => Clusters.ContainsKey(c.Cluster)).MaxBy(static c => c.Weight) is { } main
+        ? listener with { Cluster = main.Cluster, Clusters = split.Length > 1 ? split : [] }
+        : listener;
 
     private void AddListeners(ServicePortModel service, string cluster)
     {
@@ -132,8 +154,9 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         {
             if (_addresses.Add((address, service.Port)))
             {
-                _listeners.Add(new ListenerConfig(
-                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? ""));
+                ListenerConfig listener = new(
+                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? "");
+                _listeners.Add((listener, service));
             }
             else
             {

@@ -29,7 +29,6 @@ public sealed record DestinationRule
             "Policy for every port and subset that has none of its own.")
         .List("subsets", Subset.Schema, static (o, v) => o with { Subsets = v },
             "Named selections of endpoints by label.")
-            .NotEnforcedYet("subsets are compiled, but only the routes of a VirtualService can select one, and this version has none")
         .List("exportTo", TextType.Any, static (o, v) => o with { ExportTo = v },
             "Namespaces that may use the rule: ., * or names. Empty: all.")
         .Field("workloadSelector", WorkloadSelector.Schema, static (o, v) => o with { WorkloadSelector = v },

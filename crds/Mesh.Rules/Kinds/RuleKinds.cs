@@ -35,8 +35,21 @@ public static class RuleKinds
         Kinds.ServiceEntry.Schema,
         ServiceEntryCheck.Check);
 
+    /// <summary>Where traffic to some hosts goes.</summary>
+    public static RuleKind VirtualService { get; } = Networking(
+        "VirtualService",
+        "virtualservices",
+        "vs",
+        "Where requests and connections to some hosts go: matches, weights, redirects, timeouts, retries, faults.",
+        [
+            new PrinterColumn("Gateways", "string", ".spec.gateways", "Gateways that obey the rule; mesh is every sidecar"),
+            new PrinterColumn("Hosts", "string", ".spec.hosts", "Hosts that are routed"),
+        ],
+        Kinds.VirtualService.Schema,
+        VirtualServiceCheck.Check);
+
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>

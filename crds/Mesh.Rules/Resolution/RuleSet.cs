@@ -12,14 +12,18 @@ public sealed class RuleSet
 
     private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
 
-    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, ImmutableArray<RuleDocument> serviceEntries)
+    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, ImmutableArray<RuleDocument> serviceEntries, ImmutableArray<RuleDocument> virtualServices)
     {
         _byNamespace = byNamespace;
         ServiceEntries = serviceEntries;
+        VirtualServices = virtualServices;
     }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }
+
+    /// <summary>Virtual services, oldest first: by creation, name, namespace (semantics 6.1). Delegates among them.</summary>
+    public ImmutableArray<RuleDocument> VirtualServices { get; }
 
     /// <summary>Indexes <paramref name="rules"/>.</summary>
     public static RuleSet Create(IEnumerable<RuleDocument> rules)
@@ -36,7 +40,7 @@ public sealed class RuleSet
                 .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
                 .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
         ];
-        return new RuleSet(byNamespace, entries);
+        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]);
     }
 
     /// <summary>Whether something with this exportTo, in <paramref name="ownNamespace"/>, is visible in <paramref name="clientNamespace"/>.</summary>

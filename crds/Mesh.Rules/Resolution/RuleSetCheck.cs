@@ -11,6 +11,12 @@ public static class RuleSetCheck
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
     public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
     {
+        if (rule.Spec is VirtualService)
+        {
+            RuleDocument[] rules = [.. all];
+            return [.. VirtualServiceConflicts.Check(rule, rules), .. VirtualServiceReferences.Check(rule, rules)];
+        }
+
         if (rule.Spec is not DestinationRule)
         {
             return [];

@@ -62,6 +62,9 @@ public sealed record ClusterConfig
     /// <summary>Panic threshold in percent; 0 never panics. Envoy's default 50 applies without an outlier block.</summary>
     public int PanicThresholdPercent { get; init; } = 50;
 
+    /// <summary>Retries of requests to the own application; null for none, and for outbound clusters, where routes decide.</summary>
+    public RetryConfig? InboundRetry { get; init; }
+
     /// <summary>Retry budget in place of the limit of retries; null is none.</summary>
     public RetryBudgetConfig? RetryBudget { get; init; }
 

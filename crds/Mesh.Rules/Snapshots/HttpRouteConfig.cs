@@ -105,6 +105,9 @@ public sealed record NamedMatch(string Name, StringMatch Match, bool IsInverted 
 /// <param name="Weight">Share, above 0; relative to the others.</param>
 public sealed record WeightedClusterConfig(string Cluster, int Weight = 1)
 {
+    /// <summary>New authority for this cluster; null leaves it, as it always is when the route's <see cref="RewriteConfig.Authority"/> says one.</summary>
+    public string? Authority { get; init; }
+
     /// <summary>Changes of request headers for this cluster.</summary>
     public HeaderChanges RequestHeaders { get; init; } = HeaderChanges.None;
 
@@ -113,7 +116,7 @@ public sealed record WeightedClusterConfig(string Cluster, int Weight = 1)
 }
 
 /// <summary>Changes of header fields in this order: set, add, remove. Names in lower case.</summary>
-/// <param name="Set">Fields that replace what is there. <c>:authority</c> and <c>host</c> stand in <see cref="RewriteConfig"/> instead.</param>
+/// <param name="Set">Fields that replace what is there. <c>:authority</c> and <c>host</c> stand in <see cref="RewriteConfig"/> or <see cref="WeightedClusterConfig"/> instead.</param>
 /// <param name="Add">Fields added to what is there.</param>
 /// <param name="Remove">Fields taken away.</param>
 public sealed record HeaderChanges(ImmutableArray<KeyValuePair<string, string>> Set, ImmutableArray<KeyValuePair<string, string>> Add, ImmutableArray<string> Remove)

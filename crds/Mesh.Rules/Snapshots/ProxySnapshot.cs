@@ -28,7 +28,7 @@ public sealed record RouteConfig(ImmutableArray<VirtualHostConfig> VirtualHosts)
 /// <param name="Name">Name for the access log, <c>fqdn:port</c>.</param>
 /// <param name="Port">Service port; a request without a port in its authority means port 80.</param>
 /// <param name="Domains">Host names, lower case, without port: short name, with namespace, fully qualified, virtual IPs, <c>*.suffix</c>.</param>
-/// <param name="Cluster">Name of the cluster for requests when there are no routes.</param>
+/// <param name="Cluster">Name of the cluster for requests when there are no routes; empty for a host that only a VirtualService knows, which has routes.</param>
 public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<string> Domains, string Cluster)
 {
     /// <summary>Routes of a VirtualService, the first match counts; a request that none matches is answered 404. Default: all goes to <see cref="Cluster"/>.</summary>
@@ -44,7 +44,11 @@ public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<str
 /// <param name="Port">Port to bind.</param>
 /// <param name="Cluster">Name of the cluster.</param>
 /// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status.</param>
-public sealed record ListenerConfig(string Name, string Address, int Port, string Cluster, string Source);
+public sealed record ListenerConfig(string Name, string Address, int Port, string Cluster, string Source)
+{
+    /// <summary>Clusters by weight, for a VirtualService that splits connections; empty when all go to <see cref="Cluster"/>, else that is the one with the greatest weight.</summary>
+    public ImmutableArray<WeightedClusterConfig> Clusters { get; init; } = [];
+}
 
 /// <summary>One upstream address of a cluster. Identity is <see cref="Address"/> alone.</summary>
 /// <param name="Address"><c>ip:port</c> to connect to (IPv6 in brackets).</param>

@@ -58,6 +58,16 @@ public enum RetryConditions
 /// <summary>Retries of a route, with every default of Istio filled in (semantics 4).</summary>
 public sealed record RetryConfig
 {
+    /// <summary>What Istio does where no rule says otherwise: two retries, where nothing was done yet.</summary>
+    public static RetryConfig OutboundDefault { get; } = new()
+    {
+        Conditions = RetryConditions.ConnectFailure | RetryConditions.RefusedStream | RetryConditions.GrpcUnavailable | RetryConditions.GrpcCancelled
+            | RetryConditions.StatusCodes, // with no code: a rule adds its own
+    };
+
+    /// <summary>What Istio does in front of the own application.</summary>
+    public static RetryConfig InboundDefault { get; } = new() { Conditions = RetryConditions.ResetBeforeRequest };
+
     /// <summary>Retries after the first attempt.</summary>
     public int Attempts { get; init; } = 2;
 

@@ -33,7 +33,10 @@ internal static class SnapshotCheck
 
         foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
         {
-            RequireCluster(snapshot, host.Cluster, $"routes[{host.Name}]", errors);
+            if (host.Routes.IsEmpty || host.Cluster.Length > 0) // a host that only routes know needs no cluster of its own
+            {
+                RequireCluster(snapshot, host.Cluster, $"routes[{host.Name}]", errors);
+            }
         }
 
         foreach (ListenerConfig listener in snapshot.Listeners)

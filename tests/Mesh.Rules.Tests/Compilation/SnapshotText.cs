@@ -24,6 +24,11 @@ internal static class SnapshotText
                 $"  connections {Limit(connections)}, pending {Limit(pending)}, requests {Limit(requests)}, retries {Limit(retries)}; from {cluster.ConnectionPoolSource ?? "defaults"}");
             WriteConnection(text, cluster.Connection);
             WriteOutlier(text, cluster);
+            if (cluster.InboundRetry is { } retry)
+            {
+                Line(text, $"  retry {RouteText.Retry(retry)}");
+            }
+
             foreach (EndpointConfig e in snapshot.Endpoints[cluster.Name])
             {
                 Line(text, $"  endpoint {e.Address} weight {e.Weight} zone '{e.Zone}' {e.Workload} {e.WorkloadVersion} in {e.WorkloadNamespace}");
@@ -32,12 +37,21 @@ internal static class SnapshotText
 
         foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
         {
-            Line(text, $"route {host.Name} to {host.Cluster}: {string.Join(", ", host.Domains)}");
+            string retry = host.Retry is { } r && r != RetryConfig.OutboundDefault ? $", retry {RouteText.Retry(r)}" : host.Retry is null ? ", no retry" : "";
+            Line(text, $"route {host.Name} to {(host.Cluster.Length > 0 ? host.Cluster : "-")}{retry}: {string.Join(", ", host.Domains)}");
+            foreach (HttpRouteConfig route in host.Routes)
+            {
+                Line(text, $"  {RouteText.Write(route)}");
+            }
         }
 
         foreach (ListenerConfig listener in snapshot.Listeners)
         {
             Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port} to {listener.Cluster}, from {listener.Source}");
+            if (!listener.Clusters.IsEmpty)
+            {
+                Line(text, $"  {string.Join(", ", listener.Clusters.Select(c => $"{c.Cluster} {c.Weight}"))}");
+            }
         }
 
         foreach ((Reading.RuleKey rule, Validation.Diagnostic finding) in result.Diagnostics)

@@ -15,6 +15,13 @@ internal static class RuleBuilder
     public static RuleDocument Entry(string name, ServiceEntry spec, string ns = "default", int age = 0) =>
         Document(name, ns, age, RuleKinds.ServiceEntry, spec);
 
+    public static RuleDocument Routes(string name, VirtualService spec, string ns = "default", int age = 0) =>
+        Document(name, ns, age, RuleKinds.VirtualService, spec);
+
+    /// <summary>A virtual service whose spec is the given lines.</summary>
+    public static RuleDocument Routes(string name, string spec, string ns = "default", int age = 0) =>
+        Routes(name, (VirtualService)Mesh.Rules.Tests.RuleText.Virtual(spec).Document!.Spec, ns, age);
+
     public static TrafficPolicy Limit(int maxConnections) => new() { ConnectionPool = Pool(maxConnections) };
 
     public static ConnectionPoolSettings Pool(int maxConnections) => new() { Tcp = new TcpSettings { MaxConnections = maxConnections } };

@@ -1,0 +1,67 @@
+using Mesh.Rules.Schema;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>Hosts, ports and subsets that a proxy has clusters for: what a route may name. Filled service by service; not thread-safe.</summary>
+internal sealed class KnownHosts
+{
+    private readonly Dictionary<string, Known> _hosts = new(StringComparer.Ordinal);
+
+    /// <summary>Ports of HTTP services, in order.</summary>
+    public SortedSet<int> HttpPorts { get; } = [];
+
+    /// <summary>Adds a service port with its subsets.</summary>
+    public void Add(ServicePortModel service, IEnumerable<string> subsets)
+    {
+        if (!_hosts.TryGetValue(service.Host, out Known? known))
+        {
+            _hosts.Add(service.Host, known = new Known());
+        }
+
+        known.Ports.Add(service.Port);
+        known.Subsets.UnionWith(subsets);
+        if (service.IsHttp)
+        {
+            HttpPorts.Add(service.Port);
+        }
+    }
+
+    /// <summary>Whether a service has that name.</summary>
+    public bool Has(string host) => _hosts.ContainsKey(host);
+
+    /// <summary>Whether a service fits a wildcard.</summary>
+    public bool HasMatchOf(string pattern) => _hosts.Keys.Any(host => Resolution.HostMatch.Matches(pattern, host));
+
+    /// <summary>The port of a destination that names none: the service's only one, else the one that was called.</summary>
+    public int InferPort(string host, int called) => _hosts.TryGetValue(host, out Known? known) && known.Ports.Count == 1 ? known.Ports.Min : called;
+
+    /// <summary>Why there is no such cluster, with the name that may have been meant; null when there is one.</summary>
+    public string? FindProblem(string host, int port, string subset)
+    {
+        if (!_hosts.TryGetValue(host, out Known? known))
+        {
+            return $"no service or ServiceEntry named '{host}' is known{Suggestion.For(host, _hosts.Keys)}";
+        }
+
+        if (!known.Ports.Contains(port))
+        {
+            return $"'{host}' has no port {port}; it has {string.Join(", ", known.Ports)}: write port: {{number: {known.Ports.Min}}}";
+        }
+
+        return subset.Length == 0 || known.Subsets.Contains(subset)
+            ? null
+            : $"no DestinationRule defines subset '{subset}' of '{host}'{Suggestion.For(subset, known.Subsets)}";
+    }
+
+    /// <summary>Whether both know the same.</summary>
+    public bool AreThoseOf(KnownHosts other) =>
+        _hosts.Count == other._hosts.Count && HttpPorts.SetEquals(other.HttpPorts)
+        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
+
+    private sealed class Known
+    {
+        public SortedSet<int> Ports { get; } = [];
+
+        public SortedSet<string> Subsets { get; } = new(StringComparer.Ordinal);
+    }
+}
