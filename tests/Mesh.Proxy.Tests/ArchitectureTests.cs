@@ -16,9 +16,10 @@ public sealed partial class ArchitectureTests
         ["LoadBalancing"] = ["Telemetry", "Infrastructure"],
         ["Outlier"] = ["Telemetry", "Infrastructure"],
         ["Routing"] = ["Telemetry", "Infrastructure"],
-        ["Upstream"] = ["LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
-        ["Http"] = ["Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
-        ["Http1"] = ["Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
+        ["Retry"] = ["Telemetry", "Infrastructure"],
+        ["Upstream"] = ["Retry", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Http"] = ["Routing", "Retry", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Http1"] = ["Tcp", "Http", "Routing", "Retry", "Upstream", "Telemetry", "Infrastructure"],
         ["Tcp"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Config"] = ["Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Middleware"] = ["Infrastructure"],
@@ -58,6 +59,7 @@ public sealed partial class ArchitectureTests
     [InlineData("control-plane/Mesh.ControlPlane", "Mesh.Proxy")]
     [InlineData("sidecar/Mesh.Proxy/LoadBalancing", "System.Threading.Tasks", "System.Net.Sockets", "System.IO.Pipelines", "ILogger", "ITimer")]
     [InlineData("sidecar/Mesh.Proxy/Outlier", "System.Threading.Tasks", "System.Net.Sockets", "System.IO.Pipelines", "ILogger", "ITimer")]
+    [InlineData("sidecar/Mesh.Proxy/Retry", "System.Threading.Tasks", "System.Net.Sockets", "System.IO.Pipelines", "ILogger", "ITimer")]
     [InlineData("sidecar/Mesh.Proxy/Routing", "System.Threading.Tasks", "System.Net.Sockets", "System.IO.Pipelines", "ILogger", "ITimer")]
     public void Folder_NeverMentions(string folder, params string[] banned)
     {

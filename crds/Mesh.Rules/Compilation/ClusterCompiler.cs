@@ -34,6 +34,7 @@ internal static class ClusterCompiler
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
             LoadBalancer = Balancer(policy.LoadBalancer.Value?.Simple),
             Limits = Limits(policy.ConnectionPool.Value),
+            RetryBudget = Budget(policy.RetryBudget),
             Connection = Connection(policy.ConnectionPool.Value),
             ConnectionPoolSource = policy.ConnectionPool.Source,
             Outlier = outlier,
@@ -79,6 +80,13 @@ internal static class ClusterCompiler
 
     private static CircuitBreakerConfig Limits(ConnectionPoolSettings? pool) => new(
         Limit(pool?.Tcp?.MaxConnections), Limit(pool?.Http?.Http1MaxPendingRequests), Limit(pool?.Http?.Http2MaxRequests), Limit(pool?.Http?.MaxRetries));
+
+    private static RetryBudgetConfig? Budget(in SourcedBlock<RetryBudget> block)
+    {
+        RetryBudgetConfig defaults = new();
+        return block.Value is not { } rule ? null : new RetryBudgetConfig(
+            rule.Percent ?? defaults.Percent, (uint?)rule.MinRetryConcurrency ?? defaults.MinConcurrency, rule.BudgetInterval ?? defaults.Interval, block.Source);
+    }
 
     // As Istio: 0 is "not set", not "none".
     private static uint Limit(int? value) => value is > 0 ? (uint)value.Value : uint.MaxValue;

@@ -41,7 +41,6 @@ public sealed record HttpSettings
             "Requests after which a connection is closed; 1 switches keep-alive off. 0 or unset: no limit.", "max requests per connection")
         .NonNegative("maxRetries", static (o, v) => o with { MaxRetries = v },
             "Most concurrent retries. 0 or unset: no limit.", "max retries")
-            .NotEnforcedYet("this version does not retry", "0")
         .Duration("idleTimeout", static (o, v) => o with { IdleTimeout = v },
             "Time without a request after which an upstream connection is closed. Default 1h.")
         .Enum("h2UpgradePolicy", static (o, v) => o with { H2UpgradePolicy = v },

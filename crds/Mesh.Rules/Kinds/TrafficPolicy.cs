@@ -48,8 +48,7 @@ public sealed record TrafficPolicy
             "PROXY protocol towards the upstream.")
             .NotEnforcedYet("no PROXY protocol header is sent")
         .Field("retryBudget", RetryBudget.Schema, static (o, v) => o with { RetryBudget = v },
-            "Limit on retries as a share of the load.")
-            .NotEnforcedYet("this version does not retry");
+            "Limit on retries as a share of the load; takes the place of maxRetries.");
 }
 
 /// <summary>The policy of one port.</summary>

@@ -50,8 +50,12 @@ internal static class LocalReply
         AppendReason(buffer, ref length, error.Decision);
         Append(buffer, ref length, "\r\nx-mesh-outcome: "u8);
         Append(buffer, ref length, Text(outcome));
-        Append(buffer, ref length, "\r\ncontent-length: "u8);
-        Append(buffer, ref length, body);
+        if (error.Status != 204) // which has no body and may not announce one (RFC 9110, 8.6)
+        {
+            Append(buffer, ref length, "\r\ncontent-length: "u8);
+            Append(buffer, ref length, body);
+        }
+
         Append(buffer, ref length, body > 0 ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
         now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
@@ -120,6 +124,7 @@ internal static class LocalReply
 
     private static ReadOnlySpan<byte> ReasonPhrase(int status) => status switch
     {
+        204 => " No Content\r\n"u8,
         400 => " Bad Request\r\n"u8,
         408 => " Request Timeout\r\n"u8,
         414 => " URI Too Long\r\n"u8,

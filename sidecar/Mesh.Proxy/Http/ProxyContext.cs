@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
@@ -34,6 +35,9 @@ internal sealed class ProxyContext
 
     /// <summary>Limits of time and number for clients.</summary>
     public ConnectionLimits Limits { get; init; } = ConnectionLimits.Default;
+
+    /// <summary>Room for request bodies that may be sent again.</summary>
+    public RetryMemory RetryMemory { get; init; } = new();
 
     /// <summary>True from the beginning of a drain: responses say <c>connection: close</c>.</summary>
     public bool IsDraining

@@ -15,12 +15,23 @@ internal readonly record struct ProxyError(
 {
     /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
     public bool IsOverload => Flag == ResponseFlag.UO;
+
+    /// <summary>The same, said after a retry: its body tells that it is the last of several failures.</summary>
+    public ProxyError AfterRetry() => this with
+    {
+        Body = Body.Replace(ProxyErrors.ResetReason, "retried and the latest " + ProxyErrors.ResetReason, StringComparison.Ordinal),
+    };
+
+    /// <summary>The same with 204 and nothing to read, for a caller that asked for it.</summary>
+    public ProxyError Quiet() => this with { Status = 204, Body = "" };
 }
 
 /// <summary>The table of local answers (semantics 5.2): one row for each way in which a request ends without its upstream's answer.</summary>
 internal static class ProxyErrors
 {
-    private const string ResetPrefix = "upstream connect error or disconnect/reset before headers. reset reason: ";
+    /// <summary>What stands before the reason in the body of an answer for a lost request.</summary>
+    public const string ResetReason = "reset reason: ";
+    private const string ResetPrefix = "upstream connect error or disconnect/reset before headers. " + ResetReason;
 
     // Ready made: an answer of overload must allocate nothing.
     private static readonly ProxyError Overflow = Reset(503, ResponseFlag.UO, "overflow", default);
@@ -32,6 +43,7 @@ internal static class ProxyErrors
     {
         RentStatus.Overflow => Overflow with { Decision = rent.Decision },
         RentStatus.NoHealthyUpstream => new(503, ResponseFlag.UH, "no healthy upstream", "no_healthy_upstream", rent.Decision),
+        RentStatus.PendingTimeout => Reset(503, ResponseFlag.UO, "pending timeout", rent.Decision),
         RentStatus.ConnectTimeout => Reset(503, ResponseFlag.UF, "connection timeout", rent.Decision),
         _ => Reset(503, ResponseFlag.UF, "remote connection failure", rent.Decision, rent.FailureText),
     };
@@ -64,6 +76,21 @@ internal static class ProxyErrors
     /// <summary>Nothing moved for <see cref="ConnectionLimits.StreamIdle"/>: the client's doing as long as it owes bytes of its request.</summary>
     public static ProxyError StreamIdle(bool isRequestComplete, TimeSpan limit) => new(
         isRequestComplete ? 504 : 408, ResponseFlag.SI, "stream timeout", "stream_idle_timeout", Timeout(DecisionReason.StreamIdleTimeout, limit));
+
+    /// <summary>All attempts together took longer than the route allows.</summary>
+    public static ProxyError RouteTimeout(string? source, TimeSpan limit) =>
+        UpstreamTimeout("response_timeout", new DecisionRecord(DecisionReason.RouteTimeout, source, "timeout", (long)limit.TotalMilliseconds));
+
+    /// <summary>An attempt took longer than one may, and there is no other.</summary>
+    public static ProxyError PerTryTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
+        "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, source, "perTryTimeout", (long)limit.TotalMilliseconds));
+
+    /// <summary>The upstream took no byte of the request for too long.</summary>
+    public static ProxyError WriteTimeout(TimeSpan limit) => UpstreamTimeout(
+        "upstream_write_timeout", new DecisionRecord(DecisionReason.UpstreamWriteTimeout, null, "writeTimeout", (long)limit.TotalMilliseconds));
+
+    private static ProxyError UpstreamTimeout(string details, in DecisionRecord decision) =>
+        new(504, ResponseFlag.UT, "upstream request timeout", details, decision);
 
     private static DecisionRecord Timeout(DecisionReason reason, TimeSpan limit) => new(reason, Limit: (long)limit.TotalMilliseconds);
 

@@ -52,6 +52,9 @@ internal sealed class ChunkedTranscoder(Http1Limits limits)
         PayloadBytes = WrittenBytes = 0;
     }
 
+    /// <summary>The rest goes somewhere else.</summary>
+    public void Redirect(IBufferWriter<byte>? output) => _output = output;
+
     /// <summary>Takes what is whole from the front of <paramref name="input"/>; returns how many bytes. The rest must be offered again with more behind it.</summary>
     public long Take(in ReadOnlySequence<byte> input)
     {

@@ -3,6 +3,7 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Tcp;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
@@ -26,6 +27,12 @@ internal sealed class ExchangeRecord(ProxyContext context)
 
     /// <summary>Request out to answer in; null when no upstream answered.</summary>
     public TimeSpan? UpstreamServiceTime { get => _record.UpstreamServiceTime; set => _record.UpstreamServiceTime = value; }
+
+    /// <summary>Attempts begun.</summary>
+    public int Attempts { get => _record.Attempts; set => _record.Attempts = value; }
+
+    /// <summary>Conditions that led to retries.</summary>
+    public RetryConditions RetriedOn { get => _record.RetriedOn; set => _record.RetriedOn = value; }
 
     /// <summary>Name of the route.</summary>
     public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
@@ -107,23 +114,45 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>The proxy answered itself.</summary>
     public void Refused(in ProxyError error, int bodyBytes)
     {
-        (_record.ResponseCode, _record.Details, _record.Flag) = (error.Status, error.Details, error.Flag);
+        (_record.ResponseCode, _record.Details) = (error.Status, error.Details);
+        AddFlag(error.Flag);
         (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
         _record.BytesSent = bodyBytes;
         FirstByteOut(context.Now);
     }
 
+    /// <summary>One more flag, in the order in which they are set; the first two are shown.</summary>
+    public void AddFlag(ResponseFlag flag)
+    {
+        if (_record.Flag == ResponseFlag.None)
+        {
+            _record.Flag = flag;
+        }
+        else if (_record.SecondFlag == ResponseFlag.None && _record.Flag != flag)
+        {
+            _record.SecondFlag = flag;
+        }
+    }
+
     /// <summary>The client went away; <paramref name="status"/> is what it had been sent, 0 for nothing.</summary>
-    public void ClientGone(int status = 0) =>
-        (_record.ResponseCode, _record.Flag, _record.Details) = (status, ResponseFlag.DC, "downstream_remote_disconnect");
+    public void ClientGone(int status = 0)
+    {
+        (_record.ResponseCode, _record.Details) = (status, "downstream_remote_disconnect");
+        AddFlag(ResponseFlag.DC);
+    }
 
     /// <summary>The answer broke off after its head.</summary>
-    public void BrokenOff(ResponseFlag flag) => (_record.Flag, _record.Details) = (flag, flag switch
+    public void BrokenOff(ResponseFlag flag)
     {
-        ResponseFlag.UPE => "upstream_reset_after_response_started{protocol_error}",
-        ResponseFlag.SI => "stream_idle_timeout",
-        _ => "upstream_reset_after_response_started{connection_termination}",
-    });
+        AddFlag(flag);
+        _record.Details = flag switch
+        {
+            ResponseFlag.UPE => "upstream_reset_after_response_started{protocol_error}",
+            ResponseFlag.SI => "stream_idle_timeout",
+            ResponseFlag.UT => "response_timeout",
+            _ => "upstream_reset_after_response_started{connection_termination}",
+        };
+    }
 
     /// <summary>A tunnel has ended.</summary>
     public void Tunnelled(int status, in RelayResult relay)
@@ -132,7 +161,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.BytesReceived = relay.BytesUp;
         _record.WireBytesReceived += relay.BytesUp;
         _record.BytesSent = relay.BytesDown;
-        _record.Flag = relay.Flag;
+        AddFlag(relay.Flag);
     }
 
     /// <summary>The request has ended: completes the record and hands it on.</summary>

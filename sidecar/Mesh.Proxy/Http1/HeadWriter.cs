@@ -8,15 +8,17 @@ namespace Mesh.Proxy.Http1;
 /// </summary>
 internal static class HeadWriter
 {
-    // More than all that is added to the fields: fixed texts, a request id, two numbers.
-    private const int MaxAddedBytes = 320;
+    // More than all that is added to the fields: fixed texts, a request id, three numbers.
+    private const int MaxAddedBytes = 384;
 
     /// <summary>Writes a request head for the upstream. x-forwarded-for passes as it came: that is Istio's sidecar, whose use_remote_address is off.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="head">What the client sent.</param>
     /// <param name="newRequestId">Value of x-request-id if the client sent none.</param>
     /// <param name="attempt">Value of x-envoy-attempt-count, 1 for the first; 0 lets the client's pass, as Istio does in front of the application.</param>
-    public static void WriteRequest(IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt)
+    /// <param name="expectedMilliseconds">Value of x-envoy-expected-rq-timeout-ms; 0 lets the client's pass.</param>
+    public static void WriteRequest(
+        IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0)
     {
         HeaderBlock headers = head.Headers;
         HeadBuffer buffer = new(output.GetSpan(head.Length + headers.Count + MaxAddedBytes)); // one blank may be added to each field
@@ -35,7 +37,7 @@ internal static class HeadWriter
         buffer.Add(" HTTP/1.1\r\nhost: "u8);
         buffer.Add(head.Authority);
         buffer.Add("\r\n"u8);
-        AddRequestFields(ref buffer, headers, attempt);
+        AddRequestFields(ref buffer, headers, attempt, expectedMilliseconds);
         if (headers.Find(KnownHeader.ForwardedProto) < 0)
         {
             buffer.Add("x-forwarded-proto: http\r\n"u8);
@@ -50,6 +52,13 @@ internal static class HeadWriter
         {
             buffer.Add("x-envoy-attempt-count: "u8);
             buffer.Add(attempt);
+            buffer.Add("\r\n"u8);
+        }
+
+        if (expectedMilliseconds > 0)
+        {
+            buffer.Add("x-envoy-expected-rq-timeout-ms: "u8);
+            buffer.Add(expectedMilliseconds);
             buffer.Add("\r\n"u8);
         }
 
@@ -108,7 +117,7 @@ internal static class HeadWriter
         output.Advance(buffer.Length);
     }
 
-    private static void AddRequestFields(ref HeadBuffer buffer, HeaderBlock headers, int attempt)
+    private static void AddRequestFields(ref HeadBuffer buffer, HeaderBlock headers, int attempt, long expectedMilliseconds)
     {
         for (int i = 0; i < headers.Count; i++)
         {
@@ -117,6 +126,7 @@ internal static class HeadWriter
             {
                 case KnownHeader.Host or KnownHeader.EnvoyControl:
                 case KnownHeader.EnvoyAttemptCount when attempt > 0:
+                case KnownHeader.EnvoyExpectedTimeout when expectedMilliseconds > 0:
                     break;
                 case KnownHeader.Te when headers.Find(KnownHeader.Te) == i && headers.Lists(KnownHeader.Te, "trailers"u8):
                     buffer.Add("te: trailers\r\n"u8); // all of TE that goes beyond one connection; gRPC and others ask for it

@@ -32,6 +32,9 @@ internal sealed class HeaderBlock(Http1Limits limits)
     /// <summary>Number of fields.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Whether there is a field of kind <see cref="KnownHeader.EnvoyControl"/>.</summary>
+    public bool HasControl { get; private set; }
+
     /// <summary>Options of all Connection fields.</summary>
     public ConnectionOptions Options { get; private set; }
 
@@ -50,6 +53,20 @@ internal sealed class HeaderBlock(Http1Limits limits)
         for (int i = from; i < Count; i++)
         {
             if (_fields[i].Kind == kind)
+            {
+                return i;
+            }
+        }
+
+        return -1;
+    }
+
+    /// <summary>Index of the first field of this name, in any case, or -1.</summary>
+    public int Find(ReadOnlySpan<byte> name)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            if (KnownHeaders.Is(Name(i), name))
             {
                 return i;
             }
@@ -83,6 +100,7 @@ internal sealed class HeaderBlock(Http1Limits limits)
         Count = 0;
         Options = ConnectionOptions.None;
         bool hasConnection = false;
+        HasControl = false;
         ReadOnlySpan<byte> rest = bytes.AsSpan(start, end - start);
         while (!rest.StartsWith("\r\n"u8))
         {
@@ -104,6 +122,7 @@ internal sealed class HeaderBlock(Http1Limits limits)
             int at = end - rest.Length;
             KnownHeader kind = KnownHeaders.Classify(rest[..line.NameLength]);
             hasConnection |= kind == KnownHeader.Connection;
+            HasControl |= kind == KnownHeader.EnvoyControl;
             _fields[Count++] = new Field(at, line.NameLength, at + line.ValueStart, line.ValueLength, kind);
             rest = rest[line.Length..];
         }

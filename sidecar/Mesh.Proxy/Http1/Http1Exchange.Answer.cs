@@ -24,6 +24,11 @@ internal sealed partial class Http1Exchange
             Down.Abort(); // it passed before the field was written
         }
 
+        if (_timer?.AnswerBegins(Down) == false)
+        {
+            Down.Abort();
+        }
+
         CopyStatus copied = await _responseBody.CopyAsync(upstream.Transport.Input, Down.Transport.Output, framing, stripChunks);
         _cluster!.Stats.CxRxBytes.Add(_responseBody.WireBytes);
         CopyStatus request = await EndSendingAsync(upstream);
@@ -36,7 +41,8 @@ internal sealed partial class Http1Exchange
             return (false, false);
         }
 
-        return (!closes && request == CopyStatus.Done, reusable);
+        bool isInTime = _timer?.End() ?? true; // else the client may be being cut off
+        return (!closes && request == CopyStatus.Done && isInTime, reusable && isInTime);
     }
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
@@ -84,6 +90,7 @@ internal sealed partial class Http1Exchange
     private async ValueTask TunnelAsync(UpstreamConnection upstream)
     {
         int status = _request.IsConnect ? 200 : 101;
+        _timer?.End();
         _client.Deadline.Clear();
         await SafePipe.FlushAsync(Down.Transport.Output);
         if (_request.IsConnect)

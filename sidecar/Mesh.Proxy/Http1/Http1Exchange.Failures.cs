@@ -11,6 +11,7 @@ internal sealed partial class Http1Exchange
     /// <summary>Answers in the upstream's place.</summary>
     private async ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn)
     {
+        error = _retry is { Count: > 0 } ? error.AfterRetry() : error;
         bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || _client.IsLast || !CanSwallow(_request);
         long before = Down.Transport.Output.UnflushedBytes;
         int body = LocalReply.Write(
@@ -73,7 +74,29 @@ internal sealed partial class Http1Exchange
             return new(false);
         }
 
-        return IsTooLate ? RefuseIdleAsync(_request.Framing.Kind == BodyKind.None) : RefuseAsync(ProxyErrors.NoConnection(rent), goesOn: true);
+        if (IsTooLate)
+        {
+            return RefuseIdleAsync(_request.Framing.Kind == BodyKind.None);
+        }
+
+        if (IsRouteOver)
+        {
+            _cluster!.Stats.RqTimeout.Add();
+            return RefuseAsync(ErrorOf(TimeLimit.Route), goesOn: true);
+        }
+
+        return RefuseAsync(ProxyErrors.NoConnection(rent), goesOn: true);
+    }
+
+    private ProxyError ErrorOf(TimeLimit limit)
+    {
+        ProxyError error = limit switch
+        {
+            TimeLimit.Route => ProxyErrors.RouteTimeout(_policy.Source, _timer!.RouteLimit),
+            TimeLimit.PerTry => ProxyErrors.PerTryTimeout(_policy.Retry?.Source, _timer!.PerTryLimit),
+            _ => ProxyErrors.WriteTimeout(_timer!.WriteLimit),
+        };
+        return _isQuietTimeout ? error.Quiet() : error;
     }
 
     private ValueTask<bool> RefuseIdleAsync(bool isRequestComplete)
@@ -83,7 +106,7 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>The upstream gave no usable answer. The client's own fault (gone, broken body) is not charged to the upstream.</summary>
-    private async ValueTask<bool> FailBeforeAnswerAsync(Endpoint endpoint, CopyStatus request, ProxyError error)
+    private async ValueTask<bool> FailBeforeAnswerAsync(CopyStatus request, ResponseFlag failure)
     {
         _record.UpstreamServiceTime = null;
         if (request == CopyStatus.Malformed)
@@ -105,13 +128,8 @@ internal sealed partial class Http1Exchange
             return false;
         }
 
-        _cluster!.Record(endpoint, UpstreamOutcome.Reset, 0);
-        _cluster.Stats.RqRxReset.Add();
-        if (error.Flag == ResponseFlag.UPE)
-        {
-            _cluster.Stats.CxProtocolError.Add();
-        }
-
+        ProxyError error = _timer is { HasPassed: true } ? ErrorOf(_timer.Passed)
+            : failure == ResponseFlag.UPE ? ProxyErrors.UpstreamProtocol() : ProxyErrors.UpstreamClosed();
         return await RefuseAsync(error, goesOn: request == CopyStatus.Done || _request.Framing.Kind == BodyKind.None);
     }
 
@@ -123,6 +141,12 @@ internal sealed partial class Http1Exchange
             _cluster!.Stats.RqTxReset.Add();
             Side.Stats.RqIdleTimeout.Add();
             _record.BrokenOff(ResponseFlag.SI);
+        }
+        else if (_timer is { HasPassed: true } && !_clientIsGone)
+        {
+            (_timer.Passed == TimeLimit.Route ? _cluster!.Stats.RqTimeout : _cluster!.Stats.RqWriteTimeout).Add();
+            _cluster.Stats.RqTxReset.Add();
+            _record.BrokenOff(ResponseFlag.UT);
         }
         else if (copied == CopyStatus.SinkClosed || _clientIsGone)
         {

@@ -12,18 +12,17 @@ namespace Mesh.Proxy.Http1;
 // A request on a connection: out, wait, and what to do when nothing comes back.
 internal sealed partial class Http1Exchange
 {
-    private const int MaxAttempts = 2; // a second stale connection in a row is no chance any more
-
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<bool> ForwardAsync(UpstreamConnection upstream, long sentAt)
     {
         _upstream = upstream;
-        _isToReplay = false;
+        _again = Again.No;
         bool goesOn = false;
         bool reusable = false;
         try
         {
-            if (!_client.Deadline.Touch(sentAt) || _clientIsGone)
+            bool isInTime = _timer?.BeginAttempt(upstream, sentAt) ?? true;
+            if (!_client.Deadline.Touch(sentAt) || _clientIsGone || !isInTime)
             {
                 upstream.Abort(); // whoever came before the field was written could not
             }
@@ -36,8 +35,13 @@ internal sealed partial class Http1Exchange
                 return false;
             }
 
-            ResponseFlag failure = TrySend(upstream) ? await ReadAnswerAsync(upstream) : ResponseFlag.UC;
+            ResponseFlag failure = TrySend(upstream, sentAt) ? await ReadAnswerAsync(upstream) : ResponseFlag.UC;
             long answeredAt = context.Now;
+            if (_timer?.HeadReceived() == false)
+            {
+                failure = ResponseFlag.UT; // what comes too late has not come
+            }
+
             _record.UpstreamServiceTime = context.Between(sentAt, answeredAt);
             if (failure == ResponseFlag.None && _response.Status == 101 && await EndSendingAsync(upstream) != CopyStatus.Done)
             {
@@ -46,14 +50,22 @@ internal sealed partial class Http1Exchange
 
             if (failure != ResponseFlag.None)
             {
-                ProxyError error = failure == ResponseFlag.UC ? ProxyErrors.UpstreamClosed() : ProxyErrors.UpstreamProtocol();
                 CopyStatus request = await EndSendingAsync(upstream);
-                _isToReplay = IsReplayable(upstream, request);
-                goesOn = !_isToReplay && await FailBeforeAnswerAsync(upstream.Endpoint, request, error);
+                _again = AfterFailure(upstream, request, failure);
+                goesOn = _again == Again.No && await FailBeforeAnswerAsync(request, failure);
                 return goesOn;
             }
 
             RecordAnswer(upstream.Endpoint);
+            if (_retry is not null && RetriesAnswer())
+            {
+                _again = Again.Retry;
+                bool isSent = await EndSendingAsync(upstream) == CopyStatus.Done;
+                reusable = isSent && _response.KeepsAlive && _responseBody.TrySwallow(upstream.Transport.Input, _answerFraming);
+                _responseBody.Reset();
+                return false;
+            }
+
             if (_response.Status == 101)
             {
                 IgnoreClientEnd();
@@ -69,19 +81,20 @@ internal sealed partial class Http1Exchange
         {
             _answer.Release();
             _upstream = null;
-            if (!_isToReplay)
-            {
-                IgnoreClientEnd(); // after this nobody aborts a connection that is another's
-                reusable &= _client.Deadline.Clear();
-            }
-
+            IgnoreClientEnd(); // after this nobody aborts a connection that is another's
+            reusable &= _client.Deadline.Clear();
+            reusable &= _timer?.EndAttempt() ?? true;
             upstream.Release(reusable && !_clientIsGone); // it may have been aborted after the last byte
+            if (_again != Again.No)
+            {
+                WatchClientEnd();
+            }
         }
     }
 
     /// <summary>Starts sending; false when the connection has died in the pool.</summary>
     [SuppressMessage("Reliability", "CA2012", Justification = "Awaited once, in EndSendingAsync or OvertakesAsync; a task for it would be an allocation a request.")]
-    private bool TrySend(UpstreamConnection upstream)
+    private bool TrySend(UpstreamConnection upstream, long now)
     {
         _sent = null;
         if (upstream.IsReused && upstream.Closed.IsCancellationRequested)
@@ -91,18 +104,26 @@ internal sealed partial class Http1Exchange
         }
 
         _outcome = RequestOutcome.Unknown;
+        long expected = _timer?.ExpectedMilliseconds(now) ?? 0;
+        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt, expected);
         _sending = SendRequestAsync(upstream);
+        _timer?.WaitForClient();
         return true;
     }
 
-    /// <summary>Sends head and body; on a broken request the upstream is given up, which ends the wait for its answer.</summary>
+    /// <summary>Sends the head that was written and the body; on a broken request the upstream is given up, which ends the wait for its answer.</summary>
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
     private async ValueTask<CopyStatus> SendRequestAsync(UpstreamConnection upstream)
     {
-        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt);
-        long before = upstream.Transport.Output.UnflushedBytes;
+        long before = upstream.Transport.Output.UnflushedBytes - _requestBody.WrittenBytes;
         CopyStatus status = await _requestBody.CopyAsync(Down.Transport.Input, upstream.Transport.Output, _request.Framing, stripChunks: false);
         _cluster!.Stats.CxTxBytes.Add(before + _requestBody.WrittenBytes);
+        if (_keepsBody && _requestBody.Kept is null)
+        {
+            _keepsBody = false;
+            _cluster.Stats.RetryOrShadowAbandoned.Add();
+        }
+
         if (status is CopyStatus.SourceEnded or CopyStatus.Malformed)
         {
             upstream.Abort();
@@ -187,7 +208,8 @@ internal sealed partial class Http1Exchange
     // doing it twice does no harm (RFC 9110, 9.2.2) and the whole of it is still here: its head is, of a body nothing may have been taken.
     private bool IsReplayable(UpstreamConnection upstream, CopyStatus request)
     {
-        if (!upstream.IsReused || _attempt >= MaxAttempts || _isInterimPassed || _clientIsGone || IsTooLate)
+        // A second stale connection in a row is no chance any more.
+        if (!upstream.IsReused || _hasReplayed || _isInterimPassed || _clientIsGone || IsTooLate || _timer is { HasPassed: true })
         {
             return false;
         }

@@ -34,7 +34,6 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     private BodyFraming _answerFraming;
     private RequestOutcome _outcome;
     private int _attempt;
-    private bool _isToReplay;
     private bool _isInterimPassed;
     private bool _isServing;
     private volatile bool _isAnswering;
@@ -55,7 +54,8 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _sent = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
-        _isToReplay = _isInterimPassed = _isAnswering = _clientIsGone = false;
+        _again = Again.No;
+        _isInterimPassed = _isAnswering = _clientIsGone = false;
         _requestBody.Reset();
         _responseBody.Reset();
         _requestBody.Activity = _responseBody.Activity = client.Deadline;
@@ -130,7 +130,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         }
 
         _record.Describe(_request);
-        _cluster = Router.Match(context, Side, _request.Authority, out string? routeName, out ProxyError error);
+        _cluster = Router.Match(context, Side, _request.Authority, out string? routeName, out RequestPolicy policy, out ProxyError error);
         _record.RouteName = routeName;
         if (_cluster is null)
         {
@@ -139,29 +139,42 @@ internal sealed partial class Http1Exchange(ProxyContext context)
 
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
-        do
+        BeginPolicy(policy, now);
+        while (true)
         {
             _attempt++;
+            PickContext pick = new(Tried: _tried);
             ValueTask<RentResult> renting = _request.IsConnect
-                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop) : _cluster.RentHttpAsync(_stop.Token, _client.Loop);
+                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop, pick) : _cluster.RentHttpAsync(_stop.Token, _client.Loop, pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
             RentResult rent = await renting;
             _record.SetUpstream(_cluster, rent);
-            if (rent.Connection is null)
+            bool goesOn = false;
+            if (rent.Connection is not null)
             {
-                return await FailWithoutConnectionAsync(rent);
+                goesOn = await ForwardAsync(rent.Connection, isAtOnce ? now : context.Now);
+            }
+            else
+            {
+                _again = AfterRent(rent);
+                goesOn = _again == Again.No && await FailWithoutConnectionAsync(rent);
             }
 
-            bool goesOn = await ForwardAsync(rent.Connection, isAtOnce ? now : context.Now);
-            if (!_isToReplay)
+            if (_again == Again.No)
             {
                 return goesOn;
             }
 
-            _cluster.Stats.RqReplayed.Add();
-            _requestBody.Reset();
+            if (PrepareNext(rent.Endpoint) is { Ticks: > 0 } length)
+            {
+                await _pause!.WaitAsync(length, _client.Loop, _stop.Token);
+            }
+
+            if (_clientIsGone || IsTooLate || IsRouteOver)
+            {
+                return await FailWithoutConnectionAsync(rent);
+            }
         }
-        while (true);
     }
 
     private void BeginServing()
@@ -169,7 +182,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         Side.Stats.RqTotal.Add();
         Side.Stats.RqActive.Add();
         _isServing = true;
-        _gone = Down.ConnectionClosed.UnsafeRegister(static e => ((Http1Exchange)e!).OnClientGone(), this);
+        WatchClientEnd();
     }
 
     private void EndServing()
@@ -178,10 +191,14 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         {
             _isServing = false;
             IgnoreClientEnd();
+            EndPolicy();
+            _record.Attempts = _attempt;
             _record.Finish(_requestBody, _responseBody);
             Side.Stats.RqActive.Add(-1);
         }
     }
+
+    private void WatchClientEnd() => _gone = Down.ConnectionClosed.UnsafeRegister(static e => ((Http1Exchange)e!).OnClientGone(), this);
 
     /// <summary>From here on the end of the client's connection ends nothing else. Waits for a callback that runs.</summary>
     private void IgnoreClientEnd()

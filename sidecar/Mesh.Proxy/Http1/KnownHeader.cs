@@ -21,6 +21,7 @@ internal enum KnownHeader : byte
     EnvoyOverloaded,
     EnvoyAttemptCount,
     EnvoyUpstreamServiceTime,
+    EnvoyExpectedTimeout,
 
     /// <summary>A wish of the caller about retries and timeouts (semantics 4.1, 5.1): read by the proxy it reaches, never passed on.</summary>
     EnvoyControl,
@@ -65,6 +66,7 @@ internal static class KnownHeaders
         13 when Is(name, "attempt-count"u8) => KnownHeader.EnvoyAttemptCount,
         13 when Is(name, "retry-grpc-on"u8) => KnownHeader.EnvoyControl,
         21 when Is(name, "upstream-service-time"u8) => KnownHeader.EnvoyUpstreamServiceTime,
+        22 when Is(name, "expected-rq-timeout-ms"u8) => KnownHeader.EnvoyExpectedTimeout,
         22 when Is(name, "upstream-rq-timeout-ms"u8) => KnownHeader.EnvoyControl,
         22 when Is(name, "retriable-status-codes"u8) => KnownHeader.EnvoyControl,
         22 when Is(name, "retriable-header-names"u8) => KnownHeader.EnvoyControl,

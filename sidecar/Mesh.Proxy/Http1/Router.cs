@@ -12,11 +12,12 @@ internal static class Router
     /// <summary>Route name of an inbound request, as Istio's.</summary>
     private const string InboundRoute = "default";
 
-    /// <summary>Finds the cluster for <paramref name="authority"/>; null with the error to answer.</summary>
+    /// <summary>Finds the cluster for <paramref name="authority"/> and what its route says of time and retries; null with the error to answer.</summary>
     public static Cluster? Match(
-        ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, out string? routeName, out ProxyError error)
+        ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, out string? routeName, out RequestPolicy policy, out ProxyError error)
     {
         error = default;
+        policy = default;
         string? name = side.Cluster;
         routeName = name is null ? null : InboundRoute;
         if (name is null)
@@ -28,6 +29,7 @@ internal static class Router
             }
 
             (name, routeName) = (host.Cluster, host.Name);
+            policy = host.Routes is [var route, ..] ? new(route.Retry, route.Timeout, route.Source) : new(host.Retry);
         }
 
         Cluster? cluster = context.Clusters.Find(name);

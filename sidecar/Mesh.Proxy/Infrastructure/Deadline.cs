@@ -45,6 +45,13 @@ internal sealed class Deadline : IDisposable
         return Move(after > TimeSpan.Zero ? Later(now, after) : Never);
     }
 
+    /// <summary>Sets it to a timestamp, <see cref="long.MaxValue"/> takes it away; false when it has passed already.</summary>
+    public bool SetAt(long dueAt)
+    {
+        _length = TimeSpan.Zero;
+        return Move(dueAt);
+    }
+
     /// <summary>Something went on: the last Set counts from now. False when it has passed already.</summary>
     public bool Touch() => Touch(_time.GetTimestamp());
 

@@ -84,6 +84,8 @@ public static class AccessLogLine
         WriteNumber(json, "queue_ms", r.QueueTime?.TotalMilliseconds);
         WriteNumber(json, "ttfb_ms", r.TimeToFirstByte?.TotalMilliseconds);
         WriteNumber(json, "total_ms", r.Duration.TotalMilliseconds);
+        json.WriteNumber("attempts", r.Attempts);
+        json.WriteString("retried_on", RetryCounters.ToText(r.RetriedOn));
     }
 
     private static void WriteNumber(Utf8JsonWriter json, string key, double? value)

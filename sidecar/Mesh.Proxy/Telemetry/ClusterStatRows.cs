@@ -6,7 +6,8 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Name">Cluster name.</param>
 /// <param name="Stats">Its statistics.</param>
 /// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
-public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits);
+/// <param name="HasRetryBudget">A budget has taken the place of maxRetries.</param>
+public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false);
 
 /// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
 public static class ClusterStatRows
@@ -44,6 +45,17 @@ public static class ClusterStatRows
         Counter("upstream_rq_rx_reset", "Requests reset by the upstream", static s => s.RqRxReset),
         Counter("upstream_rq_tx_reset", "Requests reset by this side", static s => s.RqTxReset),
         Counter("upstream_rq_replayed", "Requests sent again because the reused connection had been closed", static s => s.RqReplayed),
+        Counter("upstream_rq_per_try_timeout", "Attempts that ran into perTryTimeout", static s => s.RqPerTryTimeout),
+        Counter("upstream_rq_pending_timeout", "Requests that waited too long for a connection", static s => s.RqPendingTimeout),
+        Counter("upstream_rq_write_timeout", "Requests of which the upstream took no byte for too long", static s => s.RqWriteTimeout),
+        Counter("upstream_rq_retry", "Retries", static s => s.RqRetry),
+        Counter("upstream_rq_retry_success", "Requests that a retry helped", static s => s.RqRetrySuccess),
+        Counter("upstream_rq_retry_overflow", "Retries refused by maxRetries or the retry budget", static s => s.RqRetryOverflow),
+        Counter("upstream_rq_retry_limit_exceeded", "Requests that still failed after their last retry", static s => s.RqRetryLimitExceeded),
+        Gauge("upstream_rq_retry_active", "Retries that wait or run", static s => s.RqRetryActive),
+        Counter("retry_or_shadow_abandoned", "Request bodies too long to be kept for a retry", static s => s.RetryOrShadowAbandoned),
+        .. RetryCounters.Names.Select(static (name, i) => new StatRow<ClusterStatsView>(
+            "upstream_rq_retry_on_" + name, StatType.Counter, "Retries for " + name, c => c.Stats.RetriesOn[i])),
         Counter("upstream_rq_completed", "Responses charged to the cluster, local replies included", static s => s.RqCompleted),
         Gauge("membership_total", "Endpoints", static s => s.MembershipTotal),
         Gauge("membership_healthy", "Endpoints that may be chosen", static s => s.MembershipHealthy),
@@ -61,11 +73,11 @@ public static class ClusterStatRows
         new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),
-        new("circuit_breakers.default.rq_retry_open", StatType.Gauge, "1 when maxRetries is reached", static c => c.Limits.MaxRetries == 0 ? 1 : 0),
+        new("circuit_breakers.default.rq_retry_open", StatType.Gauge, "1 when maxRetries is reached", static c => Open(c.Stats.RqRetryActive, c.Limits.MaxRetries)),
         new("circuit_breakers.default.remaining_cx", StatType.Gauge, "Connections left until maxConnections", static c => Left(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.remaining_pending", StatType.Gauge, "Places left in the queue", static c => Left(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.remaining_rq", StatType.Gauge, "Requests left until http2MaxRequests", static c => Left(c.Stats.RqActive, c.Limits.MaxRequests)),
-        new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries", static c => c.Limits.MaxRetries),
+        new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries; 0 with a retry budget", static c => c.HasRetryBudget ? 0 : Left(c.Stats.RqRetryActive, c.Limits.MaxRetries)), // as Envoy
     ];
 
     private static StatRow<ClusterStatsView> Counter(string name, string help, Func<ClusterStats, StripedCounter> counter) =>

@@ -93,6 +93,39 @@ public sealed class ClusterStats
     /// <summary>upstream_rq_replayed: requests sent again because the reused connection had been closed (ours; Envoy leaves that to retry policies).</summary>
     public StripedCounter RqReplayed { get; } = new();
 
+    /// <summary>upstream_rq_per_try_timeout.</summary>
+    public StripedCounter RqPerTryTimeout { get; } = new();
+
+    /// <summary>upstream_rq_pending_timeout: requests that waited too long for a connection (ours).</summary>
+    public StripedCounter RqPendingTimeout { get; } = new();
+
+    /// <summary>upstream_rq_write_timeout: requests of which the upstream took no byte for too long (ours).</summary>
+    public StripedCounter RqWriteTimeout { get; } = new();
+
+    /// <summary>upstream_rq_retry.</summary>
+    public StripedCounter RqRetry { get; } = new();
+
+    /// <summary>upstream_rq_retry_success.</summary>
+    public StripedCounter RqRetrySuccess { get; } = new();
+
+    /// <summary>upstream_rq_retry_overflow: retries that maxRetries or the budget refused.</summary>
+    public StripedCounter RqRetryOverflow { get; } = new();
+
+    /// <summary>upstream_rq_retry_limit_exceeded: requests that still failed after their last retry.</summary>
+    public StripedCounter RqRetryLimitExceeded { get; } = new();
+
+    /// <summary>Retries that wait or run now (the breaker's count).</summary>
+    public Gauge RqRetryActive { get; } = new();
+
+    /// <summary>retry_or_shadow_abandoned: bodies that became too long to be kept for a retry.</summary>
+    public StripedCounter RetryOrShadowAbandoned { get; } = new();
+
+    /// <summary>Retries by the condition that led to them: why there are so many.</summary>
+    public RetryCounters RetriesOn { get; } = new();
+
+    /// <summary>Answers that were thrown away for a retry, by status code: retry.upstream_rq_&lt;code&gt;.</summary>
+    public CodeCounters RetryRqByCode { get; } = new();
+
     /// <summary>upstream_rq_completed: responses charged to the cluster, local replies included.</summary>
     public StripedCounter RqCompleted { get; } = new();
 

@@ -56,6 +56,18 @@ public enum DecisionReason : byte
 
     /// <summary>A request stood still for too long; the limit is in milliseconds.</summary>
     StreamIdleTimeout,
+
+    /// <summary>All attempts together took longer than the route allows; the limit is in milliseconds.</summary>
+    RouteTimeout,
+
+    /// <summary>The last attempt took longer than one may; the limit is in milliseconds.</summary>
+    PerTryTimeout,
+
+    /// <summary>The request waited too long for a connection; the limit is in milliseconds.</summary>
+    PendingTimeout,
+
+    /// <summary>The upstream took no byte of the request for too long; the limit is in milliseconds.</summary>
+    UpstreamWriteTimeout,
 }
 
 /// <summary>

@@ -1,3 +1,5 @@
+using Mesh.Rules.Snapshots;
+
 namespace Mesh.Proxy.Telemetry;
 
 /// <summary>
@@ -41,6 +43,12 @@ public sealed class RequestRecord
 
     /// <summary>The refusal, if one fell.</summary>
     public DecisionRecord Decision { get; set; }
+
+    /// <summary>Times that it was sent or was to be sent, retries included; 0 when it never came so far.</summary>
+    public int Attempts { get; set; }
+
+    /// <summary>Conditions that led to retries.</summary>
+    public RetryConditions RetriedOn { get; set; }
 
     /// <summary>Request body bytes.</summary>
     public long BytesReceived { get; set; }
@@ -109,7 +117,8 @@ public sealed class RequestRecord
         StartTime = default;
         Method = Path = Protocol = Details = TransportFailure = ForwardedFor = UserAgent = RequestId = Authority = null;
         UpstreamHost = UpstreamCluster = UpstreamLocalAddress = DownstreamLocalAddress = DownstreamRemoteAddress = RouteName = null;
-        ResponseCode = 0;
+        ResponseCode = Attempts = 0;
+        RetriedOn = RetryConditions.None;
         Flag = SecondFlag = ResponseFlag.None;
         Decision = default;
         BytesReceived = BytesSent = WireBytesReceived = WireBytesSent = 0;

@@ -24,6 +24,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
             string scope = $"cluster.{cluster.Name};.";
             lines.AddRange(ClusterStatRows.All.Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
             lines.AddRange(Codes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
+            lines.AddRange(RetriedCodes(cluster).Select(code => new StatLine($"{scope}retry.upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
         }
 
@@ -47,6 +48,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         }
 
         WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);
+        WriteCodes(text, "envoy_cluster_retry_upstream_rq", "Responses by code that a retry took the place of", "envoy_response_code", RetriedCodes);
         WriteCodes(text, "envoy_cluster_upstream_rq_xx", "Responses by class of code, local replies included", "envoy_response_code_class", Classes);
         foreach (StatRow<DownstreamStats> row in ProxyStatRows.Downstream)
         {
@@ -81,9 +83,13 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         }
     }
 
-    private static IEnumerable<(int Code, long Count)> Codes(ClusterStatsView cluster) =>
+    private static IEnumerable<(int Code, long Count)> Codes(ClusterStatsView cluster) => Codes(cluster.Stats.RqByCode);
+
+    private static IEnumerable<(int Code, long Count)> RetriedCodes(ClusterStatsView cluster) => Codes(cluster.Stats.RetryRqByCode);
+
+    private static IEnumerable<(int Code, long Count)> Codes(CodeCounters counters) =>
         from code in Enumerable.Range(100, 500)
-        let count = cluster.Stats.RqByCode[code]
+        let count = counters[code]
         where count > 0
         select (code, count);
 

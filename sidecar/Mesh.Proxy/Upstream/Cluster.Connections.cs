@@ -165,7 +165,12 @@ public sealed partial class Cluster
             long next = long.MaxValue;
             foreach (Endpoint endpoint in _hosts.All)
             {
-                next = Math.Min(next, endpoint.Pool.CheckLocked(now, ref deferred)); // of one removed, all connections drain anyway
+                next = Math.Min(next, endpoint.Pool.CheckLocked(now, ref deferred));
+            }
+
+            foreach (Endpoint endpoint in _draining.Values) // their connections go by themselves, but requests may wait there
+            {
+                next = Math.Min(next, endpoint.Pool.CheckLocked(now, ref deferred));
             }
 
             CheckConnectionsLocked(next, ref deferred);

@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.LoadBalancing;
+using Mesh.Proxy.Retry;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
@@ -15,6 +16,7 @@ public sealed partial class Cluster
     private readonly Stack<PendingRequest> _idleWaiters = new();
     private volatile ClusterConfig _config;
     private volatile HostSet _hosts;
+    private readonly RetryBudget _retries;
     private DestinationLabels _labels;
 
     internal Cluster(ClusterConfig config, ClusterServices services)
@@ -24,6 +26,7 @@ public sealed partial class Cluster
         _labels = LabelsOf(config);
         _rotation = new Rotation(services.Runtime.Random);
         _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
+        _retries = new RetryBudget(services.Runtime.Time);
         _sweep = new(Sweep);
         _connectionCheck = new(CheckConnections);
         ScheduleSweep(config);
@@ -62,6 +65,12 @@ public sealed partial class Cluster
     public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
         RentAsync(isTcp: true, loop, pick, cancellationToken);
 
+    /// <summary>Takes a place among those who try again; false when limit or budget leave none. <see cref="EndRetry"/> gives it back.</summary>
+    internal bool TryBeginRetry() => _retries.TryEnter(_config.RetryBudget, _config.Limits.MaxRetries, Stats);
+
+    /// <summary>Gives the place of <see cref="TryBeginRetry"/> back; once.</summary>
+    internal void EndRetry() => RetryBudget.Leave(Stats);
+
     /// <summary>A refusal by the connection-pool block.</summary>
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
         RentStatus.Overflow, null, endpoint, new DecisionRecord(reason, _config.ConnectionPoolSource, field, limit, now), null, TimeSpan.Zero);
@@ -69,10 +78,13 @@ public sealed partial class Cluster
     internal TimeSpan Since(long timestamp) => Services.Runtime.Time.GetElapsedTime(timestamp);
 
     /// <summary>The timestamp <paramref name="delay"/> from now.</summary>
-    internal long After(TimeSpan delay)
+    internal long After(TimeSpan delay) => After(delay, Now);
+
+    /// <summary>The timestamp <paramref name="delay"/> after another.</summary>
+    internal long After(TimeSpan delay, long from)
     {
         double ticks = delay.TotalSeconds * Services.Runtime.Time.TimestampFrequency;
-        return ticks < long.MaxValue / 2 ? Now + (long)ticks : long.MaxValue;
+        return ticks < long.MaxValue / 2 ? from + (long)ticks : long.MaxValue;
     }
 
     private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)

@@ -1,3 +1,5 @@
+using Mesh.Proxy.Telemetry;
+
 namespace Mesh.Proxy.Upstream;
 
 /// <summary>Why a pool lets go of its connections.</summary>
@@ -56,10 +58,10 @@ internal sealed partial class ConnectionPool
         }
     }
 
-    /// <summary>Closes what was idle or has lived too long; returns when to look again.</summary>
+    /// <summary>Closes what was idle or has lived too long, refuses who has waited too long; returns when to look again.</summary>
     public long CheckLocked(long now, ref Deferred deferred)
     {
-        long next = long.MaxValue;
+        long next = CheckPendingLocked(now, ref deferred);
         foreach (UpstreamConnection connection in _all)
         {
             if (connection.State == ConnectionState.Ready && connection.IdleDeadline <= now)
@@ -82,6 +84,33 @@ internal sealed partial class ConnectionPool
         }
 
         return next;
+    }
+
+    /// <summary>The oldest wait first in line, so one look at the front tells all; the limit in force now counts, for those too who came before it.</summary>
+    private long CheckPendingLocked(long now, ref Deferred deferred)
+    {
+        TimeSpan longest = cluster.Config.PendingTimeout;
+        while (longest > TimeSpan.Zero && _pending.First is { } oldest)
+        {
+            long dueAt = cluster.After(longest, oldest.Value.EnqueuedAt);
+            if (dueAt > now)
+            {
+                return dueAt;
+            }
+
+            PendingRequest request = UnlinkLocked(oldest);
+            Stats.RqPendingTimeout.Add();
+            deferred.Complete(request, new RentResult(
+                RentStatus.PendingTimeout, null, endpoint,
+                new DecisionRecord(DecisionReason.PendingTimeout, null, "pendingTimeout", (long)longest.TotalMilliseconds),
+                null, cluster.Since(request.EnqueuedAt)));
+            if (_connecting - 1 >= _pending.Count)
+            {
+                CloseOneConnectingLocked(ref deferred);
+            }
+        }
+
+        return long.MaxValue;
     }
 
     private void AgedLocked(UpstreamConnection connection, ref Deferred deferred)

@@ -57,6 +57,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         _pending.AddLast(request.Node);
         Stats.RqPendingTotal.Add();
         Stats.RqPendingActive.Add();
+        if (cluster.Config.PendingTimeout is { Ticks: > 0 } longest)
+        {
+            cluster.CheckConnectionsLocked(cluster.After(longest), ref deferred);
+        }
+
         OpenLocked(ref deferred);
         return request;
     }

@@ -20,6 +20,9 @@ public enum RentStatus
     /// <summary>connectTimeout passed (UF).</summary>
     ConnectTimeout,
 
+    /// <summary>It waited for a connection for longer than the pending timeout allows (UO).</summary>
+    PendingTimeout,
+
     /// <summary>The caller cancelled while waiting.</summary>
     Cancelled,
 }

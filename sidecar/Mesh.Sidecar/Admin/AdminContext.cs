@@ -51,7 +51,7 @@ internal sealed record AdminContext
 
     /// <summary>All statistics now.</summary>
     public StatsPages Pages() => new(
-        [.. Clusters.Clusters.Select(static c => new ClusterStatsView(c.Name, c.Stats, c.Config.Limits))],
+        [.. Clusters.Clusters.Select(static c => new ClusterStatsView(c.Name, c.Stats, c.Config.Limits, c.Config.RetryBudget is not null))],
         new ProxyStatsView(Stats, State.Current == ServerState.Live, (int)State.Current, (long)State.Uptime.TotalSeconds, Concurrency));
 
     /// <summary>The snapshot in force, or an empty one.</summary>

@@ -40,7 +40,19 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public async Task KeepAliveRequest_InSteadyState_AllocatesNothing(string request, string answer)
+    public Task KeepAliveRequest_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer, null);
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public Task RequestWithRetriesAndTimeouts_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer, new HttpRouteConfig
+    {
+        Name = "all",
+        Clusters = [new WeightedClusterConfig(Name)],
+        Timeout = TimeSpan.FromSeconds(30),
+        Retry = new RetryConfig { Conditions = RetryConditions.GatewayError | RetryConditions.GrpcUnavailable, PerTryTimeout = TimeSpan.FromSeconds(10) },
+    });
+
+    private async Task HoldAsync(string request, string answer, HttpRouteConfig? route)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -49,7 +61,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
         using TcpListener upstream = new(IPAddress.Loopback, 0);
         upstream.Start();
-        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!);
+        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, route);
         byte[][] requestPieces = Pieces(request);
         byte[][] answerPieces = Pieces(answer);
         using CountdownEvent allAtOnce = new(Connections); // the first answers wait for each other: every connection has had all it needs when it counts
@@ -92,7 +104,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<ProxyHost> StartAsync(string upstream)
+    private static async Task<ProxyHost> StartAsync(string upstream, HttpRouteConfig? route)
     {
         ProxyStats stats = new();
         ProxyOptions options = new() { Outbound = new IPEndPoint(IPAddress.Loopback, 0), Concurrency = 1, Transport = TransportKind.Epoll };
@@ -105,6 +117,8 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
+            WriteTimeout = route?.Timeout ?? TimeSpan.Zero,
+            PendingTimeout = route?.Timeout ?? TimeSpan.Zero,
             Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
         };
         ApplyResult result = await host.Applier.ApplyAsync(ProxySnapshot.Empty with
@@ -112,7 +126,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Version = "v",
             Clusters = ImmutableDictionary<string, ClusterConfig>.Empty.Add(Name, config),
             Endpoints = ImmutableDictionary<string, ImmutableArray<EndpointConfig>>.Empty.Add(Name, [new EndpointConfig(upstream)]),
-            Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name)]),
+            Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name) { Routes = route is null ? [] : [route] }]),
         });
         Assert.True(result.IsAccepted);
         return host;

@@ -27,10 +27,12 @@ internal sealed class Pipeline : IAsyncDisposable
     private readonly List<Task> _served = [];
     private readonly List<MemoryConnection> _clients = [];
 
-    public Pipeline(Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null)
+    public Pipeline(
+        Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null,
+        RetryConfig? retry = null, TimeSpan timeout = default, Random? random = null)
     {
         NoSynchronizationContext.Use();
-        ProxyRuntime runtime = new(Time, new ScriptedRandom(), NullLoggerFactory.Instance);
+        ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
         Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats);
         ClusterConfig config = new()
         {
@@ -42,8 +44,9 @@ internal sealed class Pipeline : IAsyncDisposable
         ImmutableArray<EndpointConfig> addresses = [.. Enumerable.Range(1, endpoints).Select(static i => new EndpointConfig($"10.0.0.{i}:80"))];
         config = configure?.Invoke(config) ?? config;
         Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true }, addresses)]);
+        Cluster = Clusters.Find(Name)!;
         RouteTable routes = new(new RouteConfig([
-            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name),
+            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = RoutesOf(retry, timeout) },
             new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test")]));
         Context = new ProxyContext
         {
@@ -84,7 +87,7 @@ internal sealed class Pipeline : IAsyncDisposable
     /// <summary>A TCP listener in front of the cluster.</summary>
     public ListenerSide Tcp { get; }
 
-    public Cluster Cluster => Clusters.Find(Name)!;
+    public Cluster Cluster { get; }
 
     /// <summary>A client connects.</summary>
     public MemoryConnection Connect(ListenerSide? side = null, long windowBytes = 0, IPEndPoint? from = null)
@@ -104,6 +107,10 @@ internal sealed class Pipeline : IAsyncDisposable
         return client;
     }
 
+    // With retries or a timeout, one route that everything matches.
+    private static ImmutableArray<HttpRouteConfig> RoutesOf(RetryConfig? retry, TimeSpan timeout) => retry is null && timeout == TimeSpan.Zero ? []
+        : [new HttpRouteConfig { Name = "all", Source = "default/a#spec.http[0]", Clusters = [new WeightedClusterConfig(Name)], Retry = retry, Timeout = timeout }];
+
     public async ValueTask DisposeAsync()
     {
         foreach (MemoryConnection client in _clients.Where(static c => !c.IsDisposed))
@@ -120,5 +127,8 @@ internal sealed class Pipeline : IAsyncDisposable
             Assert.Equal(0, side.CxActive.Value);
             Assert.Equal(0, side.RqActive.Value);
         }
+
+        Assert.Equal(0, Cluster.Stats.RqRetryActive.Value);
+        Assert.Equal(0, Context.RetryMemory.Used);
     }
 }

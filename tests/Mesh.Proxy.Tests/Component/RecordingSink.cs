@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Tests.Component;
 
@@ -7,7 +8,8 @@ namespace Mesh.Proxy.Tests.Component;
 internal sealed record Finished(
     int Code, ResponseFlag Flag, ResponseFlag SecondFlag, string? Details, DecisionRecord Decision, string? TransportFailure,
     long BytesReceived, long BytesSent, long WireBytesReceived, long WireBytesSent, string? Method, string? Path, string? Authority,
-    string? RequestId, string? UpstreamHost, string? Cluster, string? RouteName, bool IsTcp, bool IsInbound, TimeSpan? ServiceTime);
+    string? RequestId, string? UpstreamHost, string? Cluster, string? RouteName, bool IsTcp, bool IsInbound, TimeSpan? ServiceTime, int Attempts,
+    RetryConditions RetriedOn);
 
 /// <summary>Keeps the records of finished requests in order.</summary>
 internal sealed class RecordingSink(bool wantsText = true) : IRequestSink
@@ -27,7 +29,8 @@ internal sealed class RecordingSink(bool wantsText = true) : IRequestSink
     public void OnFinished(RequestRecord record) => _finished.Writer.TryWrite(new Finished(
         record.ResponseCode, record.Flag, record.SecondFlag, record.Details, record.Decision, record.TransportFailure, record.BytesReceived,
         record.BytesSent, record.WireBytesReceived, record.WireBytesSent, record.Method, record.Path, record.Authority, record.RequestId,
-        record.UpstreamHost, record.UpstreamCluster, record.RouteName, record.IsTcp, record.IsInbound, record.UpstreamServiceTime));
+        record.UpstreamHost, record.UpstreamCluster, record.RouteName, record.IsTcp, record.IsInbound, record.UpstreamServiceTime,
+        record.Attempts, record.RetriedOn));
 
     public void OnTcpOpened(RequestRecord record) => TcpOpened++;
 }

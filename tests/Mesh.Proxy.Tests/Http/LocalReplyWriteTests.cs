@@ -35,6 +35,20 @@ public sealed class LocalReplyWriteTests
     }
 
     [Fact]
+    public void Write_QuietTimeout_AnnouncesNoLength()
+    {
+        ArrayBufferWriter<byte> output = new();
+        ProxyError error = ProxyErrors.RouteTimeout("default/a#spec.http[0]", TimeSpan.FromSeconds(5)).Quiet();
+
+        LocalReply.Write(output, error, RequestOutcome.Unknown, isInbound: false, isHead: false, closes: false, Now);
+
+        Assert.Equal(
+            "HTTP/1.1 204 No Content\r\nx-mesh-reason: route_timeout; rule=default/a#spec.http[0].timeout; limit=5000; scope=sidecar\r\n" +
+            "x-mesh-outcome: unknown\r\ndate: Wed, 02 Jan 2030 03:04:05 GMT\r\nserver: envoy\r\n\r\n",
+            Encoding.ASCII.GetString(output.WrittenSpan));
+    }
+
+    [Fact]
     public void Write_LongRuleName_Fits()
     {
         ArrayBufferWriter<byte> output = new();

@@ -30,6 +30,17 @@ public sealed class DeadlineTests : IDisposable
     }
 
     [Fact]
+    public void SetAt_IsATimestamp_ThatTouchDoesNotMove()
+    {
+        Assert.True(_deadline.SetAt(_time.GetTimestamp() + Seconds(10).Ticks));
+        Pass(9);
+        Assert.True(_deadline.Touch());
+        Pass(1);
+        Assert.Equal((1, true), (_calls, _deadline.HasPassed));
+        Assert.False(_deadline.SetAt(long.MaxValue));
+    }
+
+    [Fact]
     public void Touch_CountsAnew_WithoutTouchingTheTimer()
     {
         _deadline.Set(Seconds(10));

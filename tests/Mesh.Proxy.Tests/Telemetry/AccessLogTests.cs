@@ -1,5 +1,6 @@
 using System.Text;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Telemetry;
@@ -35,7 +36,7 @@ public sealed class AccessLogTests
     [Fact]
     public void Json_OfARefusal_HasIstiosKeysAndOurs() => Assert.Equal(
         """
-        {"start_time":"2030-01-02T03:04:05.678Z","method":"GET","path":"/","protocol":"HTTP/1.1","response_code":503,"response_flags":"UO","response_code_details":"upstream_reset_before_response_started{overflow}","connection_termination_details":null,"upstream_transport_failure_reason":null,"bytes_received":0,"bytes_sent":81,"duration":0,"upstream_service_time":null,"x_forwarded_for":null,"user_agent":null,"request_id":null,"authority":"products:8080","upstream_host":null,"upstream_cluster":"outbound|8080||products","upstream_local_address":null,"downstream_local_address":"127.0.0.1:15001","downstream_remote_address":"127.0.0.1:6","requested_server_name":null,"route_name":null,"mesh_reason":"pending_overflow","connect_ms":null,"queue_ms":null,"ttfb_ms":null,"total_ms":0.25}
+        {"start_time":"2030-01-02T03:04:05.678Z","method":"GET","path":"/","protocol":"HTTP/1.1","response_code":503,"response_flags":"UO","response_code_details":"upstream_reset_before_response_started{overflow}","connection_termination_details":null,"upstream_transport_failure_reason":null,"bytes_received":0,"bytes_sent":81,"duration":0,"upstream_service_time":null,"x_forwarded_for":null,"user_agent":null,"request_id":null,"authority":"products:8080","upstream_host":null,"upstream_cluster":"outbound|8080||products","upstream_local_address":null,"downstream_local_address":"127.0.0.1:15001","downstream_remote_address":"127.0.0.1:6","requested_server_name":null,"route_name":null,"mesh_reason":"pending_overflow","connect_ms":null,"queue_ms":null,"ttfb_ms":null,"total_ms":0.25,"attempts":0,"retried_on":null}
 
         """,
         Format(Refused(), AccessLogFormat.Json));
@@ -46,7 +47,7 @@ public sealed class AccessLogTests
         string line = Format(Answered(), AccessLogFormat.Json);
 
         Assert.Contains("\"duration\":56,\"upstream_service_time\":55,", line, StringComparison.Ordinal);
-        Assert.Contains("\"mesh_reason\":null,\"connect_ms\":1.5,\"queue_ms\":2,\"ttfb_ms\":56.1,\"total_ms\":56.789}", line, StringComparison.Ordinal);
+        Assert.Contains("\"mesh_reason\":null,\"connect_ms\":1.5,\"queue_ms\":2,\"ttfb_ms\":56.1,\"total_ms\":56.789,\"attempts\":3,\"retried_on\":\"5xx,connect_failure\"}", line, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -105,6 +106,8 @@ public sealed class AccessLogTests
         ConnectTime = TimeSpan.FromMilliseconds(1.5),
         QueueTime = TimeSpan.FromMilliseconds(2),
         TimeToFirstByte = TimeSpan.FromMilliseconds(56.1),
+        Attempts = 3,
+        RetriedOn = RetryConditions.ServerError | RetryConditions.ConnectFailure,
         ForwardedFor = "10.0.0.9",
         UserAgent = "curl/8",
         RequestId = "id-1",

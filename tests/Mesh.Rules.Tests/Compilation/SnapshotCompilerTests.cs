@@ -61,6 +61,22 @@ public sealed class SnapshotCompilerTests
         Assert.Equal("default/products#spec.trafficPolicy.outlierDetection", cluster.OutlierSource);
     }
 
+    [Theory]
+    [InlineData(null, null, null, 20, 3, 0)]
+    [InlineData(0.5, 0, 10, 0.5, 0, 10)]
+    public void RetryBudget_HasItsDefaults(double? percent, int? min, int? seconds, double expectedPercent, int expectedMin, int expectedSeconds)
+    {
+        TimeSpan? interval = seconds is { } value ? TimeSpan.FromSeconds(value) : null;
+        RetryBudget budget = new() { Percent = percent, MinRetryConcurrency = min, BudgetInterval = interval };
+        DestinationRule rule = new() { Host = "products", TrafficPolicy = new TrafficPolicy { RetryBudget = budget } };
+
+        ClusterConfig cluster = Compile(View(Rule("r", rule))).Clusters[Cluster];
+
+        Assert.Equal(
+            new RetryBudgetConfig(expectedPercent, (uint)expectedMin, TimeSpan.FromSeconds(expectedSeconds), "default/r#spec.trafficPolicy.retryBudget"),
+            cluster.RetryBudget);
+    }
+
     [Fact]
     public void Outlier_UnsetAndZero_AreNotTheSame()
     {

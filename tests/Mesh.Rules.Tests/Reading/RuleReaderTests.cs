@@ -42,7 +42,7 @@ public sealed class RuleReaderTests
         Assert.Equal(1, result.Rule().TrafficPolicy!.ConnectionPool!.Tcp!.MaxConnections);
         Assert.Equal(TimeSpan.FromSeconds(30), result.Rule().TrafficPolicy!.OutlierDetection!.BaseEjectionTime);
         Assert.Equal(
-            [(DiagnosticCode.NotEnforced, 15), (DiagnosticCode.Deprecated, 17)],
+            [(DiagnosticCode.Deprecated, 17)],
             result.Diagnostics.Select(d => (d.Code, d.Line)));
     }
 

@@ -86,7 +86,6 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("outlierDetection: {consecutiveErrors: 5, maxEjectionPercent: 100}", DiagnosticCode.Deprecated, "consecutive5xxErrors")]
     [InlineData("outlierDetection: {}", DiagnosticCode.Advice, "fewer than 10 endpoints")]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: a, to: b}]}}", DiagnosticCode.Advice, "outlier detection policy must be provided for failover")]
-    [InlineData("connectionPool: {http: {maxRetries: 3}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {h2UpgradePolicy: UPGRADE}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {useClientProtocol: true}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {maxConcurrentStreams: 1}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
@@ -99,7 +98,6 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("tls: {mode: SIMPLE}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("tunnel: {targetHost: a.b, targetPort: 1}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("proxyProtocol: {version: V2}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("retryBudget: {percent: 20}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     public void Policy_LegalButSurprising_IsAcceptedWithWarning(string policy, DiagnosticCode code, string text)
     {
         RuleReadResult result = RuleText.Policy(policy);
@@ -112,7 +110,8 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("tls: {mode: DISABLE}")]
     [InlineData("loadBalancer: {simple: ROUND_ROBIN, localityLbSetting: {enabled: false}}")]
     [InlineData("connectionPool: {tcp: {maxConnections: 1, connectTimeout: 1s, tcpKeepalive: {}, maxConnectionDuration: 1m, idleTimeout: 0s}}")]
-    [InlineData("connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, idleTimeout: 1h, h2UpgradePolicy: DEFAULT}}")]
+    [InlineData("connectionPool: {http: {http1MaxPendingRequests: 1, http2MaxRequests: 1, maxRequestsPerConnection: 1, maxRetries: 3, idleTimeout: 1h, h2UpgradePolicy: DEFAULT}}")]
     [InlineData("outlierDetection: {consecutive5xxErrors: 5, consecutiveGatewayErrors: 0, interval: 1s, baseEjectionTime: 30s, maxEjectionPercent: 100, minHealthPercent: 0}")]
+    [InlineData("retryBudget: {percent: 20, minRetryConcurrency: 1, budgetInterval: 10s}")]
     public void Policy_Enforced_IsAcceptedSilently(string policy) => Assert.Empty(RuleText.Policy(policy).Diagnostics);
 }
