@@ -53,6 +53,25 @@ internal static class SnapshotAdvice
         }
     }
 
+    /// <summary>Resilience policies of the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies(ResilienceTable policies, string clientNamespace, HashSet<string> hosts)
+    {
+        RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
+        foreach (RuleDocument rule in own)
+        {
+            foreach (Diagnostic finding in RuleSetCheck.Check(rule, own))
+            {
+                yield return (rule.Key, finding);
+            }
+
+            string host = HostMatch.Expand(((ResiliencePolicy)rule.Spec).Host ?? "", rule.Key.Namespace);
+            if (!hosts.Contains(host) && !hosts.Any(h => HostMatch.Matches(host, h)))
+            {
+                yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the policy waits for one"));
+            }
+        }
+    }
+
     /// <summary>Each finding once, in an order that does not depend on the order of a dictionary.</summary>
     public static ImmutableArray<(RuleKey Rule, Diagnostic Finding)> InOrder(IEnumerable<(RuleKey Rule, Diagnostic Finding)> findings) =>
     [

@@ -83,6 +83,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         ];
         ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => Split(l.Listener, plan.ConnectionsFor(l.Service, l.Listener.Address)))];
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
             version,
@@ -104,13 +105,19 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         ImmutableArray<EndpointConfig> endpoints =
             [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).Select(static e => e.Endpoint).DistinctBy(static e => e.Address)];
         CompiledCluster cluster = compiler.Cluster(
-            name, new ClusterInputs(service, rule, subset), endpoints, static i => ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset));
+            name,
+            new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },
+            endpoints,
+            static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset), i.Resilience));
         Clusters.Add(name, cluster);
         if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
         {
             _findings.Add(finding);
         }
     }
+
+    private RuleDocument? Resilience(ServicePortModel service, string subset, string? route) =>
+        compiler.Rules.Resilience.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset, route);
 
     private void AddRoute(ServicePortModel service, string cluster)
     {
@@ -134,7 +141,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = RetryConfig.OutboundDefault,
+                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
             };
             _virtualHosts.Add((virtualHost, service));
         }

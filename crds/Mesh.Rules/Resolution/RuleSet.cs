@@ -19,6 +19,9 @@ public sealed class RuleSet
         VirtualServices = virtualServices;
     }
 
+    /// <summary>Resilience policies.</summary>
+    internal ResilienceTable Resilience { get; private init; } = new([]);
+
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }
 
@@ -40,7 +43,7 @@ public sealed class RuleSet
                 .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
                 .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
         ];
-        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]);
+        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]) { Resilience = new ResilienceTable(all) };
     }
 
     /// <summary>Whether something with this exportTo, in <paramref name="ownNamespace"/>, is visible in <paramref name="clientNamespace"/>.</summary>

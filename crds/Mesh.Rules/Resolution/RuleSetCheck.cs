@@ -17,6 +17,11 @@ public static class RuleSetCheck
             return [.. VirtualServiceConflicts.Check(rule, rules), .. VirtualServiceReferences.Check(rule, rules)];
         }
 
+        if (rule.Spec is ResiliencePolicy policy)
+        {
+            return ResilienceTable.HidingOf(rule, all) is { } older ? [HiddenPolicy(older, policy)] : [];
+        }
+
         if (rule.Spec is not DestinationRule)
         {
             return [];
@@ -51,6 +56,13 @@ public static class RuleSetCheck
 
     /// <summary>Advice about <paramref name="path"/>.</summary>
     internal static Diagnostic Warning(string path, string message) => new(Severity.Warning, DiagnosticCode.Advice, path, 0, 0, message);
+
+    private static Diagnostic HiddenPolicy(RuleDocument older, ResiliencePolicy policy) => Warning(
+        "spec.host",
+        $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
+    {
+        Check = "hidden-policy",
+    };
 
     private static Diagnostic Conflict(EffectiveRule joint)
     {
