@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
@@ -23,7 +24,22 @@ internal static class SnapshotAdvice
         return (rule, RuleSetCheck.Warning(
             $"{path}.maxEjectionPercent",
             $"outlier detection can never eject: {outlier.MaxEjectionPercent} % of {endpoints} endpoint(s) of '{cluster.ServiceHost}' port {cluster.Port}{where} " +
-            $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
+            $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more") with
+        {
+            Check = "never-ejects",
+        });
+    }
+
+    /// <summary>Outlier detection that keeps callers in their zone although nobody wrote so, or null.</summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnZones(ClusterConfig cluster, LoadBalancerSettings? balancer, ImmutableArray<EndpointConfig> endpoints)
+    {
+        if (cluster.OutlierSource is not { } source || RuleAdvice.ZoneAffinity(balancer, endpoints.Select(static e => e.Zone)) is not { } finding)
+        {
+            return null;
+        }
+
+        (RuleKey rule, string path) = PlaceOf(source);
+        return (rule, finding with { Path = path });
     }
 
     /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>
@@ -45,9 +61,10 @@ internal static class SnapshotAdvice
             string host = ofHost[0].Host;
             if (ofHost[0].Namespace == clientNamespace && !(host.StartsWith('*') ? hosts.Any(h => HostMatch.Matches(host, h)) : hosts.Contains(host)))
             {
+                string hint = RuleAdvice.FullNameOf(host) is { } full ? $"; for the service of that name and namespace write {full}" : "";
                 foreach (RuleDocument rule in ofHost.SelectMany(static m => m.Rules))
                 {
-                    yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the rule waits for one"));
+                    yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the rule waits for one{hint}"));
                 }
             }
         }

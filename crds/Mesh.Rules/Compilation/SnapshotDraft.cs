@@ -84,6 +84,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => Split(l.Listener, plan.ConnectionsFor(l.Service, l.Listener.Address)))];
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
+        _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
             version,
@@ -113,6 +114,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, SnapshotCompiler compil
         if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
         {
             _findings.Add(finding);
+        }
+
+        if (SnapshotAdvice.OnZones(cluster.Config, TrafficPolicyMerge.Effective(rule, service.Port, subset).LoadBalancer.Value, endpoints) is { } surprise)
+        {
+            _findings.Add(surprise);
         }
     }
 

@@ -1,3 +1,4 @@
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Schema;
 
@@ -63,6 +64,7 @@ internal static class ResiliencePolicyCheck
 
     private static void CheckRetries(ResilienceRetries retries, Cursor at)
     {
+        RetryAdvice.CheckAttempts(retries.Attempts ?? 0, at.Field("attempts"));
         Cursor methods = at.Field("methods");
         for (int i = 0; i < retries.Methods.Length; i++)
         {

@@ -1,7 +1,7 @@
 using System.Text.Json.Nodes;
 using Xunit;
 
-namespace Mesh.ControlPlane.Api;
+namespace Mesh.ControlPlane.Tests.Api;
 
 public sealed class ResiliencePolicyTests
 {
