@@ -36,7 +36,7 @@ internal static class ClusterCompiler
             Hash = LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash),
             Warmup = LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
             Limits = Limits(policy.ConnectionPool.Value),
-            RetryBudget = Budget(policy.RetryBudget),
+            RetryBudget = policy.RetryBudget.Value is { } budget ? Budget(budget, policy.RetryBudget.Source) : null,
             Connection = Connection(policy.ConnectionPool.Value),
             ConnectionPoolSource = policy.ConnectionPool.Source,
             Outlier = outlier,
@@ -79,11 +79,12 @@ internal static class ClusterCompiler
     private static CircuitBreakerConfig Limits(ConnectionPoolSettings? pool) => new(
         Limit(pool?.Tcp?.MaxConnections), Limit(pool?.Http?.Http1MaxPendingRequests), Limit(pool?.Http?.Http2MaxRequests), Limit(pool?.Http?.MaxRetries));
 
-    private static RetryBudgetConfig? Budget(in SourcedBlock<RetryBudget> block)
+    /// <summary>A retry budget with Istio's defaults filled in; <paramref name="source"/> is its rule and path.</summary>
+    public static RetryBudgetConfig Budget(RetryBudget rule, string? source)
     {
         RetryBudgetConfig defaults = new();
-        return block.Value is not { } rule ? null : new RetryBudgetConfig(
-            rule.Percent ?? defaults.Percent, (uint?)rule.MinRetryConcurrency ?? defaults.MinConcurrency, rule.BudgetInterval ?? defaults.Interval, block.Source);
+        return new RetryBudgetConfig(
+            rule.Percent ?? defaults.Percent, (uint?)rule.MinRetryConcurrency ?? defaults.MinConcurrency, rule.BudgetInterval ?? defaults.Interval, source);
     }
 
     // As Istio: 0 is "not set", not "none".

@@ -15,7 +15,7 @@ internal sealed class KnownHosts
     {
         if (!_hosts.TryGetValue(service.Host, out Known? known))
         {
-            _hosts.Add(service.Host, known = new Known());
+            _hosts.Add(service.Host, known = new Known(service.Namespace));
         }
 
         known.Ports.Add(service.Port);
@@ -31,6 +31,9 @@ internal sealed class KnownHosts
 
     /// <summary>Whether a service fits a wildcard.</summary>
     public bool HasMatchOf(string pattern) => _hosts.Keys.Any(host => Resolution.HostMatch.Matches(pattern, host));
+
+    /// <summary>Namespace of the service of that name; empty when there is none.</summary>
+    public string NamespaceOf(string host) => _hosts.TryGetValue(host, out Known? known) ? known.Namespace : "";
 
     /// <summary>The port of a destination that names none: the service's only one, else the one that was called.</summary>
     public int InferPort(string host, int called) => _hosts.TryGetValue(host, out Known? known) && known.Ports.Count == 1 ? known.Ports.Min : called;
@@ -56,10 +59,12 @@ internal sealed class KnownHosts
     /// <summary>Whether both know the same.</summary>
     public bool AreThoseOf(KnownHosts other) =>
         _hosts.Count == other._hosts.Count && HttpPorts.SetEquals(other.HttpPorts)
-        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
+        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Namespace == theirs.Namespace && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
 
-    private sealed class Known
+    private sealed class Known(string serviceNamespace)
     {
+        public string Namespace { get; } = serviceNamespace;
+
         public SortedSet<int> Ports { get; } = [];
 
         public SortedSet<string> Subsets { get; } = new(StringComparer.Ordinal);

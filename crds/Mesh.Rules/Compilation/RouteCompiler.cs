@@ -14,7 +14,8 @@ namespace Mesh.Rules.Compilation;
 /// <param name="proxy">The calling proxy.</param>
 /// <param name="table">Virtual services that it sees.</param>
 /// <param name="known">What destinations may name.</param>
-internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known)
+/// <param name="resilience">Resilience policies.</param>
+internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known, ResilienceTable resilience)
 {
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
 
@@ -72,10 +73,23 @@ internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable tab
             Rewrite = rewrite,
             RequestHeaders = RouteParts.Headers(route.Headers?.Request),
             Timeout = route.Timeout ?? TimeSpan.Zero,
-            Retry = RetryCompiler.Compile(route.Retries, placed.Source),
+            Retry = ResilienceCompiler.Apply(RetryCompiler.Compile(route.Retries, placed.Source), Resilience(placed, port)),
             Fault = RouteParts.Fault(route.Fault),
             Mirrors = Mirrors(placed, port),
         };
+    }
+
+    // Retries are the route's, not the destination's: of several destinations the one that gets most speaks for all.
+    private RuleDocument? Resilience(PlacedRoute placed, int calledPort)
+    {
+        if (placed.Route.Route.MaxBy(static d => d.Weight ?? 0)?.Destination is not { } destination)
+        {
+            return null;
+        }
+
+        string host = HostMatch.Expand(destination.Host ?? "", placed.Rule.Key.Namespace);
+        int port = destination.Port?.Number ?? known.InferPort(host, calledPort);
+        return resilience.Find(proxy.Namespace, known.NamespaceOf(host), host, port, destination.Subset ?? "", placed.Route.Name ?? "");
     }
 
     private WeightedClusterConfig Destination(PlacedRoute placed, int index, int port, bool routeSetsAuthority)

@@ -29,7 +29,7 @@ internal sealed class RoutePlan
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
         _table = new VirtualServiceTable(rules, proxy.Namespace);
-        _compiler = new RouteCompiler(proxy, _table, known);
+        _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
     }
 
     /// <summary>What is to be said about the rules asked for so far.</summary>

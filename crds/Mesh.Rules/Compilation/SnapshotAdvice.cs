@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
@@ -23,7 +24,10 @@ internal static class SnapshotAdvice
         return (rule, RuleSetCheck.Warning(
             $"{path}.maxEjectionPercent",
             $"outlier detection can never eject: {outlier.MaxEjectionPercent} % of {endpoints} endpoint(s) of '{cluster.ServiceHost}' port {cluster.Port}{where} " +
-            $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more"));
+            $"is less than one; write {(int)Math.Ceiling(100.0 / endpoints)} or more") with
+        {
+            Check = "never-ejects",
+        });
     }
 
     /// <summary>A tunnel for a port whose protocol is HTTP, or null: as in Istio only TCP goes through one.</summary>
@@ -56,7 +60,10 @@ internal static class SnapshotAdvice
         return (rule, RuleSetCheck.Warning(
             path,
             $"this block also switches on locality failover: callers in '{zone}' send everything to the {near} nearest of {endpoints.Length} endpoints of '{host}' " +
-            "while enough of those are healthy; to spread over all, write loadBalancer.localityLbSetting.enabled: false; to keep it, write enabled: true"));
+            "while enough of those are healthy; to spread over all, write loadBalancer.localityLbSetting.enabled: false; to keep it, write enabled: true") with
+        {
+            Check = "zone-affinity",
+        });
     }
 
     /// <summary>Conflicts among the rules that the proxy obeys, and rules of its namespace whose host nobody answers to.</summary>
@@ -78,10 +85,30 @@ internal static class SnapshotAdvice
             string host = ofHost[0].Host;
             if (ofHost[0].Namespace == clientNamespace && !(host.StartsWith('*') ? hosts.Any(h => HostMatch.Matches(host, h)) : hosts.Contains(host)))
             {
+                string hint = RuleAdvice.FullNameOf(host) is { } full ? $"; for the service of that name and namespace write {full}" : "";
                 foreach (RuleDocument rule in ofHost.SelectMany(static m => m.Rules))
                 {
-                    yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the rule waits for one"));
+                    yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the rule waits for one{hint}"));
                 }
+            }
+        }
+    }
+
+    /// <summary>Resilience policies of the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies(ResilienceTable policies, string clientNamespace, HashSet<string> hosts)
+    {
+        RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
+        foreach (RuleDocument rule in own)
+        {
+            foreach (Diagnostic finding in RuleSetCheck.Check(rule, own))
+            {
+                yield return (rule.Key, finding);
+            }
+
+            string host = HostMatch.Expand(((ResiliencePolicy)rule.Spec).Host ?? "", rule.Key.Namespace);
+            if (!hosts.Contains(host) && !hosts.Any(h => HostMatch.Matches(host, h)))
+            {
+                yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the policy waits for one"));
             }
         }
     }

@@ -111,9 +111,12 @@ internal sealed record CompiledCluster(ClusterInputs Inputs, ClusterConfig Confi
 /// <param name="Subset">Subset, or null.</param>
 internal readonly record struct ClusterInputs(ServicePortModel Service, EffectiveRule? Rule, EffectiveSubset? Subset)
 {
+    /// <summary>Resilience policy in force, or null.</summary>
+    public RuleDocument? Resilience { get; init; }
+
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp);
 }

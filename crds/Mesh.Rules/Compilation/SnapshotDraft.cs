@@ -86,6 +86,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ];
         ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
+        _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
             version,
@@ -109,7 +111,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
         ImmutableArray<EndpointConfig> endpoints = LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
-            name, new ClusterInputs(service, rule, subset), endpoints, static i => ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset));
+            name,
+            new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },
+            endpoints,
+            static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset), i.Resilience));
         Clusters.Add(name, cluster);
         if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
         {
@@ -126,6 +131,9 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             _findings.Add(affinity);
         }
     }
+
+    private RuleDocument? Resilience(ServicePortModel service, string subset, string? route) =>
+        compiler.Rules.Resilience.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset, route);
 
     private void AddRoute(ServicePortModel service, string cluster)
     {
@@ -149,7 +157,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = RetryConfig.OutboundDefault,
+                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
             };
             _virtualHosts.Add((virtualHost, service));
         }

@@ -48,8 +48,24 @@ public static class RuleKinds
         Kinds.VirtualService.Schema,
         VirtualServiceCheck.Check);
 
+    /// <summary>Ours: what Istio's kinds have no field for.</summary>
+    public static RuleKind ResiliencePolicy { get; } = Of(
+        Networking(
+            "ResiliencePolicy",
+            "resiliencepolicies",
+            "rp",
+            "How long a request may wait for one host, how long a write may stall, and what keeps retries safe.",
+            [
+                new PrinterColumn("Host", "string", ".spec.host", "The service the policy is about"),
+                new PrinterColumn("Profile", "string", ".spec.profile", "Whose defaults hold: istio or safe"),
+            ],
+            Kinds.ResiliencePolicy.Schema,
+            ResiliencePolicyCheck.Check),
+        "resilience.mesh.dev",
+        "v1alpha1");
+
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, ResiliencePolicy];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>
@@ -92,6 +108,10 @@ public static class RuleKinds
                 return value;
             },
         };
+
+    // A kind of a group of our own.
+    private static RuleKind Of(RuleKind kind, string group, string version) =>
+        kind with { Group = group, Versions = [version], StorageVersion = version, Categories = ["mesh"] };
 
     private static JsonObject WholeObject(string description, JsonObject spec) => new()
     {

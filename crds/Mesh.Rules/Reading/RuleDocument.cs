@@ -1,5 +1,7 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Schema;
 using Mesh.Rules.Validation;
 
 namespace Mesh.Rules.Reading;
@@ -46,4 +48,39 @@ public sealed record RuleDocument
 /// <param name="Document">The rule; null when there is an error or the kind is not ours.</param>
 /// <param name="Diagnostics">All findings, errors and warnings.</param>
 /// <param name="SkippedKind">Set when the document is of a kind that is not ours and was skipped (<c>apps/v1 Deployment</c>).</param>
-public sealed record RuleReadResult(RuleDocument? Document, ImmutableArray<Diagnostic> Diagnostics, string? SkippedKind = null);
+public sealed record RuleReadResult(RuleDocument? Document, ImmutableArray<Diagnostic> Diagnostics, string? SkippedKind = null)
+{
+    /// <summary>The tree that was read, for <see cref="PlaceOf"/>; null when the text holds none.</summary>
+    internal RuleNode? Root { get; init; }
+
+    /// <summary>Where <paramref name="path"/> stands in the text, or the nearest thing around it that was written; (0, 0) when that is unknown.</summary>
+    /// <param name="path">A path inside the object, as findings have it (<c>spec.subsets[1].name</c>); empty for the object itself.</param>
+    public (int Line, int Column) PlaceOf(string path)
+    {
+        if (Root is not { } node)
+        {
+            return (0, 0);
+        }
+
+        (int Line, int Column) place = (node.Line, node.Column);
+        foreach (string step in path.Split(['.', '['], StringSplitOptions.RemoveEmptyEntries))
+        {
+            if (step.EndsWith(']') && int.TryParse(step[..^1], CultureInfo.InvariantCulture, out int index) && index >= 0 && index < node.Items.Length)
+            {
+                node = node.Items[index];
+                place = (node.Line, node.Column);
+            }
+            else if (node.Find(step) is { } field)
+            {
+                node = field.Value;
+                place = (field.Line, field.Column);
+            }
+            else
+            {
+                break;
+            }
+        }
+
+        return place;
+    }
+}

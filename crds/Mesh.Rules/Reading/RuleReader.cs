@@ -53,7 +53,7 @@ public static class RuleReader
             && root.Find("items")?.Value.Kind == RuleNodeKind.List;
         if (!isList)
         {
-            results.Add(ReadObject(root, "", problems, source, defaultNamespace));
+            results.Add(ReadObject(root, "", problems, source, defaultNamespace) with { Root = root });
             return;
         }
 
@@ -63,7 +63,7 @@ public static class RuleReader
             string prefix = $"items[{i}]";
             ImmutableArray<Diagnostic> mine =
                 [.. problems.Where(problem => problem.Path.StartsWith(prefix + ".", StringComparison.Ordinal))];
-            results.Add(ReadObject(items[i], prefix, mine, source, defaultNamespace));
+            results.Add(ReadObject(items[i], prefix, mine, source, defaultNamespace) with { Root = items[i] });
         }
     }
 

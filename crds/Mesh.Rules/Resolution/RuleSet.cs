@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Validation;
 
 namespace Mesh.Rules.Resolution;
 
@@ -18,6 +20,12 @@ public sealed class RuleSet
         ServiceEntries = serviceEntries;
         VirtualServices = virtualServices;
     }
+
+    /// <summary>Advice about each rule that needs its service entries; worked out once.</summary>
+    internal Lazy<ImmutableArray<(RuleDocument Rule, Diagnostic Finding)>> Advice { get; private init; } = new([]);
+
+    /// <summary>Resilience policies.</summary>
+    internal ResilienceTable Resilience { get; private init; } = new([]);
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }
@@ -40,7 +48,17 @@ public sealed class RuleSet
                 .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
                 .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
         ];
-        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]);
+        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]) 
+        {
+            Resilience = new ResilienceTable(all),
+            Advice = new(() => Advise(all)),
+        };
+    }
+
+    private static ImmutableArray<(RuleDocument Rule, Diagnostic Finding)> Advise(RuleDocument[] rules)
+    {
+        ExternalHosts hosts = new(rules);
+        return [.. rules.SelectMany(r => RuleAdvice.Check(r, hosts), static (r, finding) => (r, finding))];
     }
 
     /// <summary>Whether something with this exportTo, in <paramref name="ownNamespace"/>, is visible in <paramref name="clientNamespace"/>.</summary>

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
@@ -11,10 +12,21 @@ public static class RuleSetCheck
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
     public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
     {
+        RuleDocument[] rules = [.. all];
+        ExternalHosts hosts = new(rules);
+        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts)];
+    }
+
+    private static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all)
+    {
         if (rule.Spec is VirtualService)
         {
-            RuleDocument[] rules = [.. all];
-            return [.. VirtualServiceConflicts.Check(rule, rules), .. VirtualServiceReferences.Check(rule, rules)];
+            return [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)];
+        }
+
+        if (rule.Spec is ResiliencePolicy policy)
+        {
+            return ResilienceTable.HidingOf(rule, all) is { } older ? [HiddenPolicy(older, policy)] : [];
         }
 
         if (rule.Spec is not DestinationRule)
@@ -52,13 +64,23 @@ public static class RuleSetCheck
     /// <summary>Advice about <paramref name="path"/>.</summary>
     internal static Diagnostic Warning(string path, string message) => new(Severity.Warning, DiagnosticCode.Advice, path, 0, 0, message);
 
+    private static Diagnostic HiddenPolicy(RuleDocument older, ResiliencePolicy policy) => Warning(
+        "spec.host",
+        $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
+    {
+        Check = "hidden-policy",
+    };
+
     private static Diagnostic Conflict(EffectiveRule joint)
     {
         string names = string.Join(", ", joint.Rules.Select(static r => r.Key.Name));
         string consequence = joint.PolicyRule is { } winner
             ? $"only the trafficPolicy of '{winner.Key.Name}' counts, whole; subsets are united"
             : "their subsets are united";
-        return Warning("spec.host", $"rules {names} in namespace '{joint.Namespace}' are for one host, {joint.Host}: {consequence}; put the policy into one rule");
+        return Warning("spec.host", $"rules {names} in namespace '{joint.Namespace}' are for one host, {joint.Host}: {consequence}; put the policy into one rule") with
+        {
+            Check = "several-rules",
+        };
     }
 
     private static IEnumerable<Diagnostic> DroppedSubsets(RuleDocument rule, EffectiveRule joint)

@@ -55,6 +55,10 @@ internal readonly struct Cursor
     public void Warn(string message, DiagnosticCode code = DiagnosticCode.Advice) =>
         _sink.Add(new Diagnostic(Severity.Warning, code, Path, _line, _column, message));
 
+    /// <summary>Advises about what stands here; <paramref name="check"/> is the name to search for or to silence.</summary>
+    public void Advise(string check, string message) =>
+        _sink.Add(new Diagnostic(Severity.Warning, DiagnosticCode.Advice, Path, _line, _column, message) { Check = check });
+
     /// <summary>Warns that what stands here is accepted without effect.</summary>
     public void NotEnforced(string what) => Warn($"accepted but not enforced yet: {what}", DiagnosticCode.NotEnforced);
 

@@ -53,6 +53,9 @@ public enum DiagnosticCode
 /// <param name="Message">What is wrong and what to write instead.</param>
 public sealed record Diagnostic(Severity Severity, DiagnosticCode Code, string Path, int Line, int Column, string Message)
 {
+    /// <summary>Name of the check that found it, such as <c>never-ejects</c>: for those that want to search for it or to silence it. Null where the code says enough.</summary>
+    public string? Check { get; init; }
+
     /// <inheritdoc/>
     public override string ToString() =>
         $"{(Severity == Severity.Error ? "error" : "warning")}{(Line > 0 ? $" {Line}:{Column}" : "")}: {Path}: {Message}";

@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Globalization;
+using System.Text;
 
 namespace Mesh.Rules.Validation;
 
@@ -62,6 +63,22 @@ public static class DurationText
 
         value = new TimeSpan((long)(seconds * TimeSpan.TicksPerSecond));
         return null;
+    }
+
+    /// <summary>A duration as a rule would write it: <c>1m30s</c>, <c>250ms</c>.</summary>
+    internal static string Short(TimeSpan time)
+    {
+        StringBuilder text = new();
+        foreach ((long ticks, string unit) in ((long, string)[])[(TimeSpan.TicksPerHour, "h"), (TimeSpan.TicksPerMinute, "m"), (TimeSpan.TicksPerSecond, "s"), (TimeSpan.TicksPerMillisecond, "ms")])
+        {
+            if (time.Ticks >= ticks)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{time.Ticks / ticks}{unit}");
+                time = new TimeSpan(time.Ticks % ticks);
+            }
+        }
+
+        return text.Length == 0 ? "0s" : text.ToString();
     }
 
     private static string Excerpt(string? text) => text is { Length: > 40 } ? text[..37] + "..." : text ?? "";

@@ -1,4 +1,5 @@
 using System.Text;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Schema;
 
@@ -32,6 +33,7 @@ internal static class HttpRouteCheck
         CheckBody(route.DirectResponse?.Body, at.Field("directResponse").Field("body"));
         CheckRewrite(route, at.Field("rewrite"));
         RetryCheck.Check(route.Retries, at.Field("retries"));
+        RetryAdvice.Check(route, at);
         FaultCheck.Check(route.Fault, at.Field("fault"));
         CorsCheck.Check(route.CorsPolicy, at.Field("corsPolicy"));
         CheckMirrors(route, at);

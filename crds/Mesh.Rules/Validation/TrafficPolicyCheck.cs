@@ -1,3 +1,4 @@
+using Mesh.Rules.Advice;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Schema;
 
@@ -93,10 +94,13 @@ internal static class TrafficPolicyCheck
                 + "add splitExternalLocalOriginErrors: true");
         }
 
+        OutlierAdvice.Check(outlier, at);
+
         // As Envoy since 2023: the share after the ejection counts, and no endpoint is exempt from it.
         if (outlier.MaxEjectionPercent is null or 0)
         {
-            at.Field("maxEjectionPercent").Warn(
+            at.Field("maxEjectionPercent").Advise(
+                "never-ejects",
                 "the default of 10 never ejects anything in a service with fewer than 10 endpoints; write for example maxEjectionPercent: 50");
         }
     }

@@ -22,6 +22,9 @@ internal static class RuleBuilder
     public static RuleDocument Routes(string name, string spec, string ns = "default", int age = 0) =>
         Routes(name, (VirtualService)Mesh.Rules.Tests.RuleText.Virtual(spec).Document!.Spec, ns, age);
 
+    public static RuleDocument Policy(string name, ResiliencePolicy spec, string ns = "default", int age = 0) =>
+        Document(name, ns, age, RuleKinds.ResiliencePolicy, spec);
+
     public static TrafficPolicy Limit(int maxConnections) => new() { ConnectionPool = Pool(maxConnections) };
 
     public static ConnectionPoolSettings Pool(int maxConnections) => new() { Tcp = new TcpSettings { MaxConnections = maxConnections } };

@@ -1,0 +1,121 @@
+using System.Reflection;
+
+namespace Mesh.Cli;
+
+/// <summary>How the findings are printed.</summary>
+internal enum OutputFormat
+{
+    /// <summary>A line each, as compilers write them.</summary>
+    Text,
+
+    /// <summary>One JSON object.</summary>
+    Json,
+
+    /// <summary>SARIF 2.1.0, which code hosts show beside the line.</summary>
+    Sarif,
+}
+
+/// <summary>What <c>validate</c> is asked for.</summary>
+/// <param name="Sources">Files, folders, or <c>-</c> for standard input; at least one.</param>
+/// <param name="Format">How to print.</param>
+internal sealed record ValidateOptions(IReadOnlyList<string> Sources, OutputFormat Format);
+
+/// <summary>What the command line asks for. Exactly one is set.</summary>
+/// <param name="Options">Validate these.</param>
+/// <param name="Output">Print this and end with 0.</param>
+/// <param name="Error">Print this one line on standard error and end with 2.</param>
+internal sealed record CommandLineResult(ValidateOptions? Options, string? Output, string? Error);
+
+/// <summary>Reads the command line. Pure.</summary>
+internal static class CommandLine
+{
+    private const string Help = """
+        meshctl: checks and explains the rules of the mesh.
+
+          validate FILE_OR_DIR... [-o text|json|sarif]
+
+        Reads YAML and JSON, many documents a file, folders with all below them (.yaml, .yml, .json), and - for standard input.
+        Every rule is checked by itself and among the others given. Kinds that are not the mesh's are skipped with a note.
+
+          -o, --output FORMAT   text (default): file:line:column, a line each; json; sarif (2.1.0)
+          --help, --version
+
+        Ends with 0 when there is no error (warnings are allowed), 1 when a rule would be refused, 2 for wrong usage.
+
+        """;
+
+    /// <summary>Version of this build.</summary>
+    public static string Version { get; } =
+        typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "unknown";
+
+    /// <summary>Reads <paramref name="arguments"/>.</summary>
+    public static CommandLineResult Read(IReadOnlyList<string> arguments)
+    {
+        if (arguments.Any(static a => a is "--help" or "-h"))
+        {
+            return new CommandLineResult(null, Help, null);
+        }
+
+        if (arguments.Contains("--version"))
+        {
+            return new CommandLineResult(null, $"meshctl {Version}\n", null);
+        }
+
+        if (arguments is not ["validate", ..])
+        {
+            string found = arguments.Count == 0 ? "no command is given" : $"'{arguments[0]}' is no command";
+            return Wrong($"{found}; write 'validate FILE_OR_DIR', or --help");
+        }
+
+        return Validate([.. arguments.Skip(1)]);
+    }
+
+    private static CommandLineResult Validate(IReadOnlyList<string> arguments)
+    {
+        List<string> sources = [];
+        OutputFormat? format = null;
+        for (int i = 0; i < arguments.Count; i++)
+        {
+            string argument = arguments[i];
+            if (argument == "-" || !argument.StartsWith('-'))
+            {
+                sources.Add(argument);
+                continue;
+            }
+
+            int equals = argument.IndexOf('=', StringComparison.Ordinal);
+            string name = equals < 0 ? argument : argument[..equals];
+            if (name is not ("-o" or "--output"))
+            {
+                return Wrong($"{name}: there is no such option; 'validate' knows -o, --output");
+            }
+
+            string? value = equals >= 0 ? argument[(equals + 1)..] : i + 1 < arguments.Count ? arguments[++i] : null;
+            if (FormatOf(value) is not { } known)
+            {
+                return Wrong($"{name}: '{value}' is no format; write {name} text, json or sarif");
+            }
+
+            if (format is not null)
+            {
+                return Wrong($"{name}: given twice; write it once");
+            }
+
+            format = known;
+        }
+
+        return sources.Count == 0
+            ? Wrong("validate: nothing to read; name a file, a folder, or - for standard input")
+            : new CommandLineResult(new ValidateOptions(sources, format ?? OutputFormat.Text), null, null);
+    }
+
+    private static OutputFormat? FormatOf(string? text) => text switch
+    {
+        "text" => OutputFormat.Text,
+        "json" => OutputFormat.Json,
+        "sarif" => OutputFormat.Sarif,
+        _ => null,
+    };
+
+    private static CommandLineResult Wrong(string message) => new(null, null, message);
+}

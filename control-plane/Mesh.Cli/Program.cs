@@ -1,0 +1,3 @@
+using Mesh.Cli;
+
+return Application.Run(args, Console.In, Console.Out, Console.Error);

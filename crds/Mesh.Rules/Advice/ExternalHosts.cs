@@ -1,0 +1,31 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
+
+namespace Mesh.Rules.Advice;
+
+/// <summary>The service entries that rules are advised by. Immutable.</summary>
+internal sealed class ExternalHosts
+{
+    private readonly ImmutableDictionary<string, ImmutableArray<ServiceEntry>> _byHost;
+
+    public ExternalHosts(IEnumerable<RuleDocument> rules)
+    {
+        _byHost = rules.Select(static r => r.Spec).OfType<ServiceEntry>()
+            .SelectMany(static e => e.Hosts.Select(h => (Host: h.ToLowerInvariant(), Entry: e)))
+            .GroupBy(static p => p.Host, static p => p.Entry, StringComparer.Ordinal)
+            .ToImmutableDictionary(static g => g.Key, static g => g.ToImmutableArray());
+    }
+
+    /// <summary>Whether an entry has exactly that host.</summary>
+    public bool Has(string host) => _byHost.ContainsKey(host);
+
+    /// <summary>Whether that host, or one that the wildcard fits, lies outside the mesh.</summary>
+    public bool IsExternal(string host) => Entries(host).Any(static e => e.Location is null or "MESH_EXTERNAL");
+
+    /// <summary>Entries of that host, or of those that the wildcard fits.</summary>
+    public IEnumerable<ServiceEntry> Entries(string host) => host.StartsWith('*')
+        ? _byHost.Where(p => HostMatch.Matches(host, p.Key)).SelectMany(static p => p.Value)
+        : _byHost.GetValueOrDefault(host, []);
+}

@@ -1,0 +1,63 @@
+using Mesh.Rules.Schema;
+
+namespace Mesh.Rules.Kinds;
+
+/// <summary>What Istio's kinds have no field for: waits, writes and the safety of retries towards one host. Unset fields are null.</summary>
+public sealed record ResiliencePolicy
+{
+    /// <summary>Value of <see cref="Profile"/> that turns the safe defaults on.</summary>
+    public const string SafeProfile = "safe";
+
+    /// <summary>Value of <see cref="Mode"/> that changes nothing.</summary>
+    public const string ShadowMode = "shadow";
+
+    /// <summary>The host the policy is about, as in a DestinationRule.</summary>
+    public string? Host { get; init; }
+
+    /// <summary>Only for this subset of the host.</summary>
+    public string? Subset { get; init; }
+
+    /// <summary>Only for this port of the host.</summary>
+    public int? Port { get; init; }
+
+    /// <summary>Only for the route of this name in a VirtualService.</summary>
+    public string? Route { get; init; }
+
+    /// <summary>Whose defaults hold: istio (default) or safe.</summary>
+    public string? Profile { get; init; }
+
+    /// <summary>enforce (default) or shadow.</summary>
+    public string? Mode { get; init; }
+
+    /// <summary>Longest wait of a request for a connection.</summary>
+    public TimeSpan? PendingTimeout { get; init; }
+
+    /// <summary>Longest time in which the upstream takes no byte of a request.</summary>
+    public TimeSpan? WriteTimeout { get; init; }
+
+    /// <summary>What is added to the retries of the host's routes.</summary>
+    public ResilienceRetries? Retries { get; init; }
+
+    internal static ObjectSchema<ResiliencePolicy> Schema { get; } = new ObjectSchema<ResiliencePolicy>()
+        .Text("host", static (o, v) => o with { Host = v },
+            "The host the policy is about; a short name means a service of the policy's own namespace.")
+            .Required("host is required: the service that the policy is about, such as products")
+        .Text("subset", static (o, v) => o with { Subset = v },
+            "Only for this subset of the host.")
+        .Port("port", static (o, v) => o with { Port = v },
+            "Only for this port of the host.")
+        .Text("route", static (o, v) => o with { Route = v },
+            "Only for the route of this name in a VirtualService; such a policy speaks of retries alone.")
+        .Enum("profile", static (o, v) => o with { Profile = v },
+            "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries.",
+            "istio", SafeProfile)
+        .Enum("mode", static (o, v) => o with { Mode = v },
+            "enforce (default), or shadow: the policy changes nothing.", "enforce", ShadowMode)
+            .NotEnforcedYet("a policy in shadow mode changes nothing, and what it would have changed is not reported", "enforce")
+        .Duration("pendingTimeout", static (o, v) => o with { PendingTimeout = v },
+            "Longest wait of a request for a connection; then 503. Unset: no limit.")
+        .Duration("writeTimeout", static (o, v) => o with { WriteTimeout = v },
+            "Longest time in which the upstream takes no byte of a request; then 504. Unset: no limit.")
+        .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
+            "What is added to the retries of the host's routes; conditions stay those of the VirtualService.");
+}

@@ -1,0 +1,18 @@
+namespace Mesh.Cli;
+
+/// <summary>One run of the program in this process.</summary>
+internal sealed record Invocation(int Code, string Output, string Error)
+{
+    public static Invocation Of(params string[] arguments) => WithInput("", arguments);
+
+    public static Invocation WithInput(string input, params string[] arguments)
+    {
+        using StringReader reader = new(input);
+        using StringWriter output = new();
+        using StringWriter error = new();
+        int code = Application.Run(arguments, reader, output, error);
+        return new Invocation(code, output.ToString(), error.ToString());
+    }
+
+    public string[] Lines => Output.Split('\n', StringSplitOptions.RemoveEmptyEntries);
+}

@@ -1,0 +1,113 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
+using Mesh.Rules.Tests;
+using Mesh.Rules.Validation;
+using Xunit;
+
+namespace Mesh.Rules.Advice;
+
+/// <summary>Each check with a rule that it is about and one that it must leave alone.</summary>
+public sealed class AdviceTests
+{
+    private const string External = """
+        hosts: [pay.example.com]
+        resolution: STATIC
+        ports: [{number: 443, name: api, protocol: GRPC}]
+        endpoints: [{address: 192.0.2.1, locality: a/b/c}, {address: 192.0.2.2, locality: a/b/d}]
+        """;
+
+    [Theory]
+    [InlineData("detector-off", "consecutive5xxErrors: 0", "consecutive5xxErrors", "write consecutive5xxErrors: 5")]
+    [InlineData("detector-off", "consecutive5xxErrors: 0\n  splitExternalLocalOriginErrors: true", null, "")]
+    [InlineData("detector-off", "consecutive5xxErrors: 0\n  consecutiveGatewayErrors: 3", null, "")]
+    [InlineData("gateway-errors-unseen", "consecutiveGatewayErrors: 5", "consecutiveGatewayErrors", "write less than 5, or consecutive5xxErrors: 0")]
+    [InlineData("gateway-errors-unseen", "consecutiveGatewayErrors: 9\n  consecutive5xxErrors: 7", "consecutiveGatewayErrors", "write less than 7")]
+    [InlineData("gateway-errors-unseen", "consecutiveGatewayErrors: 4", null, "")]
+    [InlineData("gateway-errors-unseen", "consecutiveGatewayErrors: 4\n  consecutive5xxErrors: 0", null, "")]
+    public void OutlierDetection_ThatSeesNothing_IsAdvised(string check, string outlier, string? field, string message) =>
+        AssertSingle(
+            check, field is null ? null : "spec.trafficPolicy.outlierDetection." + field, message,
+            RuleText.Policy($"outlierDetection:\n  maxEjectionPercent: 100\n  {outlier}").Diagnostics);
+
+    [Theory]
+    [InlineData("many-retries", "retries: {attempts: 4}", "retries.attempts", "up to 5 requests for one, and 3 layers that do so 125 to the last")]
+    [InlineData("many-retries", "retries: {attempts: 2147483647}", "retries.attempts", "up to 2147483648 requests")]
+    [InlineData("many-retries", "retries: {attempts: 3}", null, "")]
+    [InlineData("timeout-cuts-retries", "timeout: 5s\nretries: {attempts: 2, perTryTimeout: 2s}", "retries.perTryTimeout", "write timeout: 6s")]
+    [InlineData("timeout-cuts-retries", "timeout: 6s\nretries: {attempts: 2, perTryTimeout: 2s}", null, "")]
+    [InlineData("timeout-cuts-retries", "timeout: 87600000h\nretries: {attempts: 2147483647, perTryTimeout: 87599999h}", "retries.perTryTimeout", "or fewer attempts")]
+    [InlineData("per-try-ignored", "timeout: 1500ms\nretries: {attempts: 1, perTryTimeout: 2s}", "retries.perTryTimeout", "2s is not below the route's timeout of 1s500ms")]
+    public void Retries_ThatMultiplyOrHaveNoTime_AreAdvised(string check, string fields, string? field, string message)
+    {
+        string spec = "hosts: [a]\nhttp:\n- route: [{destination: {host: a}}]\n  " + fields.Replace("\n", "\n  ", StringComparison.Ordinal);
+
+        AssertSingle(check, field is null ? null : "spec.http[0]." + field, message, RuleText.Read(RuleText.Document("VirtualService", spec)).Diagnostics);
+    }
+
+    [Theory]
+    [InlineData("long-connect-timeout", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 6s}}}", "spec.trafficPolicy.connectionPool.tcp.connectTimeout", "6s is long")]
+    [InlineData("long-connect-timeout", "host: '*.example.com'\ntrafficPolicy: {loadBalancer: {simple: RANDOM}}", "spec.trafficPolicy.connectionPool.tcp.connectTimeout", "unset, which is 10s, is long")]
+    [InlineData("long-connect-timeout", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 5s}}}", null, "")]
+    [InlineData("long-connect-timeout", "host: products\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 6s}}}", null, "")]
+    [InlineData("grpc-tcp-limit", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "http2MaxRequests")]
+    [InlineData("grpc-tcp-limit", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 5}, http: {http2MaxRequests: 9}}}", null, "")]
+    [InlineData("never-ejects", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 49}}", "spec.trafficPolicy.outlierDetection.maxEjectionPercent", "write 50 or more")]
+    [InlineData("never-ejects", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 50}}", null, "")]
+    [InlineData("zone-affinity", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 50}}", "spec.trafficPolicy.outlierDetection", "enabled: false")]
+    [InlineData("zone-affinity", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 50}, loadBalancer: {localityLbSetting: {enabled: true}}}", null, "")]
+    [InlineData("dotted-host", "host: reviews.prod", "spec.host", "write reviews.prod.svc.cluster.local")]
+    [InlineData("dotted-host", "host: reviews.prod.svc", "spec.host", "write reviews.prod.svc.cluster.local")]
+    [InlineData("dotted-host", "host: '*.com'", null, "")]
+    [InlineData("dotted-host", "host: reviews.prod.svc.cluster.local", null, "")]
+    public void DestinationRule_AmongServiceEntries_IsAdvised(string check, string spec, string? path, string message) =>
+        AssertSingle(check, path, message, Among(Document("DestinationRule", spec, "dr")));
+
+    [Theory]
+    [InlineData("pay.example.com", "name: r", "spec.http[0].timeout", "'pay.example.com' is outside the mesh")]
+    [InlineData("pay.example.com", "timeout: 9s", null, "")]
+    [InlineData("products", "name: r", null, "")]
+    public void Route_ToExternalHostWithoutTimeout_IsAdvised(string host, string field, string? path, string message) =>
+        AssertSingle("no-timeout", path, message, Among(Document("VirtualService", $"hosts: [{host}]\nhttp:\n- route: [{{destination: {{host: {host}}}}}]\n  {field}", "vs")));
+
+    [Fact]
+    public void ServiceEntry_InsideTheMesh_IsNoExternalHost()
+    {
+        RuleDocument inside = Document("ServiceEntry", External + "\nlocation: MESH_INTERNAL", "se");
+        RuleDocument rule = Document("DestinationRule", "host: pay.example.com\ntrafficPolicy: {loadBalancer: {simple: RANDOM}}", "dr");
+
+        Assert.Empty(RuleSetCheck.Check(rule, [inside, rule]));
+    }
+
+    [Fact]
+    public void Advice_InTheSet_IsThatOfSingleRules()
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se");
+        RuleDocument rule = Document("DestinationRule", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 1}}", "dr");
+
+        (RuleDocument about, Diagnostic finding) = Assert.Single(RuleSet.Create([entry, rule]).Advice.Value); // endpoints are for the compiler, which knows the real ones
+        Assert.Equal((rule, "long-connect-timeout"), (about, finding.Check));
+    }
+
+    private static ImmutableArray<Diagnostic> Among(RuleDocument rule) => RuleSetCheck.Check(rule, [Document("ServiceEntry", External, "se"), rule]);
+
+    private static RuleDocument Document(string kind, string spec, string name)
+    {
+        RuleReadResult read = RuleText.Read(RuleText.Document(kind, spec).Replace("name: x", "name: " + name, StringComparison.Ordinal));
+        return read.Document ?? throw new Xunit.Sdk.XunitException(string.Join("\n", read.Diagnostics));
+    }
+
+    private static void AssertSingle(string check, string? path, string message, ImmutableArray<Diagnostic> found)
+    {
+        Diagnostic[] mine = [.. found.Where(d => d.Check == check)];
+        if (path is null)
+        {
+            Assert.Empty(mine);
+            return;
+        }
+
+        Diagnostic only = Assert.Single(mine);
+        Assert.Equal((Severity.Warning, path), (only.Severity, only.Path));
+        Assert.Contains(message, only.Message, StringComparison.Ordinal);
+    }
+}
