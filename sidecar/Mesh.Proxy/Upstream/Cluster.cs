@@ -24,6 +24,7 @@ public sealed partial class Cluster
         _labels = LabelsOf(config);
         _rotation = new Rotation(services.Runtime.Random);
         _hosts = new HostSet(config, [], _rotation, services.Runtime.Random);
+        _dns = new DnsMembership(this, services.Dns);
         _sweep = new(Sweep);
         _connectionCheck = new(CheckConnections);
         ScheduleSweep(config);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
@@ -9,6 +10,9 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>All clusters by name; created, updated and drained by the snapshot applier. Reading is thread-safe, changes come from one applier.</summary>
 public sealed class ClusterManager : IDisposable
 {
+    /// <summary>How long a snapshot waits for the first addresses of new names, so that its first request finds them; a dead nameserver must not hold it up.</summary>
+    private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
+
     private readonly ClusterServices _services;
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
 
@@ -17,12 +21,14 @@ public sealed class ClusterManager : IDisposable
     /// <param name="connector">Makes connections.</param>
     /// <param name="onEjection">Told of every ejection and return, outside locks; must not block or throw.</param>
     /// <param name="stats">Where exceptions of background work are counted.</param>
-    public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null)
+    /// <param name="dns">Answers questions about names; null asks the machine's nameservers.</param>
+    public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null, IDnsClient? dns = null)
     {
         ILogger logger = runtime.Loggers.CreateLogger<ClusterManager>();
         BackgroundWork background = new(logger, (stats ?? new ProxyStats()).UnexpectedExceptions);
-        _services = new ClusterServices(
-            runtime, connector, onEjection, new Ticker(runtime.Time, background), new TimeoutPool(runtime.Time), background, logger);
+        Ticker ticker = new(runtime.Time, background);
+        DnsResolver resolver = new(runtime, dns ?? new DnsClient(runtime, new DnsSources()), ticker, background, logger);
+        _services = new ClusterServices(runtime, connector, resolver, onEjection, ticker, new TimeoutPool(runtime.Time), background, logger);
     }
 
     /// <summary>Clusters that are in force now (draining ones excluded).</summary>
@@ -44,22 +50,34 @@ public sealed class ClusterManager : IDisposable
         Dictionary<string, Cluster> next = new(_clusters);
         foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
+            bool isReadAnew = false; // the same list, but names now instead of addresses, or the other way round
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
                 next.Add(config.Name, cluster = new Cluster(config, _services));
             }
             else if (cluster.Config != config)
             {
+                isReadAnew = cluster.Config.Dns != config.Dns;
                 cluster.Update(config);
             }
 
-            if (endpoints is { } list)
+            if ((endpoints ?? (isReadAnew ? cluster.Declared : null)) is { } list)
             {
-                cluster.UpdateEndpoints(list);
+                cluster.Declare(list);
             }
         }
 
         _clusters = next;
+    }
+
+    /// <summary>Ends when the names of these clusters have been asked for once, or when <see cref="FirstAnswerTimeout"/> is over.</summary>
+    internal async Task WhenResolvedAsync(IEnumerable<string> names)
+    {
+        Task answers = Task.WhenAll(names.Select(name => _clusters[name].FirstAnswers));
+        if (!answers.IsCompleted)
+        {
+            await answers.WaitAsync(FirstAnswerTimeout, _services.Runtime.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>Takes clusters out; their connections drain.</summary>
