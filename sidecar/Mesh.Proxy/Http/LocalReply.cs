@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Mesh.Proxy.Telemetry;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Mesh.Proxy.Http;
 
@@ -40,7 +41,9 @@ internal static class LocalReply
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
-        Append(buffer, ref length, ReasonPhrase(error.Status));
+        Append(buffer, ref length, " "u8);
+        Append(buffer, ref length, ReasonPhrases.GetReasonPhrase(error.Status));
+        Append(buffer, ref length, "\r\n"u8);
         if (error.IsOverload)
         {
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
@@ -120,20 +123,5 @@ internal static class LocalReply
         RequestOutcome.NotSent => "not-sent"u8,
         RequestOutcome.Answered => "answered"u8,
         _ => "unknown"u8,
-    };
-
-    private static ReadOnlySpan<byte> ReasonPhrase(int status) => status switch
-    {
-        204 => " No Content\r\n"u8,
-        400 => " Bad Request\r\n"u8,
-        408 => " Request Timeout\r\n"u8,
-        414 => " URI Too Long\r\n"u8,
-        431 => " Request Header Fields Too Large\r\n"u8,
-        501 => " Not Implemented\r\n"u8,
-        502 => " Bad Gateway\r\n"u8,
-        503 => " Service Unavailable\r\n"u8,
-        504 => " Gateway Timeout\r\n"u8,
-        505 => " HTTP Version Not Supported\r\n"u8,
-        _ => " Error\r\n"u8,
     };
 }

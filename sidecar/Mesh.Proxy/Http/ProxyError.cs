@@ -60,6 +60,9 @@ internal static class ProxyErrors
     public static ProxyError NoCluster() =>
         new(503, ResponseFlag.NC, "", "cluster_not_found", new DecisionRecord(DecisionReason.UnknownCluster));
 
+    /// <summary>The host has routes, and none fits the request.</summary>
+    public static ProxyError NoRoute() => new(404, ResponseFlag.NR, "", "route_not_found", new DecisionRecord(DecisionReason.NoRoute));
+
     /// <summary>No service of this name is known (as REGISTRY_ONLY, until outboundTrafficPolicy exists).</summary>
     public static ProxyError UnknownService() =>
         new(502, ResponseFlag.None, "", "direct_response", new DecisionRecord(DecisionReason.UnknownService));

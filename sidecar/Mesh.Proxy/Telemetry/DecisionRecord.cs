@@ -68,6 +68,9 @@ public enum DecisionReason : byte
 
     /// <summary>The upstream took no byte of the request for too long; the limit is in milliseconds.</summary>
     UpstreamWriteTimeout,
+
+    /// <summary>No route of the host fits the request.</summary>
+    NoRoute,
 }
 
 /// <summary>
