@@ -37,7 +37,8 @@ internal static class LocalReply
     {
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
+        ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
@@ -49,9 +50,14 @@ internal static class LocalReply
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
-        Append(buffer, ref length, "x-mesh-reason: "u8);
-        AppendReason(buffer, ref length, error.Decision);
-        Append(buffer, ref length, "\r\nx-mesh-outcome: "u8);
+        if (error.Decision.IsSet)
+        {
+            Append(buffer, ref length, "x-mesh-reason: "u8);
+            AppendReason(buffer, ref length, error.Decision);
+            Append(buffer, ref length, "\r\n"u8);
+        }
+
+        Append(buffer, ref length, "x-mesh-outcome: "u8);
         Append(buffer, ref length, Text(outcome));
         if (error.Status != 204) // which has no body and may not announce one (RFC 9110, 8.6)
         {
@@ -59,10 +65,12 @@ internal static class LocalReply
             Append(buffer, ref length, body);
         }
 
-        Append(buffer, ref length, body > 0 ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
+        bool hasType = body > 0 && error.Headers?.Drops("content-type"u8) != true;
+        Append(buffer, ref length, hasType ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
         now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
         Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, lines);
         Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
         if (!isHead)
         {

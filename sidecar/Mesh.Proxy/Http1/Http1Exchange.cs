@@ -53,6 +53,8 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _upstream = null;
         _sent = null;
         _newCookie = null;
+        _requestEdits = null;
+        _responseEdits = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _again = Again.No;
@@ -136,6 +138,11 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         if (!isRouted)
         {
             return await RefuseAsync(error, goesOn: true);
+        }
+
+        if (choice.Match is { Route.IsPlain: false } match && await ActAsync(match, choice.Target) is { } end)
+        {
+            return end;
         }
 
         _cluster = choice.Cluster is null ? null : context.Clusters.Find(choice.Cluster);

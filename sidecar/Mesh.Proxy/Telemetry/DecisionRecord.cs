@@ -71,6 +71,9 @@ public enum DecisionReason : byte
 
     /// <summary>No route of the host fits the request.</summary>
     NoRoute,
+
+    /// <summary>A rule asks for this failure.</summary>
+    FaultAbort,
 }
 
 /// <summary>
