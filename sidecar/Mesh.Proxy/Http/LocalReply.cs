@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Globalization;
 using System.Text;
 using Mesh.Proxy.Telemetry;
+using Microsoft.AspNetCore.WebUtilities;
 
 namespace Mesh.Proxy.Http;
 
@@ -36,19 +37,27 @@ internal static class LocalReply
     {
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
+        ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
-        Append(buffer, ref length, ReasonPhrase(error.Status));
+        Append(buffer, ref length, " "u8);
+        Append(buffer, ref length, ReasonPhrases.GetReasonPhrase(error.Status));
+        Append(buffer, ref length, "\r\n"u8);
         if (error.IsOverload)
         {
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
-        Append(buffer, ref length, "x-mesh-reason: "u8);
-        AppendReason(buffer, ref length, error.Decision);
-        Append(buffer, ref length, "\r\nx-mesh-outcome: "u8);
+        if (error.Decision.IsSet)
+        {
+            Append(buffer, ref length, "x-mesh-reason: "u8);
+            AppendReason(buffer, ref length, error.Decision);
+            Append(buffer, ref length, "\r\n"u8);
+        }
+
+        Append(buffer, ref length, "x-mesh-outcome: "u8);
         Append(buffer, ref length, Text(outcome));
         if (error.Status != 204) // which has no body and may not announce one (RFC 9110, 8.6)
         {
@@ -56,10 +65,12 @@ internal static class LocalReply
             Append(buffer, ref length, body);
         }
 
-        Append(buffer, ref length, body > 0 ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
+        bool hasType = body > 0 && error.Headers?.Drops("content-type"u8) != true;
+        Append(buffer, ref length, hasType ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
         now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
         Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, lines);
         Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
         if (!isHead)
         {
@@ -120,20 +131,5 @@ internal static class LocalReply
         RequestOutcome.NotSent => "not-sent"u8,
         RequestOutcome.Answered => "answered"u8,
         _ => "unknown"u8,
-    };
-
-    private static ReadOnlySpan<byte> ReasonPhrase(int status) => status switch
-    {
-        204 => " No Content\r\n"u8,
-        400 => " Bad Request\r\n"u8,
-        408 => " Request Timeout\r\n"u8,
-        414 => " URI Too Long\r\n"u8,
-        431 => " Request Header Fields Too Large\r\n"u8,
-        501 => " Not Implemented\r\n"u8,
-        502 => " Bad Gateway\r\n"u8,
-        503 => " Service Unavailable\r\n"u8,
-        504 => " Gateway Timeout\r\n"u8,
-        505 => " HTTP Version Not Supported\r\n"u8,
-        _ => " Error\r\n"u8,
     };
 }

@@ -1,3 +1,4 @@
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 
@@ -10,8 +11,9 @@ namespace Mesh.Proxy.Http;
 /// <param name="Details">Response code details for the access log.</param>
 /// <param name="Decision">Why.</param>
 /// <param name="TransportFailure">The system's words for a failed connection, or null.</param>
+/// <param name="Headers">Fields of the answer besides the usual ones, or null.</param>
 internal readonly record struct ProxyError(
-    int Status, ResponseFlag Flag, string Body, string Details, DecisionRecord Decision, string? TransportFailure = null)
+    int Status, ResponseFlag Flag, string Body, string Details, DecisionRecord Decision, string? TransportFailure = null, HeaderEdits? Headers = null)
 {
     /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
     public bool IsOverload => Flag == ResponseFlag.UO;
@@ -59,6 +61,20 @@ internal static class ProxyErrors
     /// <summary>A route names a cluster that is not there.</summary>
     public static ProxyError NoCluster() =>
         new(503, ResponseFlag.NC, "", "cluster_not_found", new DecisionRecord(DecisionReason.UnknownCluster));
+
+    /// <summary>The host has routes, and none fits the request.</summary>
+    public static ProxyError NoRoute() => new(404, ResponseFlag.NR, "", "route_not_found", new DecisionRecord(DecisionReason.NoRoute));
+
+    /// <summary>What a rule says is to be answered at once, redirects too. No refusal, so no reason.</summary>
+    public static ProxyError DirectResponse(int status, string body, HeaderEdits? headers) =>
+        new(status, ResponseFlag.None, status is 204 or 205 or 304 ? "" : body, "direct_response", default, Headers: headers);
+
+    /// <summary>A question of a browser that the route's cross-origin policy answers.</summary>
+    public static ProxyError Preflight(HeaderEdits? headers) => new(200, ResponseFlag.None, "", "cors_response", default, Headers: headers);
+
+    /// <summary>A rule asks for this failure.</summary>
+    public static ProxyError FaultAbort(int status, string? source) => new(
+        status, ResponseFlag.FI, status is 204 or 205 or 304 ? "" : "fault filter abort", "fault_filter_abort", new DecisionRecord(DecisionReason.FaultAbort, source, "fault.abort"));
 
     /// <summary>No service of this name is known (as REGISTRY_ONLY, until outboundTrafficPolicy exists).</summary>
     public static ProxyError UnknownService() =>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using Mesh.Proxy.Routing;
 
 namespace Mesh.Proxy.Http1;
 
@@ -17,51 +18,21 @@ internal static class HeadWriter
     /// <param name="newRequestId">Value of x-request-id if the client sent none.</param>
     /// <param name="attempt">Value of x-envoy-attempt-count, 1 for the first; 0 lets the client's pass, as Istio does in front of the application.</param>
     /// <param name="expectedMilliseconds">Value of x-envoy-expected-rq-timeout-ms; 0 lets the client's pass.</param>
+    /// <param name="edits">Changes by its route; null for none.</param>
     public static void WriteRequest(
-        IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0)
+        IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0, RequestEdits? edits = null)
     {
         HeaderBlock headers = head.Headers;
-        HeadBuffer buffer = new(output.GetSpan(head.Length + headers.Count + MaxAddedBytes)); // one blank may be added to each field
+        int added = MaxAddedBytes + (edits is null ? 0 : edits.Length + head.Path.Length);
+        HeadBuffer buffer = new(output.GetSpan(head.Length + headers.Count + added)); // one blank may be added to each field
         buffer.Add(head.Method);
         buffer.Add(" "u8);
-        if (head.Path.IsEmpty)
-        {
-            buffer.Add(head.IsOptions ? "*"u8 : "/"u8); // RFC 9112, 3.2.4
-        }
-        else if (head.Path[0] == '?')
-        {
-            buffer.Add("/"u8);
-        }
-
-        buffer.Add(head.Path);
+        AddTarget(ref buffer, head, edits?.Target);
         buffer.Add(" HTTP/1.1\r\nhost: "u8);
-        buffer.Add(head.Authority);
+        buffer.Add(edits?.Authority is { } authority ? authority : head.Authority);
         buffer.Add("\r\n"u8);
-        AddRequestFields(ref buffer, headers, attempt, expectedMilliseconds);
-        if (headers.Find(KnownHeader.ForwardedProto) < 0)
-        {
-            buffer.Add("x-forwarded-proto: http\r\n"u8);
-        }
-
-        if (headers.Find(KnownHeader.RequestId) < 0)
-        {
-            buffer.AddField("x-request-id"u8, newRequestId);
-        }
-
-        if (attempt > 0)
-        {
-            buffer.Add("x-envoy-attempt-count: "u8);
-            buffer.Add(attempt);
-            buffer.Add("\r\n"u8);
-        }
-
-        if (expectedMilliseconds > 0)
-        {
-            buffer.Add("x-envoy-expected-rq-timeout-ms: "u8);
-            buffer.Add(expectedMilliseconds);
-            buffer.Add("\r\n"u8);
-        }
-
+        AddRequestFields(ref buffer, headers, attempt, expectedMilliseconds, edits);
+        AddOwnFields(ref buffer, head, newRequestId, attempt, expectedMilliseconds, edits);
         if (head.Framing.Kind == BodyKind.Chunked)
         {
             buffer.Add("transfer-encoding: chunked\r\n"u8);
@@ -83,23 +54,24 @@ internal static class HeadWriter
     /// <param name="serviceMilliseconds">Value of x-envoy-upstream-service-time; negative for interim responses, which carry none.</param>
     /// <param name="connection">Connection field to write, or empty.</param>
     /// <param name="newCookie">Set-cookie field to write, or empty.</param>
+    /// <param name="edits">Changes by its route; null for none.</param>
     public static void WriteResponse(
         IBufferWriter<byte> output, ResponseHead head, BodyKind framing, long serviceMilliseconds, ReadOnlySpan<byte> connection,
-        ReadOnlySpan<byte> newCookie = default)
+        ReadOnlySpan<byte> newCookie = default, HeaderEdits? edits = null)
     {
-        HeadBuffer buffer = new(output.GetSpan(head.Length + head.Headers.Count + MaxAddedBytes + newCookie.Length));
+        HeadBuffer buffer = new(output.GetSpan(head.Length + head.Headers.Count + MaxAddedBytes + newCookie.Length + (edits?.Lines.Length ?? 0)));
         buffer.Add("HTTP/1.1 "u8);
         buffer.Add(head.Status);
         buffer.Add(" "u8);
         buffer.Add(head.Reason);
         buffer.Add("\r\n"u8);
-        AddResponseFields(ref buffer, head);
+        AddResponseFields(ref buffer, head, edits);
         if (framing == BodyKind.Chunked)
         {
             buffer.Add("transfer-encoding: chunked\r\n"u8);
         }
 
-        if (serviceMilliseconds >= 0)
+        if (serviceMilliseconds >= 0 && edits?.Drops("x-envoy-upstream-service-time"u8) != true)
         {
             buffer.Add("x-envoy-upstream-service-time: "u8);
             buffer.Add(serviceMilliseconds);
@@ -124,7 +96,65 @@ internal static class HeadWriter
         output.Advance(buffer.Length);
     }
 
-    private static void AddRequestFields(ref HeadBuffer buffer, HeaderBlock headers, int attempt, long expectedMilliseconds)
+    private static void AddTarget(ref HeadBuffer buffer, RequestHead head, byte[]? rewritten)
+    {
+        if (rewritten is not null)
+        {
+            buffer.Add(rewritten);
+            return;
+        }
+
+        if (head.Path.IsEmpty)
+        {
+            buffer.Add(head.IsOptions ? "*"u8 : "/"u8); // RFC 9112, 3.2.4
+        }
+        else if (head.Path[0] == '?')
+        {
+            buffer.Add("/"u8);
+        }
+
+        buffer.Add(head.Path);
+    }
+
+    private static void AddOwnFields(
+        ref HeadBuffer buffer, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds, RequestEdits? edits)
+    {
+        if (head.Headers.Find(KnownHeader.ForwardedProto) < 0 && edits?.Drops("x-forwarded-proto"u8) != true)
+        {
+            buffer.Add("x-forwarded-proto: http\r\n"u8);
+        }
+
+        if (head.Headers.Find(KnownHeader.RequestId) < 0 && edits?.Drops("x-request-id"u8) != true)
+        {
+            buffer.AddField("x-request-id"u8, newRequestId);
+        }
+
+        if (attempt > 0 && edits?.Drops("x-envoy-attempt-count"u8) != true)
+        {
+            buffer.Add("x-envoy-attempt-count: "u8);
+            buffer.Add(attempt);
+            buffer.Add("\r\n"u8);
+        }
+
+        if (expectedMilliseconds > 0 && edits?.Drops("x-envoy-expected-rq-timeout-ms"u8) != true)
+        {
+            buffer.Add("x-envoy-expected-rq-timeout-ms: "u8);
+            buffer.Add(expectedMilliseconds);
+            buffer.Add("\r\n"u8);
+        }
+
+        if (edits?.Target is not null)
+        {
+            buffer.AddField("x-envoy-original-path"u8, head.Path);
+        }
+
+        if (edits?.Headers is { } changed)
+        {
+            buffer.Add(changed.Lines);
+        }
+    }
+
+    private static void AddRequestFields(ref HeadBuffer buffer, HeaderBlock headers, int attempt, long expectedMilliseconds, RequestEdits? edits)
     {
         for (int i = 0; i < headers.Count; i++)
         {
@@ -134,6 +164,7 @@ internal static class HeadWriter
                 case KnownHeader.Host or KnownHeader.EnvoyControl:
                 case KnownHeader.EnvoyAttemptCount when attempt > 0:
                 case KnownHeader.EnvoyExpectedTimeout when expectedMilliseconds > 0:
+                case var _ when edits?.Drops(headers.Name(i)) == true:
                     break;
                 case KnownHeader.Te when headers.Find(KnownHeader.Te) == i && headers.Lists(KnownHeader.Te, "trailers"u8):
                     buffer.Add("te: trailers\r\n"u8); // all of TE that goes beyond one connection; gRPC and others ask for it
@@ -145,17 +176,22 @@ internal static class HeadWriter
         }
     }
 
-    private static void AddResponseFields(ref HeadBuffer buffer, ResponseHead head)
+    private static void AddResponseFields(ref HeadBuffer buffer, ResponseHead head, HeaderEdits? edits)
     {
         HeaderBlock headers = head.Headers;
         for (int i = 0; i < headers.Count; i++)
         {
             KnownHeader kind = headers.Kind(i);
             bool isReplaced = kind == KnownHeader.EnvoyUpstreamServiceTime || (kind == KnownHeader.ContentLength && head.HasNoLength);
-            if (!isReplaced)
+            if (!isReplaced && edits?.Drops(headers.Name(i)) != true)
             {
                 AddField(ref buffer, headers, i, kind);
             }
+        }
+
+        if (edits is not null)
+        {
+            buffer.Add(edits.Lines);
         }
     }
 

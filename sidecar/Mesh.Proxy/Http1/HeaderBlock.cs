@@ -1,4 +1,5 @@
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Routing;
 
 namespace Mesh.Proxy.Http1;
 
@@ -23,7 +24,7 @@ internal enum ConnectionOptions : byte
 /// The header fields of one message as places in the bytes of its head: nothing is copied or turned into text. Reused from message to message;
 /// spans it gives are valid until the next <see cref="TryParse"/>. Used by one connection.
 /// </summary>
-internal sealed class HeaderBlock(Http1Limits limits)
+internal sealed class HeaderBlock(Http1Limits limits) : IHeaderFields
 {
     private const int UsualFields = 24;
     private Field[] _fields = new Field[Math.Min(UsualFields, limits.MaxFields)];

@@ -67,7 +67,7 @@ internal sealed partial class Http1Exchange
         ReadOnlySpan<byte> connection = closes ? "close"u8 : _request.MinorVersion == 0 ? "keep-alive"u8 : default;
         BodyKind kind = stripChunks ? BodyKind.UntilClose : framing.Kind;
         HeadWriter.WriteResponse(
-            Down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection, _newCookie);
+            Down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection, _newCookie, _responseEdits);
         _record.WireBytesSent += Down.Transport.Output.UnflushedBytes - before;
     }
 

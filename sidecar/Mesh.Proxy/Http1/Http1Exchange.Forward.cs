@@ -69,7 +69,7 @@ internal sealed partial class Http1Exchange
             if (_response.Status == 101)
             {
                 IgnoreClientEnd();
-                HeadWriter.WriteResponse(Down.Transport.Output, _response, BodyKind.None, -1, default);
+                HeadWriter.WriteResponse(Down.Transport.Output, _response, BodyKind.None, -1, default, edits: _responseEdits);
                 await TunnelAsync(upstream);
                 return false;
             }
@@ -105,7 +105,7 @@ internal sealed partial class Http1Exchange
 
         _outcome = RequestOutcome.Unknown;
         long expected = _timer?.ExpectedMilliseconds(now) ?? 0;
-        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt, expected);
+        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt, expected, _requestEdits);
         _sending = SendRequestAsync(upstream);
         _timer?.WaitForClient();
         return true;

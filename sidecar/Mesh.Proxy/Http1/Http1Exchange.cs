@@ -53,6 +53,8 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _upstream = null;
         _sent = null;
         _newCookie = null;
+        _requestEdits = null;
+        _responseEdits = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _again = Again.No;
@@ -131,16 +133,27 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         }
 
         _record.Describe(_request);
-        _cluster = Router.Match(context, Side, _request.Authority, out string? routeName, out RequestPolicy policy, out ProxyError error);
-        _record.RouteName = routeName;
-        if (_cluster is null)
+        bool isRouted = Router.TryChoose(context, Side, _request, out RouteChoice choice, out ProxyError error);
+        _record.RouteName = choice.RouteName;
+        if (!isRouted)
         {
             return await RefuseAsync(error, goesOn: true);
         }
 
+        if (choice.Match is { Route.IsPlain: false } match && await ActAsync(match, choice.Target) is { } end)
+        {
+            return end;
+        }
+
+        _cluster = choice.Cluster is null ? null : context.Clusters.Find(choice.Cluster);
+        if (_cluster is null)
+        {
+            return await RefuseAsync(ProxyErrors.NoCluster(), goesOn: true);
+        }
+
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
-        BeginPolicy(policy, now);
+        BeginPolicy(choice.Policy, now);
         PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
         while (true)
         {

@@ -2,12 +2,11 @@ using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
-using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
-/// <summary>Where a request goes: a cluster and the route's name, or an answer of our own. Stateless.</summary>
+/// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
     /// <summary>Route name of an inbound request, as Istio's.</summary>
@@ -16,33 +15,51 @@ internal static class Router
     // Istio's default in front of the application (semantics 4.6): it may be starting, or closing a connection at this moment.
     private static readonly RequestPolicy InboundPolicy = new(new RetryConfig { Conditions = RetryConditions.ResetBeforeRequest });
 
-    /// <summary>Finds the cluster for <paramref name="authority"/> and what its route says of time and retries; null with the error to answer.</summary>
-    public static Cluster? Match(
-        ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, out string? routeName, out RequestPolicy policy, out ProxyError error)
+    /// <summary>Chooses route and cluster for <paramref name="request"/>; false with the error to answer.</summary>
+    public static bool TryChoose(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
     {
         error = default;
-        string? name = side.Cluster;
-        routeName = name is null ? null : InboundRoute;
-        policy = name is null ? default : InboundPolicy;
-        if (name is null)
+        if (side.Cluster is { } only)
         {
-            if (context.Routes().Find(authority) is not { } host)
-            {
-                error = IsOwn(authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
-                return null;
-            }
-
-            (name, routeName) = (host.Cluster, host.Name);
-            policy = host.Routes is [var route, ..] ? new(route.Retry, route.Timeout, route.Source) : new(host.Retry);
+            choice = new RouteChoice(InboundRoute, only, InboundPolicy);
+            return true;
         }
 
-        Cluster? cluster = context.Clusters.Find(name);
-        if (cluster is null)
+        if (context.Routes().Find(request.Authority) is not { } host)
         {
-            error = ProxyErrors.NoCluster();
+            choice = default;
+            error = IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
+            return false;
         }
 
-        return cluster;
+        if (host.HasNoRoutes)
+        {
+            choice = new RouteChoice(host.Config.Name, host.Config.Cluster, new RequestPolicy(host.Config.Retry));
+            return true;
+        }
+
+        if (host.Find(View(request)) is not { } match)
+        {
+            choice = new RouteChoice(host.Config.Name, null, default);
+            error = ProxyErrors.NoRoute();
+            return false;
+        }
+
+        HttpRouteConfig route = match.Route.Config;
+        RouteTarget? target = match.Route.Pick(context.Runtime.Random);
+        choice = new RouteChoice(route.Name, target?.Cluster, new RequestPolicy(route.Retry, route.Timeout, route.Source), match, target);
+        return true;
+    }
+
+    /// <summary>What routes look at of <paramref name="request"/>.</summary>
+    public static RequestView View(RequestHead request) =>
+        new(request.Method, request.Path, request.Authority, Scheme(request.Headers), request.Headers);
+
+    // As Envoy, which believes whoever is in front of it.
+    private static ReadOnlySpan<byte> Scheme(HeaderBlock headers)
+    {
+        int at = headers.Find(KnownHeader.ForwardedProto);
+        return at >= 0 && KnownHeaders.Is(headers.Value(at), "https"u8) ? "https"u8 : "http"u8;
     }
 
     // Only asked when no service has this name, so it may take its time.

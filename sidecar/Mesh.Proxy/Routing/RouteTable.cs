@@ -10,18 +10,18 @@ namespace Mesh.Proxy.Routing;
 public sealed class RouteTable
 {
     private const int DefaultPort = 80;
-    private readonly Dictionary<string, VirtualHostConfig> _byDomain = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, VirtualHost> _byDomain = new(StringComparer.Ordinal);
     private readonly bool _hasWildcards;
 
     /// <summary>Indexes <paramref name="config"/>; of two virtual hosts that claim one domain and port, the first has it.</summary>
     public RouteTable(RouteConfig config)
     {
         Config = config;
-        foreach (VirtualHostConfig host in config.VirtualHosts)
+        foreach (VirtualHost host in config.VirtualHosts.Select(static h => new VirtualHost(h)))
         {
-            foreach (string domain in host.Domains)
+            foreach (string domain in host.Config.Domains)
             {
-                _byDomain.TryAdd(Key(domain.TrimEnd('.'), host.Port), host);
+                _byDomain.TryAdd(Key(domain.TrimEnd('.'), host.Config.Port), host);
                 _hasWildcards |= domain.StartsWith('*');
             }
         }
@@ -31,7 +31,7 @@ public sealed class RouteTable
     public RouteConfig Config { get; }
 
     /// <summary>The virtual host for an authority (<c>name</c>, <c>name:port</c>), or null.</summary>
-    public VirtualHostConfig? Find(ReadOnlySpan<byte> authority)
+    internal VirtualHost? Find(ReadOnlySpan<byte> authority)
     {
         if (!HostPort.TryParse(authority, out HostPort parsed))
         {
@@ -47,19 +47,19 @@ public sealed class RouteTable
         buffer[end++] = ':';
         (parsed.Port == 0 ? DefaultPort : parsed.Port).TryFormat(buffer[end..], out int digits, provider: CultureInfo.InvariantCulture);
         end += digits;
-        Dictionary<string, VirtualHostConfig>.AlternateLookup<ReadOnlySpan<char>> lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
-        return lookup.TryGetValue(buffer[2..end], out VirtualHostConfig? found) ? found : _hasWildcards ? FindSuffix(buffer[..end], lookup) : null;
+        Dictionary<string, VirtualHost>.AlternateLookup<ReadOnlySpan<char>> lookup = _byDomain.GetAlternateLookup<ReadOnlySpan<char>>();
+        return lookup.TryGetValue(buffer[2..end], out VirtualHost? found) ? found : _hasWildcards ? FindSuffix(buffer[..end], lookup) : null;
     }
 
-    private static VirtualHostConfig? FindSuffix(
-        Span<char> key, Dictionary<string, VirtualHostConfig>.AlternateLookup<ReadOnlySpan<char>> lookup)
+    private static VirtualHost? FindSuffix(
+        Span<char> key, Dictionary<string, VirtualHost>.AlternateLookup<ReadOnlySpan<char>> lookup)
     {
         int at = 2;
         while (key[at..].IndexOf('.') is >= 0 and int dot)
         {
             at += dot;
             key[at - 1] = '*'; // overwrites the last letter of the label that the star stands for
-            if (lookup.TryGetValue(key[(at - 1)..], out VirtualHostConfig? found))
+            if (lookup.TryGetValue(key[(at - 1)..], out VirtualHost? found))
             {
                 return found;
             }
@@ -70,7 +70,7 @@ public sealed class RouteTable
         // A bare star stands for every host of the port.
         int port = key.LastIndexOf(':');
         key[port - 1] = '*';
-        return lookup.TryGetValue(key[(port - 1)..], out VirtualHostConfig? any) ? any : null;
+        return lookup.TryGetValue(key[(port - 1)..], out VirtualHost? any) ? any : null;
     }
 
     private static string Key(string domain, int port) => string.Create(CultureInfo.InvariantCulture, $"{domain}:{port}");

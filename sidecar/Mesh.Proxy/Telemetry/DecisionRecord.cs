@@ -68,6 +68,12 @@ public enum DecisionReason : byte
 
     /// <summary>The upstream took no byte of the request for too long; the limit is in milliseconds.</summary>
     UpstreamWriteTimeout,
+
+    /// <summary>No route of the host fits the request.</summary>
+    NoRoute,
+
+    /// <summary>A rule asks for this failure.</summary>
+    FaultAbort,
 }
 
 /// <summary>

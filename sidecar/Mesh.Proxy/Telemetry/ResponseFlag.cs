@@ -53,4 +53,10 @@ public enum ResponseFlag : byte
 
     /// <summary>Max duration reached.</summary>
     DT,
+
+    /// <summary>Delay injected by a rule.</summary>
+    DI,
+
+    /// <summary>Fault injected by a rule.</summary>
+    FI,
 }

@@ -40,7 +40,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public Task KeepAliveRequest_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer, null);
+    public Task KeepAliveRequest_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer);
 
     [Theory]
     [MemberData(nameof(Shapes))]
@@ -52,7 +52,20 @@ public sealed class AllocationTests(ITestOutputHelper output)
         Retry = new RetryConfig { Conditions = RetryConditions.GatewayError | RetryConditions.GrpcUnavailable, PerTryTimeout = TimeSpan.FromSeconds(10) },
     });
 
-    private async Task HoldAsync(string request, string answer, HttpRouteConfig? route)
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public Task RequestPastFiftyRoutes_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer,
+    [
+        .. Enumerable.Range(0, 50).Select(static i => new HttpRouteConfig
+        {
+            Name = $"r{i}",
+            Matches = [new HttpMatchConfig { Path = new(i == 25 ? StringMatchKind.Regex : StringMatchKind.Prefix, $"/v{i}/"), Headers = [new NamedMatch("x-canary", new(StringMatchKind.Exact, "yes"))] }],
+            Clusters = [new WeightedClusterConfig("outbound|80|other|a.test")],
+        }),
+        new HttpRouteConfig { Name = "all", Clusters = [new WeightedClusterConfig(Name, 90), new WeightedClusterConfig(Name, 10)] },
+    ]);
+
+    private async Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -61,7 +74,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
         using TcpListener upstream = new(IPAddress.Loopback, 0);
         upstream.Start();
-        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, route);
+        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, routes);
         byte[][] requestPieces = Pieces(request);
         byte[][] answerPieces = Pieces(answer);
         using CountdownEvent allAtOnce = new(Connections); // the first answers wait for each other: every connection has had all it needs when it counts
@@ -104,7 +117,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<ProxyHost> StartAsync(string upstream, HttpRouteConfig? route)
+    private static async Task<ProxyHost> StartAsync(string upstream, ImmutableArray<HttpRouteConfig> routes)
     {
         ProxyStats stats = new();
         ProxyOptions options = new() { Outbound = new IPEndPoint(IPAddress.Loopback, 0), Concurrency = 1, Transport = TransportKind.Epoll };
@@ -117,8 +130,8 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
-            WriteTimeout = route?.Timeout ?? TimeSpan.Zero,
-            PendingTimeout = route?.Timeout ?? TimeSpan.Zero,
+            WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
+            PendingTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
         };
         ApplyResult result = await host.Applier.ApplyAsync(ProxySnapshot.Empty with
@@ -126,7 +139,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Version = "v",
             Clusters = ImmutableDictionary<string, ClusterConfig>.Empty.Add(Name, config),
             Endpoints = ImmutableDictionary<string, ImmutableArray<EndpointConfig>>.Empty.Add(Name, [new EndpointConfig(upstream)]),
-            Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name) { Routes = route is null ? [] : [route] }]),
+            Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name) { Routes = routes }]),
         });
         Assert.True(result.IsAccepted);
         return host;

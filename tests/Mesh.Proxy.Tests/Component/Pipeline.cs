@@ -21,6 +21,7 @@ namespace Mesh.Proxy.Tests.Component;
 internal sealed class Pipeline : IAsyncDisposable
 {
     public const string Name = "outbound|80||a.test";
+    public const string OtherName = "outbound|80|other|a.test"; // where only routes lead
     public const string InboundName = "inbound|8080||";
 
     private readonly ConnectionDispatcher _dispatcher;
@@ -29,7 +30,8 @@ internal sealed class Pipeline : IAsyncDisposable
 
     public Pipeline(
         Func<ClusterConfig, ClusterConfig>? configure = null, int endpoints = 1, IRequestSink? sink = null, ConnectionLimits? limits = null,
-        RetryConfig? retry = null, TimeSpan timeout = default, Random? random = null)
+        RetryConfig? retry = null, TimeSpan timeout = default, Random? random = null,
+        params ImmutableArray<HttpRouteConfig> routes)
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
@@ -43,10 +45,10 @@ internal sealed class Pipeline : IAsyncDisposable
         };
         ImmutableArray<EndpointConfig> addresses = [.. Enumerable.Range(1, endpoints).Select(static i => new EndpointConfig($"10.0.0.{i}:80"))];
         config = configure?.Invoke(config) ?? config;
-        Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true }, addresses)]);
+        Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true }, addresses), (config with { Name = OtherName }, addresses)]);
         Cluster = Clusters.Find(Name)!;
-        RouteTable routes = new(new RouteConfig([
-            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = RoutesOf(retry, timeout) },
+        RouteTable table = new(new RouteConfig([
+            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
             new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test")]));
         Context = new ProxyContext
         {
@@ -55,7 +57,7 @@ internal sealed class Pipeline : IAsyncDisposable
             Stats = Stats,
             Sink = sink ?? Sink,
             Limits = limits ?? ConnectionLimits.Default,
-            Routes = () => routes,
+            Routes = () => table,
             OwnAddresses = () => [new IPEndPoint(IPAddress.Loopback, 15_001), new IPEndPoint(IPAddress.Any, 15_006)],
         };
         _dispatcher = new ConnectionDispatcher(Context, Registry);

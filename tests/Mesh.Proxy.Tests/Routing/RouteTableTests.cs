@@ -48,7 +48,7 @@ public sealed class RouteTableTests
     [InlineData("b.test:7000", "any")]
     [InlineData("[::1]:7000", "any")]
     public void Find_GivesExactThenLongestSuffix(string authority, string? cluster) =>
-        Assert.Equal(cluster, Table.Find(Encoding.ASCII.GetBytes(authority))?.Cluster);
+        Assert.Equal(cluster, Table.Find(Encoding.ASCII.GetBytes(authority))?.Config.Cluster);
 
     [Fact]
     public void Find_AllocatesNothing()

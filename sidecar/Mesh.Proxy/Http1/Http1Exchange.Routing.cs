@@ -1,0 +1,94 @@
+using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
+using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.Http1;
+
+// What a route does besides leading to a cluster, in Envoy's order: CORS, faults, redirect or direct response, changes (semantics 6.3). A plain route never comes here.
+internal sealed partial class Http1Exchange
+{
+    private RequestEdits? _requestEdits;
+    private HeaderEdits? _responseEdits;
+
+    /// <summary>Does what the route asks for; the end of the request when that was its answer, else null.</summary>
+    private async ValueTask<bool?> ActAsync(RouteMatch match, RouteTarget? target)
+    {
+        HttpRouteConfig route = match.Route.Config;
+        if (AnswersPreflight(match.Route, out ProxyError answer))
+        {
+            return await RefuseAsync(answer, goesOn: true);
+        }
+
+        if (route.Fault is { } fault && await InjectAsync(fault, route.Source) is { } end)
+        {
+            return end;
+        }
+
+        if (route.Redirect is not null || route.DirectResponse is not null)
+        {
+            return await RefuseAsync(Answer(match), goesOn: true);
+        }
+
+        if (target is not null)
+        {
+            _requestEdits = match.Route.Edit(Router.View(_request), match, target);
+            _responseEdits = Origin is { Length: > 0 } origin && match.Route.Cors is { } cors && cors.Allows(origin)
+                ? HeaderEdits.Of(route.ResponseHeaders, target.Config.ResponseHeaders, cors.Grant(origin, isPreflight: false))
+                : target.Response;
+        }
+
+        return null;
+    }
+
+    private ReadOnlySpan<byte> Origin => _request.Headers.Find("origin"u8) is >= 0 and int at ? _request.Headers.Value(at) : default;
+
+    private bool AnswersPreflight(Route route, out ProxyError answer)
+    {
+        answer = default;
+        if (route.Cors is not { } cors || !_request.IsOptions || Origin.IsEmpty || _request.Headers.Find("access-control-request-method"u8) < 0)
+        {
+            return false;
+        }
+
+        bool isAllowed = cors.Allows(Origin);
+        answer = ProxyErrors.Preflight(isAllowed ? HeaderEdits.Of(route.Config.ResponseHeaders, cors.Grant(Origin, isPreflight: true)) : null);
+        return isAllowed || !cors.ForwardsUnmatchedPreflights;
+    }
+
+    // Nothing is sent yet, and the time of the route has not begun: a delay counts towards no timeout of the upstream.
+    private async ValueTask<bool?> InjectAsync(FaultConfig fault, string? source)
+    {
+        if (fault.Delay > TimeSpan.Zero && IsHit(fault.DelayPercent))
+        {
+            _record.AddFlag(ResponseFlag.DI);
+            _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
+            _pause ??= new Pause(context.Runtime.Time);
+            await _pause.WaitAsync(fault.Delay, _client.Loop, _stop.Token);
+            if (_clientIsGone || IsTooLate)
+            {
+                return await FailWithoutConnectionAsync(default);
+            }
+        }
+
+        return fault.AbortStatus > 0 && IsHit(fault.AbortPercent)
+            ? await RefuseAsync(ProxyErrors.FaultAbort(fault.AbortStatus, source), goesOn: true)
+            : null;
+    }
+
+    private bool IsHit(double percent) => percent >= 100 || (percent > 0 && context.Runtime.Random.NextDouble() * 100 < percent);
+
+    private ProxyError Answer(RouteMatch match)
+    {
+        HttpRouteConfig route = match.Route.Config;
+        if (route.Redirect is not { } redirect)
+        {
+            return ProxyErrors.DirectResponse(route.DirectResponse!.Status, route.DirectResponse.Body, HeaderEdits.Of(route.ResponseHeaders));
+        }
+
+        string location = RedirectLocation.Of(redirect, Router.View(_request), match);
+        HeaderChanges changes = new([KeyValuePair.Create("location", location)], [], []);
+        return ProxyErrors.DirectResponse(redirect.Code, "", HeaderEdits.Of(changes, route.ResponseHeaders));
+    }
+}
