@@ -56,7 +56,7 @@ public sealed record ServiceEntry
             "Namespaces that see the entry: ., * or names. Empty: all.")
         .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
             "Names of which the server's certificate must carry one.")
-            .NotEnforcedYet("no TLS is originated, so no certificate is checked");
+            .NotEnforcedYet("certificates are checked for the names of the DestinationRule alone; write tls.subjectAltNames there");
 }
 
 /// <summary>A port of a service entry.</summary>
