@@ -102,7 +102,7 @@ public sealed class RulesFolderTests : IDisposable
 
         Assert.Equal(HttpStatusCode.ServiceUnavailable, answer.StatusCode);
         Assert.StartsWith(
-            "upstream connect error or disconnect/reset before headers. reset reason: remote connection failure, transport failure reason: ",
+            "upstream connect error or disconnect/reset before headers. retried and the latest reset reason: remote connection failure, transport failure reason: ",
             await answer.Content.ReadAsStringAsync(), StringComparison.Ordinal);
         Assert.StartsWith("connect_failure", answer.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
         await Proxied.AssertNoBugAsync(sidecar);

@@ -13,18 +13,19 @@ public sealed partial class ArchitectureTests
     {
         ["Telemetry"] = [],
         ["Infrastructure"] = ["Telemetry"],
+        ["Dns"] = ["Telemetry", "Infrastructure"],
         ["LoadBalancing"] = ["Telemetry", "Infrastructure"],
         ["Outlier"] = ["Telemetry", "Infrastructure"],
         ["Routing"] = ["Telemetry", "Infrastructure"],
         ["Retry"] = ["Telemetry", "Infrastructure"],
-        ["Upstream"] = ["Retry", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Upstream"] = ["Dns", "Retry", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
         ["Http"] = ["Routing", "Retry", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
         ["Http1"] = ["Tcp", "Http", "Routing", "Retry", "Upstream", "Telemetry", "Infrastructure"],
         ["Tcp"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Config"] = ["Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Middleware"] = ["Infrastructure"],
         ["Transport"] = ["Middleware", "Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
-        ["Hosting"] = ["Config", "Transport", "Middleware", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
+        ["Hosting"] = ["Dns", "Config", "Transport", "Middleware", "Http1", "Tcp", "Http", "Routing", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
     };
 
     public static TheoryData<string> ProxyFolders => [.. Allowed.Keys];

@@ -4,7 +4,7 @@ using Mesh.Lab.Checks;
 using Mesh.Lab.Output;
 using Mesh.Lab.Phases;
 using Mesh.Lab.Processes;
-using Mesh.Lab.World;
+using Mesh.Lab.Scenarios;
 
 namespace Mesh.Lab.CommandLine;
 
@@ -58,12 +58,13 @@ internal static class LabProgram
         bool passed = false;
         try
         {
-            await output.WriteLineAsync("Starting the control plane, orders, delivery and products, each service behind its sidecar ...");
-            await using LabWorld world = await LabWorld.StartAsync(time, random, folder, stop);
-            passed = await RunPhasesAsync(world, options, results, output, stop);
+            ILabScenario scenario = options.ToScenario();
+            await output.WriteLineAsync(scenario.Starting);
+            await using IRunningScenario running = await scenario.StartAsync(time, random, folder, stop);
+            passed = await RunPhasesAsync(running, results, output, stop);
             if (options.Keep)
             {
-                await KeepAsync(world, output, stop);
+                await KeepAsync(running, folder, time, output, stop);
             }
         }
         catch (LabException e)
@@ -93,18 +94,13 @@ internal static class LabProgram
     }
 
     // A phase that cannot go on ends the lab: the later ones build on the earlier.
-    private static async Task<bool> RunPhasesAsync(LabWorld world, LabOptions options, List<PhaseResult> results, TextWriter output, CancellationToken stop)
+    private static async Task<bool> RunPhasesAsync(IRunningScenario running, List<PhaseResult> results, TextWriter output, CancellationToken stop)
     {
-        ILabPhase[] phases =
-        [
-            new NoRulePhase(options.Duration), new ConnectionPoolPhase(options.Duration, options.RuleFile), new OutlierPhase(),
-            new ControlPlaneGonePhase(options.RuleFile), new RuleChangePhase(),
-        ];
-        foreach (ILabPhase phase in phases)
+        foreach (BoundPhase phase in running.Phases)
         {
             PhaseResult result = new(phase.Name, phase.Title);
             results.Add(result);
-            bool mayGoOn = await RunPhaseAsync(phase, world, result, stop);
+            bool mayGoOn = await RunPhaseAsync(phase, running, result, stop);
             await output.WriteAsync(PhaseText.Of(result, results.Count));
             await output.FlushAsync(stop);
             if (!mayGoOn)
@@ -116,35 +112,34 @@ internal static class LabProgram
         return results.All(static r => r.Passed);
     }
 
-    private static async Task<bool> RunPhaseAsync(ILabPhase phase, LabWorld world, PhaseResult result, CancellationToken stop)
+    private static async Task<bool> RunPhaseAsync(BoundPhase phase, IRunningScenario running, PhaseResult result, CancellationToken stop)
     {
         try
         {
-            await phase.RunAsync(world, result, stop);
-            result.Checks.Add(LabCheck.Equal("processes that ended by themselves", 0, world.Ended().Count()));
+            await phase.RunAsync(result, stop);
+            result.Checks.Add(LabCheck.Equal("processes that ended by themselves", 0, running.Ended().Count()));
             return true;
         }
         catch (Exception e) when (e is LabException or HttpRequestException or FormatException or System.Text.Json.JsonException
             || (e is OperationCanceledException && !stop.IsCancellationRequested))
         {
-            string ended = string.Join(", ", world.Ended());
+            string ended = string.Join(", ", running.Ended());
             result.Checks.Add(new LabCheck("the phase runs to its end", false, "yes", ended.Length == 0 ? e.Message : $"{e.Message} (ended by itself: {ended})"));
             return false;
         }
     }
 
-    private static async Task KeepAsync(LabWorld world, TextWriter output, CancellationToken stop)
+    private static async Task KeepAsync(IRunningScenario running, string folder, TimeProvider time, TextWriter output, CancellationToken stop)
     {
-        await output.WriteLineAsync($"\nLeft running until Ctrl-C; logs in {world.Folder}");
-        await output.WriteLineAsync($"  control plane     {world.ControlPlaneUrl}");
-        foreach (Sidecar sidecar in world.Callers.Concat(world.Instances.Select(static i => i.Sidecar)))
+        await output.WriteLineAsync($"\nLeft running until Ctrl-C; logs in {folder}");
+        foreach (string address in running.Addresses)
         {
-            await output.WriteLineAsync($"  {sidecar.Name,-16}  inbound {sidecar.Inbound}  outbound {sidecar.Outbound}  admin {sidecar.Admin}");
+            await output.WriteLineAsync($"  {address}");
         }
 
         try
         {
-            await Task.Delay(Timeout.InfiniteTimeSpan, world.Time, stop);
+            await Task.Delay(Timeout.InfiniteTimeSpan, time, stop);
         }
         catch (OperationCanceledException)
         {

@@ -43,7 +43,7 @@ internal static class PhaseText
         text.Append(CultureInfo.InvariantCulture, $"\n  {title}\n");
         text.Append(CultureInfo.InvariantCulture, $"  {"",-NameWidth}{"calls",8}{"ok",8}{"refused",9}{"errors",8}{"most conns",12}{"p50 ms",9}{"p99 ms",9}\n");
         long refused = m.Load.Reasons.Values.Sum();
-        string user = run.Measured.Load.WithCode(201) + run.Measured.Load.WithCode(500) > 0 ? "user of orders sees" : "caller of products sees";
+        string user = m.Callers.Count > 0 && run.Measured.Load.WithCode(201) + run.Measured.Load.WithCode(500) > 0 ? "user of orders sees" : "caller sees";
         text.Append(
             CultureInfo.InvariantCulture,
             $"  {user,-NameWidth}{m.Load.Requests,8}{m.Load.Ok,8}{refused,9}{m.Load.Failed - refused,8}{"",12}{m.Load.Latency.Percentile(50).TotalMilliseconds,9:F1}{m.Load.Latency.Percentile(99).TotalMilliseconds,9:F1}\n");

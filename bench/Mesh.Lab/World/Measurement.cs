@@ -36,6 +36,9 @@ internal sealed record Measurement(
     IReadOnlyDictionary<string, InstanceCounts> Instances,
     long StockFell)
 {
+    /// <summary>What the user saw, and nothing else.</summary>
+    public static Measurement Of(LoadReport load) => new(load, [], [], new Dictionary<string, InstanceCounts>(), 0);
+
     /// <summary>Refusals at any sidecar.</summary>
     public long Overflow => Callers.Concat(Apps).Sum(static layer => layer.Refused);
 }

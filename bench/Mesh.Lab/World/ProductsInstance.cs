@@ -11,13 +11,12 @@ internal sealed record InstanceCounts(long Requests, IReadOnlyDictionary<int, lo
     public long With(int status) => Answers.GetValueOrDefault(status);
 }
 
-/// <summary>One instance of products with the sidecar in front of it. Its control calls go past the sidecar.</summary>
+/// <summary>An application that can be told to be sick. The control calls go straight to it.</summary>
 /// <param name="Name">Name.</param>
-/// <param name="App">The application.</param>
-/// <param name="Address">Where the application itself listens.</param>
-/// <param name="Sidecar">The sidecar.</param>
+/// <param name="App">The process.</param>
+/// <param name="Address">Where it listens.</param>
 /// <param name="Http">Client without proxy.</param>
-internal sealed record ProductsInstance(string Name, ChildProcess App, Uri Address, Sidecar Sidecar, HttpClient Http)
+internal record ProductsApp(string Name, ChildProcess App, Uri Address, HttpClient Http)
 {
     /// <summary>Healthy again.</summary>
     public Task BeWellAsync(CancellationToken stop) => TellAsync("""{"mode":"ok"}""", stop);
@@ -26,7 +25,11 @@ internal sealed record ProductsInstance(string Name, ChildProcess App, Uri Addre
     public Task FailAsync(CancellationToken stop) => TellAsync("""{"mode":"fail","status":500}""", stop);
 
     /// <summary>Every answer takes 20 ms longer.</summary>
-    public Task BeSlowAsync(CancellationToken stop) => TellAsync("""{"mode":"slow","delayMs":20}""", stop);
+    public Task BeSlowAsync(CancellationToken stop) => BeSlowAsync(TimeSpan.FromMilliseconds(20), stop);
+
+    /// <summary>Every answer takes so much longer.</summary>
+    public Task BeSlowAsync(TimeSpan delay, CancellationToken stop) =>
+        TellAsync(string.Create(System.Globalization.CultureInfo.InvariantCulture, $$"""{"mode":"slow","delayMs":{{delay.TotalMilliseconds:F0}}}"""), stop);
 
     /// <summary>Its own counts since the last reset.</summary>
     public async Task<InstanceCounts> CountsAsync(CancellationToken stop)
@@ -57,3 +60,11 @@ internal sealed record ProductsInstance(string Name, ChildProcess App, Uri Addre
         answer.EnsureSuccessStatusCode();
     }
 }
+
+/// <summary>One instance of products with the sidecar in front of it.</summary>
+/// <param name="Name">Name.</param>
+/// <param name="App">The application.</param>
+/// <param name="Address">Where the application itself listens.</param>
+/// <param name="Sidecar">The sidecar.</param>
+/// <param name="Http">Client without proxy.</param>
+internal sealed record ProductsInstance(string Name, ChildProcess App, Uri Address, Sidecar Sidecar, HttpClient Http) : ProductsApp(Name, App, Address, Http);

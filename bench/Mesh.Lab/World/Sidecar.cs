@@ -17,6 +17,9 @@ internal sealed record Sidecar(string Name, ChildProcess Process, Uri Outbound, 
     /// <summary>The address by which other sidecars know this one's application: <c>ip:port</c>.</summary>
     public string Endpoint => Inbound.Authority;
 
+    /// <summary>A line for a person: where it listens.</summary>
+    public string Addresses => $"{Name,-16}  inbound {Inbound}  outbound {Outbound}  admin {Admin}";
+
     /// <summary>Statistics of one cluster now.</summary>
     public async Task<ClusterCounters> CountersAsync(string cluster, CancellationToken stop) =>
         ClusterCounters.From(PrometheusPage.Parse(await Http.GetStringAsync(new Uri(Admin, "/stats/prometheus"), stop)), cluster);

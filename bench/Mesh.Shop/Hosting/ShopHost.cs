@@ -1,6 +1,7 @@
 using Mesh.Shop.Delivery;
 using Mesh.Shop.Orders;
 using Mesh.Shop.Products;
+using Mesh.Shop.Relay;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
@@ -38,6 +39,9 @@ internal static class ShopHost
                 break;
             case ShopRole.Delivery:
                 new DeliveryService(new JsonCalls(client, stopping), options.ProductsUrl).Map(app);
+                break;
+            case ShopRole.Relay:
+                new RelayService(client, options.NextUrl, stopping).Map(app);
                 break;
             default:
                 new OrdersService(new JsonCalls(client, stopping), options.ProductsUrl, options.DeliveryUrl).Map(app);

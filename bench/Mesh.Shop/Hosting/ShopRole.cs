@@ -1,6 +1,6 @@
 namespace Mesh.Shop.Hosting;
 
-/// <summary>Which of the three services a process is.</summary>
+/// <summary>Which of the services a process is.</summary>
 internal enum ShopRole
 {
     /// <summary>Takes orders from users.</summary>
@@ -11,4 +11,7 @@ internal enum ShopRole
 
     /// <summary>Holds the stock.</summary>
     Products,
+
+    /// <summary>Passes every GET on to the next service: a layer between others, for the labs about retries.</summary>
+    Relay,
 }

@@ -3,6 +3,7 @@ using System.Net;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
 
 namespace Mesh.Rules.Compilation;
 
@@ -32,6 +33,7 @@ internal static class ClusterCompiler
             ServiceNamespace = service.Namespace,
             Port = service.Port,
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
+            Dns = service.Dns,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
             Hash = LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash),
             Warmup = LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
@@ -73,6 +75,14 @@ internal static class ClusterCompiler
     public static bool TryEndpointAddress(string? text, int port, out string address)
     {
         address = IPAddress.TryParse(text, out IPAddress? ip) ? new IPEndPoint(ip, port).ToString() : "";
+        return address.Length > 0;
+    }
+
+    /// <summary>Whether <paramref name="text"/> is a name to resolve; gives <c>name:port</c>, lower case and without the last dot.</summary>
+    public static bool TryNamedAddress(string? text, int port, out string address)
+    {
+        string name = (text ?? "").TrimEnd('.').ToLowerInvariant();
+        address = HostName.Check(name) is null ? string.Create(CultureInfo.InvariantCulture, $"{name}:{port}") : "";
         return address.Length > 0;
     }
 

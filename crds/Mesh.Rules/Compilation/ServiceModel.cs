@@ -38,6 +38,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Whether requests are gRPC.</summary>
     public bool IsGrpc => Protocol is "GRPC" or "GRPC-WEB";
+
+    /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
+    public DnsDiscovery Dns { get; init; }
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -100,17 +103,31 @@ internal static class ServiceModel
         bool isHttp = IsHttp(port.Protocol);
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
         ImmutableArray<string> listeners = isHttp ? [] : addresses.IsEmpty ? ["127.0.0.1"] : addresses;
-        ImmutableArray<LabelledEndpoint> endpoints = entry.Resolution == "STATIC" ? [.. Static(key, entry, port)] : [];
-        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints) { Protocol = port.Protocol?.ToUpperInvariant() ?? "" };
+        DnsDiscovery dns = entry.Resolution switch
+        {
+            "DNS" => DnsDiscovery.Strict,
+            "DNS_ROUND_ROBIN" => DnsDiscovery.Logical,
+            _ => DnsDiscovery.None,
+        };
+        // Without endpoints the names to resolve are the hosts themselves.
+        IEnumerable<WorkloadEntry> declared = dns != DnsDiscovery.None && entry.Endpoints.IsEmpty && entry.WorkloadSelector is null ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
+        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? [.. Listed(key, declared, port, dns)] : [];
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints)
+        {
+            Protocol = port.Protocol?.ToUpperInvariant() ?? "",
+            Dns = dns,
+        };
     }
 
-    private static IEnumerable<LabelledEndpoint> Static(RuleKey key, ServiceEntry entry, ServicePort port)
+    private static IEnumerable<LabelledEndpoint> Listed(RuleKey key, IEnumerable<WorkloadEntry> declared, ServicePort port, DnsDiscovery dns)
     {
         List<LabelledEndpoint> all = [];
-        foreach (WorkloadEntry endpoint in entry.Endpoints)
+        foreach (WorkloadEntry endpoint in declared)
         {
             int number = port.Name is { } name && endpoint.Ports.TryGetValue(name, out int own) ? own : port.TargetPort ?? port.Number ?? 0;
-            if (number is > 0 and < 65536 && ClusterCompiler.TryEndpointAddress(endpoint.Address, number, out string address))
+            if (number is > 0 and < 65536 &&
+                (ClusterCompiler.TryEndpointAddress(endpoint.Address, number, out string address) ||
+                (dns != DnsDiscovery.None && ClusterCompiler.TryNamedAddress(endpoint.Address, number, out address))))
             {
                 EndpointConfig config = new(
                     address, Math.Max(1, endpoint.Weight ?? 1), endpoint.Locality ?? "", endpoint.Labels.GetValueOrDefault("app", "unknown"), key.Namespace,

@@ -11,10 +11,10 @@ namespace Mesh.Rules.Compilation;
 /// <summary>What a compile has to say about rules that are legal and probably do not do what was meant. Pure.</summary>
 internal static class SnapshotAdvice
 {
-    /// <summary>Outlier detection whose percentage allows not even one of the endpoints (semantics 3.3: the share is taken after the ejection), or null.</summary>
+    /// <summary>Outlier detection whose percentage allows not even one of the endpoints (semantics 3.3: the share is taken after the ejection), or null; names are as many endpoints as they resolve to, which is not known here.</summary>
     public static (RuleKey Rule, Diagnostic Finding)? OnNeverEjecting(ClusterConfig cluster, string? subset, int endpoints)
     {
-        if (cluster is not { Outlier: { } outlier, OutlierSource: { } source } || endpoints == 0 || endpoints * outlier.MaxEjectionPercent / 100 > 0)
+        if (cluster is not { Dns: DnsDiscovery.None, Outlier: { } outlier, OutlierSource: { } source } || endpoints == 0 || endpoints * outlier.MaxEjectionPercent / 100 > 0)
         {
             return null;
         }

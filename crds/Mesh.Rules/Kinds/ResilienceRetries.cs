@@ -37,7 +37,7 @@ public sealed record ResilienceRetries
         .Duration("maxRetryAfter", static (o, v) => o with { MaxRetryAfter = v },
             "Longest Retry-After that is waited for; 0s ignores the header. Unset: ignored, with profile safe 30s.", allowZero: true)
         .Flag("singleLayer", static (o, v) => o with { SingleLayer = v },
-            "A request that is a retry itself is not tried again, so that layers do not multiply. Unset: false, with profile safe true.")
+            "A request that is made for another one (its application passes x-envoy-attempt-count on) is left to the layer above, so that layers do not multiply. Unset: false, with profile safe true.")
         .Field("budget", RetryBudget.Schema, static (o, v) => o with { Budget = v },
             "Bound on the extra load of retries; takes the place of maxRetries. Unset: the DestinationRule's, with profile safe 20 percent.");
 }

@@ -50,6 +50,9 @@ public sealed record ClusterConfig
     /// <summary>How endpoints are chosen.</summary>
     public LoadBalancerPolicy LoadBalancer { get; init; }
 
+    /// <summary>Whether the addresses of its endpoints are names that the proxy resolves.</summary>
+    public DnsDiscovery Dns { get; init; }
+
     /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
     public HashConfig? Hash { get; init; }
 

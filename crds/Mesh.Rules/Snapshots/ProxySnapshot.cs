@@ -51,7 +51,7 @@ public sealed record ListenerConfig(string Name, string Address, int Port, strin
 }
 
 /// <summary>One upstream address of a cluster. Identity is <see cref="Address"/> alone.</summary>
-/// <param name="Address"><c>ip:port</c> to connect to (IPv6 in brackets).</param>
+/// <param name="Address"><c>ip:port</c> to connect to (IPv6 in brackets); may be <c>name:port</c> in a cluster with <see cref="ClusterConfig.Dns"/>.</param>
 /// <param name="Weight">Load-balancing weight, at least 1.</param>
 /// <param name="Zone">Locality, or empty.</param>
 /// <param name="Workload">Workload for metrics, or <c>unknown</c>.</param>
@@ -72,4 +72,7 @@ public sealed record EndpointConfig(
 
     /// <summary>Share of the whole locality among those of its priority; 0 in all: localities do not count.</summary>
     public int LocalityWeight { get; init; }
+
+    /// <summary>Where a new connection goes when <see cref="Address"/> is a name; null when it is the address itself. Set by the proxy, never by a compiler.</summary>
+    public string? DialAddress { get; init; }
 }

@@ -95,7 +95,7 @@ public sealed record RetryConfig
     /// <summary>Ours: wait as long as a Retry-After says, up to this; zero ignores it.</summary>
     public TimeSpan MaxRetryAfter { get; init; }
 
-    /// <summary>Ours: a request that is itself a retry (x-envoy-attempt-count above 1) is not tried again.</summary>
+    /// <summary>Ours: a request that is made for another one (it carries the x-envoy-attempt-count of the call its application works for) is left to the layer above.</summary>
     public bool LeavesToCaller { get; init; }
 
     /// <summary>Rule and path the retries come from; null for the default.</summary>

@@ -23,7 +23,7 @@ internal static class ServiceEntryCheck
 
         if (entry.Resolution is null && spec.Field("resolution").Node is null)
         {
-            spec.Field("resolution").NotEnforced("the default, NONE, gets no endpoints; write resolution: STATIC and list them");
+            spec.Field("resolution").NotEnforced("the default, NONE, gets no endpoints; write resolution: DNS, or STATIC and list them");
         }
 
         ExportToCheck.Check(entry.ExportTo, spec.Field("exportTo"));
@@ -150,6 +150,9 @@ internal static class ServiceEntryCheck
                 break;
             case { } address when resolution == "STATIC" && !IPAddress.TryParse(address, out _):
                 addressAt.Error($"{RuleNode.Quote(address)} is no IP address; resolution STATIC needs one, such as 10.0.0.1");
+                break;
+            case { } address when resolution is "DNS" or "DNS_ROUND_ROBIN" && !IPAddress.TryParse(address, out _) && HostName.Check(address.TrimEnd('.')) is { } problem:
+                addressAt.Error($"endpoint address {RuleNode.Quote(address)} is not a name that can be resolved: {problem}");
                 break;
         }
 

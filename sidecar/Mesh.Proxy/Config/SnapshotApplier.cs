@@ -9,7 +9,7 @@ namespace Mesh.Proxy.Config;
 
 /// <summary>
 /// Puts snapshots in force, one at a time, and touches only what differs: what runs survives (sidecar/adr/0003). Order: clusters are added
-/// and updated, routes swapped, listeners bound and drained, removed clusters drained; so no request ever meets a route without its cluster.
+/// and updated and their names resolved, routes swapped, listeners bound and drained, removed clusters drained; so no request ever meets a route without its cluster.
 /// </summary>
 public sealed partial class SnapshotApplier : IDisposable
 {
@@ -69,6 +69,7 @@ public sealed partial class SnapshotApplier : IDisposable
         ProxyState old = _state;
         SnapshotDiff diff = SnapshotDiff.Between(old.Snapshot, next);
         _clusters.AddOrUpdate(diff.Clusters);
+        await _clusters.WhenResolvedAsync(diff.Clusters.Select(static c => c.Config.Name));
         _state = new ProxyState(next, diff.RoutesChanged ? new RouteTable(next.Routes) : old.Routes);
 
         // Without a change too if something could not be bound last time: it may succeed now.

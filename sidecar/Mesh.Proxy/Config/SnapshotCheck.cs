@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using System.Net;
 using Mesh.Rules.Snapshots;
 
@@ -24,7 +25,7 @@ internal static class SnapshotCheck
             RequireCluster(snapshot, cluster, $"endpoints[{cluster}]", errors);
             foreach (EndpointConfig endpoint in endpoints)
             {
-                if (!IPEndPoint.TryParse(endpoint.Address, out IPEndPoint? parsed) || parsed.Port == 0)
+                if (!IsAddress(endpoint.Address) && !(IsResolved(snapshot, cluster) && IsNameWithPort(endpoint.Address)))
                 {
                     errors.Add($"endpoints[{cluster}]: '{endpoint.Address}' is not an address; write ip:port, for example 10.0.0.1:8080");
                 }
@@ -46,6 +47,14 @@ internal static class SnapshotCheck
 
         return errors;
     }
+
+    private static bool IsAddress(string text) => IPEndPoint.TryParse(text, out IPEndPoint? parsed) && parsed.Port != 0;
+
+    private static bool IsResolved(ProxySnapshot snapshot, string cluster) => snapshot.Clusters.TryGetValue(cluster, out ClusterConfig? config) && config.Dns != DnsDiscovery.None;
+
+    private static bool IsNameWithPort(string text) =>
+        text.LastIndexOf(':') is > 0 and int colon && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port > 0 &&
+        Uri.CheckHostName(text[..colon]) == UriHostNameType.Dns;
 
     private static void RequireCluster(ProxySnapshot snapshot, string cluster, string place, List<string> errors)
     {

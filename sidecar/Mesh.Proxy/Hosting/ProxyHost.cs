@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Proxy.Config;
+using Mesh.Proxy.Dns;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -38,7 +39,7 @@ public sealed class ProxyHost : IAsyncDisposable
         _options = options;
         BackgroundWork background = new(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
         _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, background);
-        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats);
+        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)));
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
         {

@@ -27,4 +27,7 @@ public sealed record ProxyOptions
 
     /// <summary>Further addresses of this process (admin, health, metrics) that a request must not be proxied to.</summary>
     public IReadOnlyCollection<IPEndPoint> OwnAddresses { get; init; } = [];
+
+    /// <summary>The one nameserver to ask; null for those of the machine.</summary>
+    public IPEndPoint? Dns { get; init; }
 }

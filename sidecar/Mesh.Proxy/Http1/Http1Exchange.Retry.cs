@@ -70,7 +70,7 @@ internal sealed partial class Http1Exchange
     private void BeginRetries(RetryConfig? route, in RetryWish wish)
     {
         bool isAsked = ((route?.Conditions ?? RetryConditions.None) | wish.Conditions) != RetryConditions.None && (wish.MaxRetries ?? route?.Attempts ?? 1) > 0;
-        if (!isAsked || (route is { LeavesToCaller: true } && RetryHeaders.IsRetry(_request.Headers)))
+        if (!isAsked || (route is { LeavesToCaller: true } && RetryHeaders.IsMadeForAnother(_request.Headers)))
         {
             return;
         }

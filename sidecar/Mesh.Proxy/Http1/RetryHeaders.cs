@@ -21,12 +21,11 @@ internal static class RetryHeaders
         return wish;
     }
 
-    /// <summary>Whether a request is a retry of its caller.</summary>
-    public static bool IsRetry(HeaderBlock request)
-    {
-        int at = request.Find(KnownHeader.EnvoyAttemptCount);
-        return at >= 0 && Utf8Parser.TryParse(request.Value(at), out int attempt, out _) && attempt > 1;
-    }
+    /// <summary>
+    /// Whether a request is made for another one that a sidecar above sent: its application passes on the attempt count that it was called with, as it does with
+    /// the headers of a trace. Whoever sent that one tries again, first attempt or not.
+    /// </summary>
+    public static bool IsMadeForAnother(HeaderBlock request) => request.Find(KnownHeader.EnvoyAttemptCount) >= 0;
 
     /// <summary>The fields that a request names in x-envoy-retriable-header-names; empty for none.</summary>
     public static ReadOnlySpan<byte> RetriableNames(HeaderBlock request)

@@ -8,7 +8,21 @@ namespace Mesh.Proxy.Upstream;
 public sealed partial class Cluster
 {
     private readonly Dictionary<string, Endpoint> _draining = [];
+    private readonly DnsMembership _dns;
     private volatile bool _isRetired;
+
+    /// <summary>Ends when every name among the endpoints has been asked for once; at once when there is none.</summary>
+    internal Task FirstAnswers => _dns.FirstAnswers;
+
+    /// <summary>Endpoints as the snapshot in force declares them; the applier's alone.</summary>
+    internal ImmutableArray<EndpointConfig> Declared { get; private set; } = [];
+
+    /// <summary>Takes the endpoints that a snapshot declares: addresses, or names where the configuration says so. From the applier alone.</summary>
+    internal void Declare(ImmutableArray<EndpointConfig> endpoints)
+    {
+        Declared = endpoints;
+        _dns.Declare(_config.Dns, endpoints);
+    }
 
     /// <summary>Puts a new configuration in force. Pools, counts, ejections and statistics stay.</summary>
     internal void Update(ClusterConfig next)
@@ -119,7 +133,7 @@ public sealed partial class Cluster
     internal void Retire()
     {
         _isRetired = true;
-        UpdateEndpoints([]);
+        Declare([]);
     }
 
     private Endpoint ReviveOrCreateLocked(EndpointConfig config)

@@ -28,6 +28,7 @@ public sealed partial class Cluster
         _builder = new HostSetBuilder(services.Runtime);
         _hosts = _builder.Empty;
         _retries = new RetryBudget(services.Runtime.Time);
+        _dns = new DnsMembership(this, services.Dns);
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream.Wire;
@@ -10,6 +11,9 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>All clusters by name; created, updated and drained by the snapshot applier. Reading is thread-safe, changes come from one applier.</summary>
 public sealed class ClusterManager : IDisposable
 {
+    /// <summary>How long a snapshot waits for the first addresses of new names, so that its first request finds them; a dead nameserver must not hold it up.</summary>
+    private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
+
     private readonly ClusterServices _services;
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
 
@@ -18,14 +22,16 @@ public sealed class ClusterManager : IDisposable
     /// <param name="connector">Makes connections.</param>
     /// <param name="onEjection">Told of every ejection and return, outside locks; must not block or throw.</param>
     /// <param name="stats">Where exceptions of background work and files that were read are counted.</param>
-    public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null)
+    /// <param name="dns">Answers questions about names; null asks the machine's nameservers.</param>
+    public ClusterManager(ProxyRuntime runtime, IUpstreamConnector connector, Action<EjectionEvent> onEjection, ProxyStats? stats = null, IDnsClient? dns = null)
     {
         ILogger logger = runtime.Loggers.CreateLogger<ClusterManager>();
         stats ??= new ProxyStats();
         BackgroundWork background = new(logger, stats.UnexpectedExceptions);
         Ticker ticker = new(runtime.Time, background);
+        DnsResolver resolver = new(runtime, dns ?? new DnsClient(runtime, new DnsSources()), ticker, background, logger);
         _services = new ClusterServices(
-            runtime, connector, onEjection, ticker, new TimeoutPool(runtime.Time),
+            runtime, connector, resolver, onEjection, ticker, new TimeoutPool(runtime.Time),
             new TlsFileWatch(runtime.Time, ticker, background, stats, logger), background, logger);
     }
 
@@ -48,23 +54,35 @@ public sealed class ClusterManager : IDisposable
         Dictionary<string, Cluster> next = new(_clusters);
         foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
+            bool isReadAnew = false; // the same list, but names now instead of addresses, or the other way round
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
                 next.Add(config.Name, cluster = new Cluster(config, _services));
             }
             else if (cluster.Config != config)
             {
+                isReadAnew = cluster.Config.Dns != config.Dns;
                 cluster.Update(config);
             }
 
-            if (endpoints is { } list)
+            if ((endpoints ?? (isReadAnew ? cluster.Declared : null)) is { } list)
             {
-                cluster.UpdateEndpoints(list);
+                cluster.Declare(list);
             }
         }
 
         _clusters = next;
         RetainTlsFiles();
+    }
+
+    /// <summary>Ends when the names of these clusters have been asked for once, or when <see cref="FirstAnswerTimeout"/> is over.</summary>
+    internal async Task WhenResolvedAsync(IEnumerable<string> names)
+    {
+        Task answers = Task.WhenAll(names.Select(name => _clusters[name].FirstAnswers));
+        if (!answers.IsCompleted)
+        {
+            await answers.WaitAsync(FirstAnswerTimeout, _services.Runtime.Time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        }
     }
 
     /// <summary>Takes clusters out; their connections drain.</summary>

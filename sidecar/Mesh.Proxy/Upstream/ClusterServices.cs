@@ -1,3 +1,4 @@
+using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream.Wire;
@@ -8,6 +9,7 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>What all clusters of a process share.</summary>
 /// <param name="Runtime">Clock and chance.</param>
 /// <param name="Connector">Makes connections.</param>
+/// <param name="Dns">Keeps the addresses of names fresh.</param>
 /// <param name="OnEjection">Told of every ejection and return; outside locks.</param>
 /// <param name="Ticker">Slow timers.</param>
 /// <param name="Timeouts">Connect timeouts.</param>
@@ -17,6 +19,7 @@ namespace Mesh.Proxy.Upstream;
 internal sealed record ClusterServices(
     ProxyRuntime Runtime,
     IUpstreamConnector Connector,
+    DnsResolver Dns,
     Action<EjectionEvent> OnEjection,
     Ticker Ticker,
     TimeoutPool Timeouts,

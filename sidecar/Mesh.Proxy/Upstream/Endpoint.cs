@@ -11,17 +11,18 @@ public sealed class Endpoint : ILoadTarget
 {
     private volatile EndpointConfig _config;
     private volatile DestinationLabels _labels;
+    private volatile IPEndPoint _remoteEndPoint;
 
     internal Endpoint(Cluster cluster, EndpointConfig config)
     {
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
-        RemoteEndPoint = IPEndPoint.Parse(config.Address);
+        _remoteEndPoint = IPEndPoint.Parse(config.DialAddress ?? config.Address);
         JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
 
-    /// <summary><c>ip:port</c>.</summary>
+    /// <summary><c>ip:port</c>; <c>name:port</c> of an endpoint that stands for whatever its name leads to.</summary>
     public string Address => _config.Address;
 
     /// <summary>Labels for the metrics.</summary>
@@ -69,7 +70,8 @@ public sealed class Endpoint : ILoadTarget
 
     long ILoadTarget.JoinedAt => JoinedAt;
 
-    internal IPEndPoint RemoteEndPoint { get; }
+    /// <summary>Where a new connection goes.</summary>
+    internal IPEndPoint RemoteEndPoint => _remoteEndPoint;
 
     /// <summary>When it came into the cluster's list; ejection and health do not change it. Guarded by the cluster's lock.</summary>
     internal long JoinedAt { get; set; }
@@ -85,6 +87,11 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>
     internal void Update(ClusterConfig cluster, EndpointConfig config)
     {
+        if (config.DialAddress is { } dial && dial != _config.DialAddress)
+        {
+            _remoteEndPoint = IPEndPoint.Parse(dial);
+        }
+
         _config = config;
         DestinationLabels labels = LabelsOf(cluster, config);
         if (labels != _labels)

@@ -67,6 +67,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Limits = options.Limits,
                 Transport = options.Transport,
                 Concurrency = options.Concurrency,
+                Dns = options.Dns,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),

@@ -27,6 +27,7 @@ internal static class OptionRows
         Address("--health", "readiness, /healthz/ready", static (o, a) => o with { Health = a }),
         Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
         Address("--advertise", "address at which peers reach the inbound listener; default: where it is bound", static (o, a) => o with { Advertise = a }),
+        Address("--dns", "nameserver to ask for the names in rules; default: those of /etc/resolv.conf", static (o, a) => o with { Dns = a }),
         new("--concurrency", "N", "event loops that carry traffic; default: one for each processor of the quota", TakeConcurrency),
         new("--transport", "auto|epoll|sockets", "event loops of our own where the system has epoll, or Kestrel's sockets (auto)", TakeTransport),
         new("--access-log", "FILE|-", "write a line per request, - for standard output", static (o, v) => o with { AccessLog = v }),

@@ -54,6 +54,9 @@ internal sealed record SidecarOptions
     /// <summary>Threads that carry traffic; 0 is one per core.</summary>
     public int Concurrency { get; init; }
 
+    /// <summary>The one nameserver to ask for names in rules; null for those of the machine.</summary>
+    public IPEndPoint? Dns { get; init; }
+
     /// <summary>What carries the connections.</summary>
     public TransportKind Transport { get; init; }
 

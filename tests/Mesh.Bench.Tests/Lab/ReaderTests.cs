@@ -106,8 +106,9 @@ public sealed class ReaderTests
     }
 
     [Theory]
-    [InlineData("there is no scenario 'partner' yet; the one that exists is: shop", "partner")]
-    [InlineData("there is no scenario 'x'; the one that exists is: shop", "x")]
+    [InlineData("there is no scenario 'breaker' yet; there are: shop, partner, retries", "breaker")]
+    [InlineData("there is no scenario 'x'; there are: shop, partner, retries", "x")]
+    [InlineData("--duration belongs to shop; partner has its own rules and times", "partner", "--duration", "3s")]
     [InlineData("--duration: '10q'", "--duration", "10q")]
     [InlineData("--json needs a file", "shop", "--json")]
     [InlineData("unknown option '--fast'", "--fast")]
@@ -119,5 +120,5 @@ public sealed class ReaderTests
 
     [Fact]
     public void LabOptions_All_AreRead() => Assert.Equal(
-        new LabOptions("a", "b", TimeSpan.FromSeconds(3), true), LabOptions.Parse(["shop", "--json", "a", "--rule", "b", "--duration", "3s", "--keep"], out _));
+        new LabOptions("shop", "a", "b", TimeSpan.FromSeconds(3), true), LabOptions.Parse(["shop", "--json", "a", "--rule", "b", "--duration", "3s", "--keep"], out _));
 }

@@ -58,10 +58,13 @@ internal sealed class ShopFixture : IAsyncDisposable
 
     private static StringContent Json(string text) => new(text, System.Text.Encoding.UTF8, "application/json");
 
-    private async Task<Uri> StartAsync(ShopRole role, TimeProvider? time)
+    /// <summary>Starts a relay in front of <paramref name="next"/>.</summary>
+    public Task<Uri> StartRelayAsync(Uri next) => StartAsync(ShopRole.Relay, null, next);
+
+    private async Task<Uri> StartAsync(ShopRole role, TimeProvider? time, Uri? next = null)
     {
         Uri none = new("http://127.0.0.1:1");
-        ShopOptions options = new(role, new IPEndPoint(IPAddress.Loopback, 0), Products ?? none, Delivery ?? none, role.ToString());
+        ShopOptions options = new(role, new IPEndPoint(IPAddress.Loopback, 0), Products ?? none, Delivery ?? none, next ?? none, role.ToString());
         WebApplication app = ShopHost.Build(options, _handler, time ?? TimeProvider.System);
         _apps.Add(app);
         await app.StartAsync();

@@ -25,6 +25,19 @@ public sealed class ShopTests
     }
 
     [Fact]
+    public async Task Relay_AnswersWhatTheNextSays()
+    {
+        await using ShopFixture shop = await ShopFixture.StartAsync();
+        Uri relay = await shop.StartRelayAsync(await shop.StartRelayAsync(shop.Products));
+        Assert.Equal(2_000_000, (int)(await shop.GetAsync(relay, "/product/2"))["stock"]!);
+        await shop.ControlAsync("""{"mode":"fail","status":503}""");
+        using HttpResponseMessage failed = await shop.Http.GetAsync(new Uri(relay, "/product/2"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, failed.StatusCode);
+        using HttpResponseMessage nobody = await shop.Http.GetAsync(new Uri(await shop.StartRelayAsync(new Uri("http://127.0.0.1:1")), "/x"));
+        Assert.Equal(HttpStatusCode.InternalServerError, nobody.StatusCode);
+    }
+
+    [Fact]
     public async Task Order_DeliveryCannotBeReached_Is500AndRolledBack()
     {
         await using ShopFixture shop = await ShopFixture.StartAsync(deliveryUrl: new Uri("http://127.0.0.1:1"));

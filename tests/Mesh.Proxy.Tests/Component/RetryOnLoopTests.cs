@@ -89,7 +89,7 @@ public sealed class RetryOnLoopTests
             {
                 await AskOnceAsync(client);
             }
-            catch (EndOfStreamException)
+            catch (Exception cut) when (cut is EndOfStreamException or SocketException)
             {
                 cuts++;
                 client.Dispose();

@@ -23,12 +23,14 @@ internal sealed class ApplierHarness : IDisposable
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, new ScriptedRandom(), NullLoggerFactory.Instance);
-        Clusters = new ClusterManager(runtime, Connector, _events.Enqueue, Stats);
+        Clusters = new ClusterManager(runtime, Connector, _events.Enqueue, Stats, Dns);
         Applier = new SnapshotApplier(Clusters, Listeners, runtime, Stats);
         Connector.ConnectsAtOnce = true;
     }
 
     public FakeTimeProvider Time { get; } = new();
+
+    public FakeDnsClient Dns { get; } = new();
 
     public FakeConnector Connector { get; } = new();
 

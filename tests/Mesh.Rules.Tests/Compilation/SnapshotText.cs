@@ -14,7 +14,7 @@ internal static class SnapshotText
         foreach (ClusterConfig cluster in snapshot.Clusters.Values.OrderBy(c => c.Name, StringComparer.Ordinal))
         {
             Line(text, $"cluster {cluster.Name}");
-            string side = cluster.IsInbound ? ", inbound" : "";
+            string side = (cluster.IsInbound ? ", inbound" : "") + (cluster.Dns == DnsDiscovery.None ? "" : $", {cluster.Dns} DNS");
             Line(
                 text,
                 $"  service {cluster.ServiceName} in {cluster.ServiceNamespace}, {cluster.Protocol}, {cluster.LoadBalancer}, panic below {cluster.PanicThresholdPercent} %{side}");

@@ -20,6 +20,7 @@ public sealed class ServiceEntryMessagesTests
     [InlineData("hosts: [a.b]\nresolution: STATIC\nendpoints: [{address: x.y}]", "\"x.y\" is no IP address")]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nendpoints: [{address: 1.1.1.1, ports: {web: 80}}]", "endpoint port web is not defined by the service entry")]
     [InlineData("hosts: [a.b]\nresolution: DNS_ROUND_ROBIN\nendpoints: [{address: a}, {address: b}]", "0 or 1 endpoint")]
+    [InlineData("hosts: [a.b]\nresolution: DNS\nendpoints: [{address: \"a_b.c\"}]", "\"a_b.c\" is not a name that can be resolved")]
     [InlineData("hosts: [\"*.a.b\"]\nresolution: DNS", "hosts must be FQDN if no endpoints are provided for resolution mode DNS")]
     [InlineData("hosts: [a.b]\nresolution: DNS\naddresses: [10.0.0.0/8]", "CIDR addresses are allowed only for NONE/STATIC resolution types")]
     [InlineData("hosts: [a.b]\naddresses: [x]", "neither an IP address nor a CIDR block")]
@@ -33,7 +34,7 @@ public sealed class ServiceEntryMessagesTests
 
     [Theory]
     [InlineData("hosts: [a.b]", "spec.resolution", DiagnosticCode.NotEnforced)]
-    [InlineData("hosts: [a.b]\nresolution: DNS", "spec.resolution", DiagnosticCode.NotEnforced)]
+    [InlineData("hosts: [a.b]\nresolution: DYNAMIC_DNS", "spec.resolution", DiagnosticCode.NotEnforced)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nlocation: MESH_INTERNAL", "spec.location", DiagnosticCode.NotEnforced)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nworkloadSelector: {labels: {a: b}}", "spec.workloadSelector", DiagnosticCode.NotEnforced)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nsubjectAltNames: [a]", "spec.subjectAltNames", DiagnosticCode.NotEnforced)]
@@ -47,6 +48,12 @@ public sealed class ServiceEntryMessagesTests
         Assert.NotNull(result.Document);
         Assert.Contains(result.Diagnostics, d => d.Severity == Severity.Warning && d.Path == path && d.Code == code);
     }
+
+    [Theory]
+    [InlineData("DNS")]
+    [InlineData("DNS_ROUND_ROBIN")]
+    public void Entry_Names_AreTakenWithoutWarning(string resolution) =>
+        Assert.Empty(RuleText.Entry($"hosts: [a.b]\nresolution: {resolution}\nports: [{{number: 80, name: web, protocol: HTTP}}]").Diagnostics);
 
     [Fact]
     public void Entry_StaticWithEndpoints_BindsEveryField()

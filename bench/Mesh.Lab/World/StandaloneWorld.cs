@@ -1,0 +1,90 @@
+using Mesh.Lab.Metrics;
+using Mesh.Lab.Processes;
+
+namespace Mesh.Lab.World;
+
+/// <summary>Applications, and sidecars that read their rules from a folder: no control plane. All of it ends with this object.</summary>
+/// <param name="time">Clock.</param>
+/// <param name="random">Chance.</param>
+/// <param name="folder">Logs and rules.</param>
+internal sealed class StandaloneWorld(TimeProvider time, Random random, string folder) : IAsyncDisposable
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private readonly FreePorts _ports = new(random);
+    private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(5) };
+    private readonly List<ChildProcess> _children = [];
+
+    /// <summary>Clock.</summary>
+    public TimeProvider Time => time;
+
+    /// <summary>Chance.</summary>
+    public Random Random => random;
+
+    /// <summary>Waits for things.</summary>
+    public Waiting Waiting { get; } = new(time);
+
+    /// <summary>Sidecars in the order of their start.</summary>
+    public List<Sidecar> Sidecars { get; } = [];
+
+    /// <summary>A loopback address that nobody listens at, for what has to be named before it starts.</summary>
+    public string FreeAddress() => $"127.0.0.1:{_ports.Take()}";
+
+    /// <summary>Starts an application that can be told to be sick.</summary>
+    public async Task<ProductsApp> StartProductsAsync(string name, CancellationToken stop)
+    {
+        ChildProcess app = Run(name, "Mesh.Shop", null, "products", "--instance", name);
+        return new ProductsApp(name, app, await app.AddressAsync("products", time, stop), _http);
+    }
+
+    /// <summary>Starts an application that passes every call on to <paramref name="next"/>, through <paramref name="sidecar"/>.</summary>
+    public async Task StartRelayAsync(string name, string listen, Uri next, Sidecar sidecar, CancellationToken stop)
+    {
+        ChildProcess app = Run(name, "Mesh.Shop", sidecar.Outbound, "relay", "--listen", listen, "--next-url", next.AbsoluteUri, "--instance", name);
+        await app.AddressAsync("relay", time, stop);
+    }
+
+    /// <summary>Starts a sidecar with these rules, and waits until they are in force.</summary>
+    /// <param name="name">Its name; that of its rules folder and log too.</param>
+    /// <param name="rules">Text of its one rules file.</param>
+    /// <param name="app">Address of its application.</param>
+    /// <param name="inbound">Where peers reach it.</param>
+    /// <param name="stop">Ends the wait.</param>
+    public async Task<Sidecar> StartSidecarAsync(string name, string rules, string app, string inbound, CancellationToken stop)
+    {
+        string rulesFolder = Directory.CreateDirectory(Path.Combine(folder, name + "-rules")).FullName;
+        await File.WriteAllTextAsync(Path.Combine(rulesFolder, "rules.yaml"), rules, stop);
+        string log = Path.Combine(folder, $"{name}-access.json");
+        const string Any = "127.0.0.1:0";
+        ChildProcess process = Run($"{name}-sidecar", "Mesh.Sidecar", null,
+            "run", "--rules", rulesFolder, "--service", $"{name}:80", "--app", app, "--node", name, "--inbound", inbound,
+            "--outbound", Any, "--admin", Any, "--health", Any, "--metrics", Any, "--access-log", log, "--access-log-format", "json");
+        Sidecar sidecar = new(
+            name, process, await process.AddressAsync("outbound", time, stop), await process.AddressAsync("inbound", time, stop),
+            await process.AddressAsync("admin", time, stop), new AccessLogFile(log), _http);
+        _ = await Waiting.UntilAsync(() => sidecar.IsReadyAsync(stop), Patience, stop)
+            ?? throw new LabException($"the sidecar {name} was not ready within {Patience.TotalSeconds:F0} s");
+        Sidecars.Add(sidecar);
+        return sidecar;
+    }
+
+    /// <summary>Every process that should run and does not; empty when all is well.</summary>
+    public IEnumerable<string> Ended() => _children.Where(static c => !c.IsRunning).Select(static c => c.Name);
+
+    /// <summary>Ends every process.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (ChildProcess child in Enumerable.Reverse(_children))
+        {
+            await child.DisposeAsync();
+        }
+
+        _http.Dispose();
+    }
+
+    private ChildProcess Run(string name, string project, Uri? proxy, params string[] args)
+    {
+        ChildProcess child = ChildProcess.Start(name, project, folder, proxy, args);
+        _children.Add(child);
+        return child;
+    }
+}

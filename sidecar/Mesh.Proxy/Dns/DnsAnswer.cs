@@ -1,0 +1,36 @@
+using System.Collections.Immutable;
+using System.Net;
+
+namespace Mesh.Proxy.Dns;
+
+/// <summary>Record types that are asked for; the values are those on the wire.</summary>
+public enum DnsRecordType
+{
+    /// <summary>An IPv4 address.</summary>
+    A = 1,
+
+    /// <summary>An IPv6 address.</summary>
+    Aaaa = 28,
+}
+
+/// <summary>What became of a question.</summary>
+/// <param name="IsAnswered">False when nobody could tell (no server answers, SERVFAIL); what is known stays in use then.</param>
+/// <param name="Addresses">The records; none when the name has none or does not exist.</param>
+/// <param name="Ttl">How long the records hold; zero when there are none.</param>
+public readonly record struct DnsAnswer(bool IsAnswered, ImmutableArray<IPAddress> Addresses, TimeSpan Ttl)
+{
+    /// <summary>Nobody could tell.</summary>
+    public static DnsAnswer Failed { get; } = new(false, [], TimeSpan.Zero);
+
+    /// <summary>There is no such record.</summary>
+    public static DnsAnswer Empty { get; } = new(true, [], TimeSpan.Zero);
+}
+
+/// <summary>Answers questions about names: the seam below the resolver. Implementations are thread-safe.</summary>
+public interface IDnsClient
+{
+    /// <summary>Asks for the records of a name. Failure is a value; an exception is a bug.</summary>
+    /// <param name="name">Fully qualified name, lower case, without the last dot.</param>
+    /// <param name="type">Which records.</param>
+    Task<DnsAnswer> QueryAsync(string name, DnsRecordType type);
+}

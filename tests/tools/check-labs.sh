@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# The labs beside the shop: a slow partner, and a storm of retries. Each checks itself; the checks become lines here.
+. "$(dirname "$0")/lib.sh"
+for lab in partner retries; do
+  timeout 150 "$bin/Mesh.Lab/release/Mesh.Lab" "$lab" > "$work/$lab.txt" 2>&1
+  code=$?
+  sed -nE "s/^  ok    /PASS $lab: /p; s/^  FAIL  /FAIL $lab: /p" "$work/$lab.txt"
+  failures=$((failures + $(grep -c '^  FAIL  ' "$work/$lab.txt")))
+  check "lab $lab ends with 0" [ "$code" -eq 0 ] || cat "$work/$lab.txt"
+done
+done_checking
