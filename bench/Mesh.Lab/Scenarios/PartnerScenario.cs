@@ -125,7 +125,11 @@ internal sealed class PartnerScenario : ILabScenario
         private Task<LoadReport> WaveAsync(Sidecar caller, int callers, CancellationToken stop) => new LoadRun(
             new LoadOptions
             {
-                Url = new Uri($"http://{Host}/product/2"), Proxy = caller.Outbound, Users = callers, Repetitions = 1, Timeout = CallersPatience,
+                Url = new Uri($"http://{Host}/product/2"),
+                Proxy = caller.Outbound,
+                Users = callers,
+                Repetitions = 1,
+                Timeout = CallersPatience,
             },
             world.Time, world.Random).RunAsync(stop);
     }

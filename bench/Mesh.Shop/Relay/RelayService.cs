@@ -1,7 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
+using Mesh.Shop.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Mesh.Shop.Hosting;
 
 namespace Mesh.Shop.Relay;
 

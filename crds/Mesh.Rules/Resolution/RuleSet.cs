@@ -48,7 +48,7 @@ public sealed class RuleSet
                 .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
                 .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
         ];
-        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))]) 
+        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))])
         {
             Resilience = new ResilienceTable(all),
             Advice = new(() => Advise(all)),

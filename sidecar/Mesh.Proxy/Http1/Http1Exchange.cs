@@ -153,7 +153,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
 
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
-        BeginPolicy(choice.Policy, now);
+        BeginPolicy(Side.IsInbound ? new RequestPolicy(_cluster.Config.InboundRetry) : choice.Policy, now);
         PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
         while (true)
         {

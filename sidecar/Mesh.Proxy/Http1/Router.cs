@@ -12,16 +12,13 @@ internal static class Router
     /// <summary>Route name of an inbound request, as Istio's.</summary>
     private const string InboundRoute = "default";
 
-    // Istio's default in front of the application (semantics 4.6): it may be starting, or closing a connection at this moment.
-    private static readonly RequestPolicy InboundPolicy = new(new RetryConfig { Conditions = RetryConditions.ResetBeforeRequest });
-
     /// <summary>Chooses route and cluster for <paramref name="request"/>; false with the error to answer.</summary>
     public static bool TryChoose(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
     {
         error = default;
         if (side.Cluster is { } only)
         {
-            choice = new RouteChoice(InboundRoute, only, InboundPolicy);
+            choice = new RouteChoice(InboundRoute, only, default);
             return true;
         }
 

@@ -45,7 +45,7 @@ internal sealed class Pipeline : IAsyncDisposable
         };
         ImmutableArray<EndpointConfig> addresses = [.. Enumerable.Range(1, endpoints).Select(static i => new EndpointConfig($"10.0.0.{i}:80"))];
         config = configure?.Invoke(config) ?? config;
-        Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true }, addresses), (config with { Name = OtherName }, addresses)]);
+        Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true, InboundRetry = RetryConfig.InboundDefault }, addresses), (config with { Name = OtherName }, addresses)]);
         Cluster = Clusters.Find(Name)!;
         RouteTable table = new(new RouteConfig([
             new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },

@@ -12,11 +12,13 @@ namespace Mesh.Proxy.Upstream.Wire;
 /// <summary>
 /// A connection whose bytes pass through a stream (TLS, a tunnel) that stands over another connection. Two pumps, on the event loop of the connection below, move
 /// them between the stream and two pipes. One reads all the time, so that the end and stray bytes of an idle connection are seen, and holds no buffer while it
-/// waits. The user of the pipes may move to another loop: the connection below stays where it is. A completed flush has left for the kernel.
+/// waits. The user of the pipes may move to another loop: the connection below stays where it is. A flush waits while more than <see cref="MostUnsent"/> bytes have
+/// not left: if it waited for the last byte, the answer could come before the word that all was sent, and would look like one that overtakes its request.
 /// </summary>
 internal sealed class StreamConnection : ConnectionContext, IDuplexPipe, ILoopFeature, IHalfCloseFeature, IConnectionFailureFeature
 {
     private const int RecordBytes = 16 * 1024; // most that a TLS record holds
+    private const int MostUnsent = 64 * 1024;
 
     private readonly ConnectionContext _below;
     private readonly Stream _stream;
@@ -49,7 +51,7 @@ internal sealed class StreamConnection : ConnectionContext, IDuplexPipe, ILoopFe
         _received = new Pipe(new PipeOptions(
             readerScheduler: _user, writerScheduler: pumps, minimumSegmentSize: RecordBytes, useSynchronizationContext: false));
         _toSend = new Pipe(new PipeOptions(
-            readerScheduler: pumps, writerScheduler: _user, pauseWriterThreshold: 1, resumeWriterThreshold: 1, minimumSegmentSize: RecordBytes,
+            readerScheduler: pumps, writerScheduler: _user, pauseWriterThreshold: MostUnsent, resumeWriterThreshold: MostUnsent / 2, minimumSegmentSize: RecordBytes,
             useSynchronizationContext: false));
         if (_home is not null)
         {
