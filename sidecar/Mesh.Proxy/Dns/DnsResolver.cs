@@ -103,7 +103,7 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
             known = name.Addresses.Length;
             hasTurned = isFailing != name.IsFailing;
             name.IsFailing = isFailing;
-            name.Setbacks = isFailing || known == 0 ? name.Setbacks + 1 : 0;
+            name.Setbacks = known == 0 || (!v4.IsAnswered && !v6.IsAnswered) ? name.Setbacks + 1 : 0; // one family alone has its time to live
             taken = (watchers, name.Setbacks == 0 ? Ttl(v4, v6) : Pause(name.Setbacks));
         }
 

@@ -170,6 +170,12 @@ internal sealed class BodyCopier(Http1Limits limits)
     // How it ended, or null when it goes on or is at its end.
     private CopyStatus? TakePiece(PipeReader from, in ReadResult read, PipeWriter? to)
     {
+        if (_isStopped)
+        {
+            SafePipe.Advance(from, read, read.Buffer.Start, read.Buffer.Start); // whoever stopped it counts on what was kept until then
+            return CopyStatus.Stopped;
+        }
+
         if (Kept is not null && !Kept.TryReserve(_framing.Kind == BodyKind.Length ? Math.Min(read.Buffer.Length, _left) : read.Buffer.Length + TranscodingRoom))
         {
             Abandon(to);

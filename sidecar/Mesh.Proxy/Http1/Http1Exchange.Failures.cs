@@ -24,13 +24,33 @@ internal sealed partial class Http1Exchange
         }
 
         Charge(error.Status);
-        bool sent = await SafePipe.FlushAsync(Down.Transport.Output);
+        bool sent = await FlushAnswerAsync();
         if (sent && !closes && _upstream is null) // else the body has gone to the upstream
         {
             sent = await _requestBody.CopyAsync(Down.Transport.Input, null, _request.Framing, stripChunks: false) == CopyStatus.Done;
         }
 
         return sent && !closes;
+    }
+
+    /// <summary>Sends an answer of our own: to a client that takes nothing, only as long as the deadline allows; when that has passed already, what the kernel takes at once.</summary>
+    private async ValueTask<bool> FlushAnswerAsync()
+    {
+        ValueTask<bool> flush = SafePipe.FlushAsync(Down.Transport.Output);
+        if (flush.IsCompleted)
+        {
+            return await flush;
+        }
+
+        _isAnswering = true;
+        if (!_client.Deadline.Touch())
+        {
+            Down.Abort();
+        }
+
+        bool sent = await flush;
+        _isAnswering = false;
+        return sent;
     }
 
     // A client that waits for 100-continue will not send its body after a refusal; a long one is not worth reading.

@@ -97,7 +97,7 @@ internal sealed partial class Http1Exchange
     private bool TrySend(UpstreamConnection upstream, long now)
     {
         _sent = null;
-        if (upstream.IsReused && upstream.Closed.IsCancellationRequested)
+        if (upstream.IsReused && !upstream.IsStillGood())
         {
             _sent = CopyStatus.SinkClosed; // the pool could not know: not a byte is written to it
             return false;

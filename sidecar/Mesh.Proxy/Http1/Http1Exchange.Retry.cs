@@ -259,7 +259,7 @@ internal sealed partial class Http1Exchange
             return TimeSpan.Zero;
         }
 
-        if (tried is not null && _retry!.Config.AvoidsTriedHosts)
+        if (tried is not null && _retry!.Config.AvoidsTriedHosts && _cluster!.Config.Hash is null) // a hash always leads to the same one
         {
             (_tried ??= []).Add(tried);
         }

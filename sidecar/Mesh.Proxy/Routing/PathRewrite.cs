@@ -34,15 +34,23 @@ internal sealed class PathRewrite
 
         string path = Encoding.ASCII.GetString(request.Path);
         string? rewritten = _replacement is not null ? _replacement + path[match.MatchedLength(request.Path)..] : _pattern?.Replace(path, _substitution);
-        return rewritten is null || rewritten == path ? null : [.. Escape(rewritten), .. request.Query];
+        if (rewritten is null || rewritten == path)
+        {
+            return null;
+        }
+
+        // A target that begins otherwise would be another form of it, and could name another host than the one that was checked.
+        return [.. rewritten.StartsWith('/') ? ""u8 : "/"u8, .. Escape(rewritten), .. request.Query];
     }
 
     /// <summary>Bytes of a rule's text that can stand in a request line: what cannot is percent-encoded.</summary>
     public static byte[] Escape(string text)
     {
         byte[] bytes = Encoding.UTF8.GetBytes(text);
-        return bytes.AsSpan().ContainsAnyExceptInRange((byte)'!', (byte)'~')
-            ? Encoding.ASCII.GetBytes(string.Concat(bytes.Select(static b => b is >= (byte)'!' and <= (byte)'~' ? ((char)b).ToString() : $"%{b:X2}")))
+        return bytes.Any(static b => !IsPlain(b))
+            ? Encoding.ASCII.GetBytes(string.Concat(bytes.Select(static b => IsPlain(b) ? ((char)b).ToString() : $"%{b:X2}")))
             : bytes;
     }
+
+    private static bool IsPlain(byte value) => value is >= (byte)'!' and <= (byte)'~' and not (byte)'#';
 }

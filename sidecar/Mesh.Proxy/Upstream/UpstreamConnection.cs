@@ -22,6 +22,7 @@ public sealed class UpstreamConnection
     private volatile bool _isOpeningCancelled;
     private volatile bool _isDraining;
     private string? _localAddress;
+    private bool _hasMoved;
 
     internal UpstreamConnection(Cluster cluster, Endpoint endpoint, PipeScheduler? loop, ClientAddresses? client = null)
     {
@@ -122,7 +123,22 @@ public sealed class UpstreamConnection
     }
 
     /// <summary>Moves it to <see cref="Loop"/>; ends there. Only by the renter, before first use.</summary>
-    internal ValueTask GoHomeAsync() => _place!.MoveToAsync(Loop!);
+    internal ValueTask GoHomeAsync()
+    {
+        _hasMoved = true;
+        return _place!.MoveToAsync(Loop!);
+    }
+
+    /// <summary>
+    /// False when a kept-alive connection has died in the pool, or has said something there: nothing must be sent on it. One of another loop could not be looked at
+    /// when it was chosen. On the connection's loop, by the renter, once, before first use.
+    /// </summary>
+    internal bool IsStillGood()
+    {
+        bool looks = _hasMoved;
+        _hasMoved = false;
+        return !Closed.IsCancellationRequested && (!looks || IsQuiet());
+    }
 
     /// <summary>Takes the transport; under the cluster's lock, when connecting has succeeded.</summary>
     internal void Attach(ConnectionContext context) => (_context, _place) = (context, context.Features.Get<ILoopFeature>());

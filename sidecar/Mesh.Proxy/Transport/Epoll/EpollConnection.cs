@@ -155,7 +155,8 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFea
         await target.SwitchTo();
         if (Descriptor >= 0)
         {
-            TryStart(); // the kernel tells at once what is ready already
+            TryStart(); // the kernel tells what is ready already, but whoever looks before that must find it too
+            _reader.OnMoved();
         }
     }
 

@@ -166,6 +166,9 @@ internal sealed unsafe class SocketReader(EpollConnection connection) : QuietPip
         GoOn();
     }
 
+    /// <summary>The connection is on another loop: what came meanwhile nobody has told.</summary>
+    public void OnMoved() => _isReadable = true;
+
     /// <summary>The connection is dead: whoever waits learns it now, later ones at once.</summary>
     public void OnReset()
     {

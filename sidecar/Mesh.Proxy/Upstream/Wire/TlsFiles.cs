@@ -1,4 +1,3 @@
-using System.Runtime.InteropServices;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream.Wire;
@@ -15,7 +14,7 @@ internal sealed class TlsFiles(TlsFilesConfig config)
         [.. ((string[])[config.CaCertificates, config.ClientCertificate, config.PrivateKey, config.RevocationList]).Where(static p => p.Length > 0).Distinct()];
 
     private readonly TaskCompletionSource _firstLook = new();
-    private readonly Dictionary<string, (long Time, long Length)> _seen = [];
+    private Dictionary<string, (long Time, long Length)> _seen = [];
     private volatile TlsMaterial? _current;
     private volatile string _problem = "";
     private bool _hasLooked;
@@ -43,7 +42,8 @@ internal sealed class TlsFiles(TlsFilesConfig config)
 
         try
         {
-            if (!HasChanged())
+            Dictionary<string, (long Time, long Length)> now = _paths.Distinct().ToDictionary(static p => p, Stamp);
+            if (_hasLooked && now.All(p => _seen.TryGetValue(p.Key, out (long Time, long Length) before) && before == p.Value))
             {
                 return false;
             }
@@ -56,10 +56,13 @@ internal sealed class TlsFiles(TlsFilesConfig config)
 
             _current = TlsMaterial.TryMake(config, bytes, out string problem) ?? _current;
             _problem = problem;
+            (_seen, _hasLooked) = (now, true); // not before: what could not be read is read again
         }
         catch (Exception unreadable) when (unreadable is IOException or UnauthorizedAccessException)
         {
+            bool isKnown = _problem == unreadable.Message; // said once, tried each time
             _problem = unreadable.Message;
+            return !isKnown;
         }
         finally
         {
@@ -68,21 +71,6 @@ internal sealed class TlsFiles(TlsFilesConfig config)
         }
 
         return true;
-    }
-
-    private bool HasChanged()
-    {
-        bool changed = !_hasLooked;
-        _hasLooked = true;
-        foreach (string path in _paths)
-        {
-            (long Time, long Length) now = Stamp(path);
-            ref (long Time, long Length) before = ref CollectionsMarshal.GetValueRefOrAddDefault(_seen, path, out _);
-            changed |= now != before;
-            before = now;
-        }
-
-        return changed;
     }
 
     // Through a descriptor: a secret that is mounted is a link to a link, and only what it leads to changes.

@@ -24,7 +24,7 @@ internal sealed class TlsHandshake(UpstreamTlsConfig config, TlsMaterial materia
         {
             await tls.AuthenticateAsClientAsync(Options(isHttp), CancellationToken.None);
         }
-        catch (Exception failure) when (failure is AuthenticationException or IOException or CryptographicException or InvalidOperationException)
+        catch (Exception failure) when (failure is AuthenticationException or IOException or CryptographicException or InvalidOperationException or ArgumentException)
         {
             await tls.DisposeAsync();
             if (_refusal is null && !cancellationToken.IsCancellationRequested)
