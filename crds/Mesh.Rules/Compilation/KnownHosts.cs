@@ -43,7 +43,7 @@ internal sealed class KnownHosts
     {
         if (!_hosts.TryGetValue(host, out Known? known))
         {
-            return $"no service or ServiceEntry named '{host}' is known{Suggestion.For(host, _hosts.Keys)}";
+            return $"no service or ServiceEntry named '{host}' is known{(Nearest(host) is { } meant ? $"; did you mean \"{meant}\"?" : "")}";
         }
 
         if (!known.Ports.Contains(port))
@@ -54,6 +54,17 @@ internal sealed class KnownHosts
         return subset.Length == 0 || known.Subsets.Contains(subset)
             ? null
             : $"no DestinationRule defines subset '{subset}' of '{host}'{Suggestion.For(subset, known.Subsets)}";
+    }
+
+    // By the first label where the rest is the same: a long common end would make every service of a namespace look alike.
+    private string? Nearest(string host)
+    {
+        int dot = host.IndexOf('.');
+        (string label, string rest) = dot < 0 ? (host, "") : (host[..dot], host[dot..]);
+        string[] beside = [.. _hosts.Keys.Where(h => h.EndsWith(rest, StringComparison.Ordinal)).Select(h => h[..^rest.Length]).Where(static h => h.Length > 0 && !h.Contains('.'))];
+        return Suggestion.Nearest(label, beside) is { } best ? best + rest
+            : _hosts.Keys.Where(h => h == label || h.StartsWith(label + ".", StringComparison.Ordinal)).Order(StringComparer.Ordinal).FirstOrDefault()
+            ?? (rest.Contains(".svc.", StringComparison.Ordinal) ? null : Suggestion.Nearest(host, _hosts.Keys));
     }
 
     /// <summary>Whether both know the same.</summary>

@@ -23,6 +23,7 @@ internal static class ResilienceCompiler
         string place = $"{rule.Key.Namespace}/{rule.Key.Name}#spec";
         return cluster with
         {
+            ResilienceSource = place,
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")

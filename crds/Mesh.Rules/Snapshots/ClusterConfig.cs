@@ -77,6 +77,9 @@ public sealed record ClusterConfig
     /// <summary>Retry budget in place of the limit of retries; null is none.</summary>
     public RetryBudgetConfig? RetryBudget { get; init; }
 
+    /// <summary>Rule and path of the ResiliencePolicy in force, <c>default/products#spec</c>; null when there is none.</summary>
+    public string? ResilienceSource { get; init; }
+
     /// <summary>Ours: longest wait of a request for a connection; zero is as long as it takes.</summary>
     public TimeSpan PendingTimeout { get; init; }
 

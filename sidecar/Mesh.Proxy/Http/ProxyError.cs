@@ -104,8 +104,8 @@ internal static class ProxyErrors
         "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, source, "perTryTimeout", (long)limit.TotalMilliseconds));
 
     /// <summary>The upstream took no byte of the request for too long.</summary>
-    public static ProxyError WriteTimeout(TimeSpan limit) => UpstreamTimeout(
-        "upstream_write_timeout", new DecisionRecord(DecisionReason.UpstreamWriteTimeout, null, "writeTimeout", (long)limit.TotalMilliseconds));
+    public static ProxyError WriteTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
+        "upstream_write_timeout", new DecisionRecord(DecisionReason.UpstreamWriteTimeout, source, "writeTimeout", (long)limit.TotalMilliseconds));
 
     private static ProxyError UpstreamTimeout(string details, in DecisionRecord decision) =>
         new(504, ResponseFlag.UT, "upstream request timeout", details, decision);

@@ -114,7 +114,7 @@ internal sealed partial class Http1Exchange
         {
             TimeLimit.Route => ProxyErrors.RouteTimeout(_policy.Source, _timer!.RouteLimit),
             TimeLimit.PerTry => ProxyErrors.PerTryTimeout(_policy.Retry?.Source, _timer!.PerTryLimit),
-            _ => ProxyErrors.WriteTimeout(_timer!.WriteLimit),
+            _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),
         };
         return _isQuietTimeout ? error.Quiet() : error;
     }

@@ -102,7 +102,7 @@ internal sealed partial class ConnectionPool
             Stats.RqPendingTimeout.Add();
             deferred.Complete(request, new RentResult(
                 RentStatus.PendingTimeout, null, endpoint,
-                new DecisionRecord(DecisionReason.PendingTimeout, null, "pendingTimeout", (long)longest.TotalMilliseconds),
+                new DecisionRecord(DecisionReason.PendingTimeout, cluster.Config.ResilienceSource, "pendingTimeout", (long)longest.TotalMilliseconds),
                 null, cluster.Since(request.EnqueuedAt)));
             if (_connecting - 1 >= _pending.Count)
             {

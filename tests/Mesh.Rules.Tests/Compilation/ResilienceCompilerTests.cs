@@ -52,7 +52,7 @@ public sealed class ResilienceCompilerTests
         ProxySnapshot snapshot = Compile(Policy("p", new() { Host = Products, Profile = "safe", PendingTimeout = Second, WriteTimeout = 2 * Second, Retries = retries }));
 
         ClusterConfig cluster = snapshot.Clusters[Name()];
-        Assert.Equal((Second, 2 * Second), (cluster.PendingTimeout, cluster.WriteTimeout));
+        Assert.Equal((Second, 2 * Second, "default/p#spec"), (cluster.PendingTimeout, cluster.WriteTimeout, cluster.ResilienceSource));
         Assert.Equal(new RetryBudgetConfig(5, 3, TimeSpan.Zero, "default/p#spec.retries.budget"), cluster.RetryBudget);
         RetryConfig retry = Default(snapshot)!;
         Assert.Empty(retry.Methods);

@@ -140,7 +140,8 @@ public sealed class RouteCompilerTests
     }
 
     [Theory]
-    [InlineData("[{destination: {host: aa}}]", "spec.http[0].route[0].destination", "no service or ServiceEntry named 'aa.default.svc.cluster.local' is known; did you mean \"a.default.svc.cluster.local\"?")]
+    [InlineData("[{destination: {host: aa}}]", "spec.http[0].route[0].destination", "no service or ServiceEntry named 'aa.default.svc.cluster.local' is known")]
+    [InlineData("[{destination: {host: twoo}}]", "spec.http[0].route[0].destination", "no service or ServiceEntry named 'twoo.default.svc.cluster.local' is known; did you mean \"two.default.svc.cluster.local\"?")]
     [InlineData("[{destination: {host: a}, weight: 1}, {destination: {host: a, subset: v1b}, weight: 1}]", "spec.http[0].route[1].destination", $"no DestinationRule defines subset 'v1b' of '{A}'; did you mean \"v1\"?")]
     [InlineData("[{destination: {host: two, port: {number: 82}}}]", "spec.http[0].route[0].destination", "'two.default.svc.cluster.local' has no port 82; it has 80, 81: write port: {number: 80}")]
     public void Destination_ThatDoesNotExist_KeepsItsShareAndIsNamed(string route, string path, string text)
