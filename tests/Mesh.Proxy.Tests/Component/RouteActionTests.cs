@@ -83,6 +83,10 @@ public sealed class RouteActionTests
     [InlineData("/users/([0-9]+)/(.*)", @"/\2/by/\1", "/users/7/posts?q=1", "/posts/by/7?q=1")]
     [InlineData("a", "$0", "/banana", "/b$0n$0n$0")]
     [InlineData("x", "y", "/banana?x", "/banana?x")]
+    [InlineData("^/(.*)$", @"\1", "/http://other.test/x", "/http://other.test/x")]
+    [InlineData("^/go/(.*)$", @"\1", "/go/http://other.test/x", "/http://other.test/x")]
+    [InlineData("^/.*$", "", "/a?q", "/?q")]
+    [InlineData("a", "#", "/a", "/%23")]
     public async Task RegexRewrite_ReplacesEveryMatch(string pattern, string substitution, string path, string expected) => Assert.StartsWith(
         $"GET {expected} HTTP/1.1\r\n",
         await SentAsync(Plain with { Rewrite = new RewriteConfig { Pattern = pattern, Substitution = substitution } }, path), StringComparison.Ordinal);

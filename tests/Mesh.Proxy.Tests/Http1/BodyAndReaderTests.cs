@@ -101,4 +101,21 @@ public sealed class BodyAndReaderTests
         copier.Stop(from.Reader);
         Assert.Equal(CopyStatus.Stopped, await copying.WaitAsync(Patience));
     }
+
+    [Fact]
+    public async Task Copy_StoppedWhileTheReceiverTakesNothing_LeavesWhatComesNext()
+    {
+        Pipe from = new();
+        Pipe to = new(new PipeOptions(pauseWriterThreshold: 1, resumeWriterThreshold: 1, useSynchronizationContext: false));
+        BodyCopier copier = new(Http1Limits.Default);
+        await from.Writer.WriteAsync("abc"u8.ToArray());
+        Task<CopyStatus> copying = copier.CopyAsync(from.Reader, to.Writer, new BodyFraming(BodyKind.Length, 9), stripChunks: false).AsTask();
+        await from.Writer.WriteAsync("def"u8.ToArray());
+        copier.Stop(from.Reader);
+        ReadResult sent = await to.Reader.ReadAsync();
+        to.Reader.AdvanceTo(sent.Buffer.End);
+        Assert.Equal(CopyStatus.Stopped, await copying.WaitAsync(Patience));
+        Assert.Equal(3, copier.WireBytes);
+        Assert.Equal(3, (await from.Reader.ReadAsync()).Buffer.Length);
+    }
 }
