@@ -143,7 +143,7 @@ check "nginx: without a client certificate 400" says '^400$' get anonymous.test
 check "HAProxy: MUTUAL shows the client certificate" says 'haproxy knows client-one' get strict.test
 check "HAProxy: no client certificate is refused, and the answer says so" says 'TLS_error.*CERTIFICATE_REQUIRED.*TLS_error_end503$' get strict-anonymous.test
 check "HAProxy: a client certificate of a stranger is refused, and the answer says so" says 'TLS_error.*UNKNOWN_CA.*TLS_error_end503$' get strict-intruder.test
-check "a refusal has flag UF and the words in the access log" grep -q '" 503 UF .*TLS_error:|.*:TLS_error_end' "$work/access.log"
+check "a refusal has flag UF, after its retries, and the words in the access log" grep -qE '" 503 URX,UF .*TLS_error:\|.*:TLS_error_end' "$work/access.log"
 check "ssl.fail_verify_san counts" counter other-name.test ssl.fail_verify_san
 check "ssl.handshake counts" counter partner.test ssl.handshake
 
