@@ -15,6 +15,9 @@ public sealed record ProxySnapshot(
     RouteConfig Routes,
     ImmutableArray<ListenerConfig> Listeners)
 {
+    /// <summary>What happens to calls for a destination that no rule and no service names.</summary>
+    public OutboundTrafficPolicy OutboundPolicy { get; init; }
+
     /// <summary>A snapshot with nothing in it.</summary>
     public static ProxySnapshot Empty { get; } = new("0", ImmutableDictionary<string, ClusterConfig>.Empty,
         ImmutableDictionary<string, ImmutableArray<EndpointConfig>>.Empty, new RouteConfig([]), []);
