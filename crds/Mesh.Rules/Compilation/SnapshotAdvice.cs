@@ -105,7 +105,7 @@ internal static class SnapshotAdvice
         RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
         foreach (RuleDocument rule in own)
         {
-            foreach (Diagnostic finding in RuleSetCheck.Check(rule, own))
+            foreach (Diagnostic finding in RuleSetCheck.Conflicts(rule, own))
             {
                 yield return (rule.Key, finding);
             }

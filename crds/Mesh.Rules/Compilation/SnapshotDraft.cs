@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -140,6 +141,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
         {
             _findings.Add(finding);
+        }
+
+        if (subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty)
+        {
+            _findings.Add((subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))));
         }
 
         if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)

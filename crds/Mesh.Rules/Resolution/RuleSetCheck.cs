@@ -17,7 +17,8 @@ public static class RuleSetCheck
         return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts)];
     }
 
-    private static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all) => rule.Spec switch
+    /// <summary>Those of the warnings that are about rules of one kind which meet each other.</summary>
+    internal static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all) => rule.Spec switch
     {
         VirtualService => [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)],
         ResiliencePolicy policy when ResilienceTable.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],

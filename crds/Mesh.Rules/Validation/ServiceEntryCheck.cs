@@ -15,7 +15,11 @@ internal static class ServiceEntryCheck
         CheckHosts(entry, spec.Field("hosts"));
         CheckAddresses(entry, spec.Field("addresses"));
         CheckPorts(entry, spec.Field("ports"));
-        CheckEndpoints(entry, spec.Field("endpoints"));
+        if (entry.Resolution is not null || spec.Field("resolution").Node is null or { Kind: RuleNodeKind.Null }) // else nobody knows what endpoints would have to be
+        {
+            CheckEndpoints(entry, spec.Field("endpoints"));
+        }
+
         if (entry.WorkloadSelector is not null && !entry.Endpoints.IsEmpty)
         {
             spec.Field("workloadSelector").Error("only one of WorkloadSelector or Endpoints is allowed in Service Entry");

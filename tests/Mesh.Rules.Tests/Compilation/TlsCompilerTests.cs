@@ -90,7 +90,7 @@ public sealed class TlsCompilerTests
         CompileResult result = CompileAll(QuietTunnel, "HTTP", "partner.test");
 
         Assert.Null(result.Snapshot.Clusters[ClusterCompiler.OutboundName("partner.test", 80)].Tunnel);
-        Diagnostic finding = Assert.Single(result.Diagnostics).Finding;
+        Diagnostic finding = Assert.Single(result.Diagnostics, static d => d.Rule.Kind == "DestinationRule").Finding;
         Assert.Equal("spec.trafficPolicy.tunnel", finding.Path);
         Assert.Contains("only TCP is tunnelled", finding.Message, StringComparison.Ordinal);
     }
