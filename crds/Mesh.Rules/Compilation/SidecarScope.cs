@@ -58,7 +58,7 @@ internal sealed class SidecarScope
 
     /// <summary>Whether routes of that virtual service count: one of its hosts is let in from its namespace.</summary>
     public bool Imports(RuleDocument virtualService) =>
-        _egress.IsEmpty || VirtualServiceTable.HostsOf(virtualService).Any(host => _egress.Any(l => Covers(l, virtualService.Key.Namespace, host)));
+        _egress.IsEmpty || VirtualServiceTable.HostsOf(virtualService).Any(host => _egress.Any(l => Covers(l, virtualService.Key.Namespace, host, isPattern: true)));
 
     /// <summary>Where the application listens, if the ingress listener of <paramref name="port"/> says so; else <paramref name="known"/>, which the sidecar was started with.</summary>
     public string AppAddress(int port, string known)
@@ -177,8 +177,9 @@ internal sealed class SidecarScope
         return -1;
     }
 
-    private static bool Covers(ImmutableArray<EgressHost> hosts, string serviceNamespace, string host) =>
-        hosts.Any(h => !h.IsExclusion && h.Covers(serviceNamespace, host)) && !hosts.Any(h => h.IsExclusion && h.Covers(serviceNamespace, host));
+    // The host of a virtual service may be a pattern that fits more than what is let in: that is enough for it to count.
+    private static bool Covers(ImmutableArray<EgressHost> hosts, string serviceNamespace, string host, bool isPattern = false) =>
+        hosts.Any(h => !h.IsExclusion && (h.Covers(serviceNamespace, host) || (isPattern && h.Covers(serviceNamespace, h.Pattern) && HostMatch.Matches(host, h.Pattern)))) && !hosts.Any(h => h.IsExclusion && h.Covers(serviceNamespace, host));
 
     // Who may use a route may use what it leads to, wherever that is.
     private HashSet<string> Destinations() => _destinations ??=

@@ -71,6 +71,16 @@ public sealed class SidecarScopeTests
         Assert.False(snapshot.Clusters.ContainsKey("outbound|80||b.example"));
     }
 
+    [Theory]
+    [InlineData("*.example", 1)]
+    [InlineData("*.test", 0)]
+    public void RouteOfAWildcard_CountsForAHostThatIsLetIn(string host, int routes)
+    {
+        string route = Rule("VirtualService", "r", $"{{hosts: ['{host}'], http: [{{route: [{{destination: {{host: b.example}}}}]}}]}}");
+
+        Assert.Equal(routes, Compile(Services + route + Egress("[{hosts: ['./a.example']}]")).Snapshot.Routes.VirtualHosts.Single(static v => v.Name == "a.example:80").Routes.Length);
+    }
+
     [Fact]
     public void HostThatOnlyAVisibleRouteHas_IsCalled_AlsoWhenItsServiceIsHidden()
     {
