@@ -127,7 +127,12 @@ internal static class ServiceModel
     {
         if (entry.WorkloadSelector is { } selector)
         {
-            return [.. Listed(key, workloads.Entries(key.Namespace, selector), port, dns).Concat(workloads.Sidecars(key.Namespace, selector, port)).OrderBy(static e => e.Endpoint.Address, StringComparer.Ordinal)];
+            return
+            [
+                .. Listed(key, workloads.Entries(key.Namespace, selector), port, dns)
+                    .Concat(workloads.Sidecars(key.Namespace, selector, port))
+                    .OrderBy(static e => e.Endpoint.Address, StringComparer.Ordinal),
+            ];
         }
 
         // Without endpoints the names to resolve are the hosts themselves.
