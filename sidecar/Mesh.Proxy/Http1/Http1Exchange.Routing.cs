@@ -33,6 +33,7 @@ internal sealed partial class Http1Exchange
 
         if (target is not null)
         {
+            ChooseMirrors(route);
             _requestEdits = match.Route.Edit(Router.View(_request), match, target);
             _responseEdits = Origin is { Length: > 0 } origin && match.Route.Cors is { } cors && cors.Allows(origin)
                 ? HeaderEdits.Of(route.ResponseHeaders, target.Config.ResponseHeaders, cors.Grant(origin, isPreflight: false))

@@ -12,7 +12,7 @@ namespace Mesh.Proxy.Http1;
 /// one request at a time. Only <see cref="OnDeadline"/> and the end of the client's connection come from other threads.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no handle; it lives as long as the exchange, or until it was cancelled.")]
-internal sealed partial class Http1Exchange(ProxyContext context)
+internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender mirrorSender)
 {
     /// <summary>Bodies up to this are read and dropped after a refusal, so that the connection can go on.</summary>
     private const long MaxSwallowedBytes = 64 * 1024;
@@ -55,6 +55,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _newCookie = null;
         _requestEdits = null;
         _responseEdits = null;
+        _mirrors = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _again = Again.No;
@@ -154,6 +155,11 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(Side.IsInbound ? new RequestPolicy(_cluster.Config.InboundRetry) : choice.Policy, now);
+        if (_mirrors is not null)
+        {
+            KeepForMirrors();
+        }
+
         PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
         while (true)
         {

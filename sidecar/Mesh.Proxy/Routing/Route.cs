@@ -23,7 +23,7 @@ internal sealed class Route
         }
 
         Matches = config.Matches.IsEmpty ? [new RouteMatch(this, new HttpMatchConfig())] : [.. config.Matches.Select(m => new RouteMatch(this, m))];
-        IsPlain = _path is null && config is { Cors: null, Fault: null, Redirect: null, DirectResponse: null } &&
+        IsPlain = _path is null && config is { Cors: null, Fault: null, Redirect: null, DirectResponse: null, Mirrors.IsEmpty: true } &&
             Array.TrueForAll(Targets, static t => t is { Request: null, Response: null });
     }
 

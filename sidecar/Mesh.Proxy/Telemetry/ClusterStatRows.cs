@@ -59,7 +59,8 @@ public static class ClusterStatRows
         Counter("upstream_rq_retry_overflow", "Retries refused by maxRetries or the retry budget", static s => s.RqRetryOverflow),
         Counter("upstream_rq_retry_limit_exceeded", "Requests that still failed after their last retry", static s => s.RqRetryLimitExceeded),
         Gauge("upstream_rq_retry_active", "Retries that wait or run", static s => s.RqRetryActive),
-        Counter("retry_or_shadow_abandoned", "Request bodies too long to be kept for a retry", static s => s.RetryOrShadowAbandoned),
+        Counter("retry_or_shadow_abandoned", "Request bodies too long to be kept for a retry or a copy", static s => s.RetryOrShadowAbandoned),
+        Counter("upstream_rq_shadow_dropped", "Copies of requests (mirror) that were not sent: too many, or their bodies too long", static s => s.RqShadowDropped),
         .. RetryCounters.Names.Select(static (name, i) => new StatRow<ClusterStatsView>(
             "upstream_rq_retry_on_" + name, StatType.Counter, "Retries for " + name, c => c.Stats.RetriesOn[i])),
         Counter("upstream_rq_completed", "Responses charged to the cluster, local replies included", static s => s.RqCompleted),

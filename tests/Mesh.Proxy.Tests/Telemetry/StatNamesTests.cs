@@ -35,7 +35,7 @@ public sealed class StatNamesTests
         upstream_rq_retry_on_reset upstream_rq_retry_on_reset_before_request upstream_rq_retry_on_resource_exhausted
         upstream_rq_retry_on_retriable_4xx upstream_rq_retry_on_retriable_headers upstream_rq_retry_on_retriable_status_codes
         upstream_rq_retry_on_unavailable
-        upstream_rq_rx_reset upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset upstream_rq_write_timeout
+        upstream_rq_rx_reset upstream_rq_shadow_dropped upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset upstream_rq_write_timeout
         """;
 
     private const string Downstream = """
