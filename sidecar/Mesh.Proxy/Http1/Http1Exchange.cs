@@ -135,7 +135,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
 
         _record.Describe(_request);
         bool isRouted = Router.TryChoose(context, Side, _request, out RouteChoice choice, out ProxyError error);
-        _record.RouteName = choice.RouteName;
+        (_record.RouteName, _record.Route) = (choice.RouteName, choice.Match?.Stats);
         if (!isRouted)
         {
             return await RefuseAsync(error, goesOn: true);

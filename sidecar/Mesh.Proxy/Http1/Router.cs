@@ -44,7 +44,7 @@ internal static class Router
 
         HttpRouteConfig route = match.Route.Config;
         RouteTarget? target = match.Route.Pick(context.Runtime.Random);
-        choice = new RouteChoice(route.Name, target?.Cluster, new RequestPolicy(route.Retry, route.Timeout, route.Source), match, target);
+        choice = new RouteChoice(match.Name, target?.Cluster, new RequestPolicy(route.Retry, route.Timeout, route.Source), match, target);
         return true;
     }
 

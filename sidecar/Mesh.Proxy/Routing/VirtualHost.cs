@@ -1,12 +1,14 @@
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
 
 /// <summary>A virtual host whose routes are made ready. Immutable.</summary>
 /// <param name="config">What it is made from.</param>
-internal sealed class VirtualHost(VirtualHostConfig config)
+/// <param name="stats">Where its routes count; null for nowhere.</param>
+internal sealed class VirtualHost(VirtualHostConfig config, RouteStatsTable? stats = null)
 {
-    private readonly RouteMatch[] _matches = [.. config.Routes.SelectMany(static r => new Route(r).Matches)];
+    private readonly RouteMatch[] _matches = [.. config.Routes.SelectMany(r => new Route(r, prefix => stats?.Get(config.Name, prefix)).Matches)];
 
     /// <summary>What it was made from.</summary>
     public VirtualHostConfig Config => config;
