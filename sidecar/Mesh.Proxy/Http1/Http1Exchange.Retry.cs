@@ -18,6 +18,8 @@ internal sealed partial class Http1Exchange
     private KeptBody? _kept;
     private Pause? _pause;
     private List<Endpoint>? _tried;
+    private List<Endpoint>? _attempted; // while retries may leave their priority: every endpoint so far
+    private List<int>? _leftPriorities; // those that the next attempt does without
     private RequestPolicy _policy;
     private Again _again;
     private bool _hasReplayed;
@@ -47,16 +49,22 @@ internal sealed partial class Http1Exchange
     {
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         TimeSpan write = _cluster!.Config.WriteTimeout;
-        if (policy.Retry is null && policy.Timeout == TimeSpan.Zero && write == TimeSpan.Zero && !hasWish)
+        bool hasDeadline = _request.Headers.HasDeadline;
+        if (policy.Retry is null && policy.Timeout == TimeSpan.Zero && write == TimeSpan.Zero && !hasWish && !hasDeadline)
         {
             return;
+        }
+
+        if (hasDeadline)
+        {
+            ReadCallerDeadline();
         }
 
         _policy = policy;
         RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
         BeginRetries(policy.Retry, wish);
-        TimeSpan route = wish.Timeout ?? policy.Timeout;
+        TimeSpan route = CapByCaller(wish.Timeout ?? policy.Timeout, now);
         TimeSpan perTry = wish.PerTryTimeout ?? policy.Retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
         if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || write > TimeSpan.Zero)
@@ -104,7 +112,9 @@ internal sealed partial class Http1Exchange
 
         _retry = null;
         _timer = null;
-        _keepsBody = _isQuietTimeout = _hasReplayed = false;
+        _keepsBody = _isQuietTimeout = _hasReplayed = _isRouteTimeTheCallers = false;
+        _callerDueAt = 0;
+        (_attempted, _leftPriorities) = (null, null);
     }
 
     /// <summary>No connection could be had: whether to try again.</summary>
@@ -264,6 +274,11 @@ internal sealed partial class Http1Exchange
             (_tried ??= []).Add(tried);
         }
 
+        if (tried is not null && _retry!.Config.ReachesRemoteLocalities)
+        {
+            LeavePriorities(tried);
+        }
+
         if (_timer is { HasPassed: true } passed && passed.Passed != TimeLimit.Route)
         {
             _spareTimer = null;
@@ -275,6 +290,16 @@ internal sealed partial class Http1Exchange
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome; // of the next attempt nobody knows yet
         _pause ??= new Pause(context.Runtime.Time);
         return _retry!.Pause;
+    }
+
+    // Envoy's previous_priorities with Istio's update_frequency 2: after every second attempt those that were tried are left.
+    private void LeavePriorities(Endpoint tried)
+    {
+        (_attempted ??= []).Add(tried);
+        if (_attempted.Count % 2 == 0)
+        {
+            _leftPriorities = [.. _attempted.Select(static e => e.Config.Priority).Distinct()];
+        }
     }
 
     // Ours: a rule may name the methods that do no harm when they come twice. What no upstream has seen does none.

@@ -164,7 +164,12 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         while (true)
         {
             _attempt++;
-            pick = pick with { Tried = _tried };
+            if (IsCallerGone)
+            {
+                return await RefuseLateAsync(null);
+            }
+
+            pick = pick with { Tried = _tried, LeftPriorities = _leftPriorities };
             ValueTask<RentResult> renting = _request.IsConnect
                 ? _cluster.RentTcpAsync(_stop.Token, _client.Loop, pick) : _cluster.RentHttpAsync(_stop.Token, _client.Loop, pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
@@ -173,6 +178,11 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             bool goesOn = false;
             if (rent.Connection is not null)
             {
+                if (IsCallerGone)
+                {
+                    return await RefuseLateAsync(rent.Connection);
+                }
+
                 goesOn = await ForwardAsync(rent.Connection, isAtOnce ? now : context.Now);
             }
             else

@@ -54,6 +54,7 @@ public static class ClusterStatRows
         Counter("upstream_rq_per_try_timeout", "Attempts that ran into perTryTimeout", static s => s.RqPerTryTimeout),
         Counter("upstream_rq_pending_timeout", "Requests that waited too long for a connection", static s => s.RqPendingTimeout),
         Counter("upstream_rq_write_timeout", "Requests of which the upstream took no byte for too long", static s => s.RqWriteTimeout),
+        Counter("upstream_rq_caller_deadline", "Requests not sent because their caller waits no more", static s => s.RqCallerDeadline),
         Counter("upstream_rq_retry", "Retries", static s => s.RqRetry),
         Counter("upstream_rq_retry_success", "Requests that a retry helped", static s => s.RqRetrySuccess),
         Counter("upstream_rq_retry_overflow", "Retries refused by maxRetries or the retry budget", static s => s.RqRetryOverflow),

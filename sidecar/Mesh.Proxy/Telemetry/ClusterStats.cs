@@ -120,6 +120,9 @@ public sealed class ClusterStats
     /// <summary>upstream_rq_write_timeout: requests of which the upstream took no byte for too long (ours).</summary>
     public StripedCounter RqWriteTimeout { get; } = new();
 
+    /// <summary>upstream_rq_caller_deadline: requests not sent because their caller waits no more (ours).</summary>
+    public StripedCounter RqCallerDeadline { get; } = new();
+
     /// <summary>upstream_rq_retry.</summary>
     public StripedCounter RqRetry { get; } = new();
 
