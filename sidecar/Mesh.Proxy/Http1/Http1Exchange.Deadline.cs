@@ -41,6 +41,7 @@ internal sealed partial class Http1Exchange
     /// <summary>Answers one who waits no more; a connection that was had for it goes back unused.</summary>
     private ValueTask<bool> RefuseLateAsync(UpstreamConnection? unused)
     {
+        _again = Again.No;
         unused?.Release(reusable: true);
         _cluster!.Stats.RqCallerDeadline.Add();
         return RefuseAsync(ProxyErrors.CallerDeadline(_callerLimit), goesOn: true);

@@ -114,8 +114,8 @@ internal sealed partial class Http1Exchange
         ProxyError error = limit switch
         {
             TimeLimit.Route when _isRouteTimeTheCallers => ProxyErrors.CallerDeadline(_callerLimit),
-            TimeLimit.Route => ProxyErrors.RouteTimeout(_policy.Source, _timer!.RouteLimit),
-            TimeLimit.PerTry => ProxyErrors.PerTryTimeout(_policy.Retry?.Source, _timer!.PerTryLimit),
+            TimeLimit.Route => ProxyErrors.RouteTimeout(_policy?.Source, _timer!.RouteLimit),
+            TimeLimit.PerTry => ProxyErrors.PerTryTimeout((Side.IsInbound ? _cluster?.Config.InboundRetry : _policy?.Retry)?.Source, _timer!.PerTryLimit),
             _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),
         };
         return _isQuietTimeout ? error.Quiet() : error;

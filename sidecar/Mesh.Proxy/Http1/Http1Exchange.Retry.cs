@@ -2,6 +2,7 @@ using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Retry;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -19,8 +20,7 @@ internal sealed partial class Http1Exchange
     private Pause? _pause;
     private List<Endpoint>? _tried;
     private List<Endpoint>? _attempted; // while retries may leave their priority: every endpoint so far
-    private List<int>? _leftPriorities; // those that the next attempt does without
-    private RequestPolicy _policy;
+    private RequestPolicy? _policy; // of the route, while something of it is in use
     private Again _again;
     private bool _hasReplayed;
     private bool _holdsPlace;
@@ -45,12 +45,13 @@ internal sealed partial class Http1Exchange
 
     private bool IsRouteOver => _timer is { HasPassed: true, Passed: TimeLimit.Route };
 
-    private void BeginPolicy(in RequestPolicy policy, long now)
+    private void BeginPolicy(RequestPolicy? policy, long now)
     {
+        ClusterConfig config = _cluster!.Config;
+        RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
-        TimeSpan write = _cluster!.Config.WriteTimeout;
         bool hasDeadline = _request.Headers.HasDeadline;
-        if (policy.Retry is null && policy.Timeout == TimeSpan.Zero && write == TimeSpan.Zero && !hasWish && !hasDeadline)
+        if (retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero)
         {
             return;
         }
@@ -63,14 +64,14 @@ internal sealed partial class Http1Exchange
         _policy = policy;
         RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
-        BeginRetries(policy.Retry, wish);
-        TimeSpan route = CapByCaller(wish.Timeout ?? policy.Timeout, now);
-        TimeSpan perTry = wish.PerTryTimeout ?? policy.Retry?.PerTryTimeout ?? TimeSpan.Zero;
+        BeginRetries(retry, wish);
+        TimeSpan route = CapByCaller(wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero, now);
+        TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || write > TimeSpan.Zero)
+        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero)
         {
             _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
-            _timer.Begin(route, perTry, write, _request.Framing.Kind == BodyKind.None, now);
+            _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
             _requestBody.Timer = _timer;
         }
     }
@@ -114,7 +115,7 @@ internal sealed partial class Http1Exchange
         _timer = null;
         _keepsBody = _isQuietTimeout = _hasReplayed = _isRouteTimeTheCallers = false;
         _callerDueAt = 0;
-        (_attempted, _leftPriorities) = (null, null);
+        _attempted = null;
     }
 
     /// <summary>No connection could be had: whether to try again.</summary>
@@ -258,7 +259,7 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>Readies the exchange for its next attempt; returns the pause before it.</summary>
-    private TimeSpan PrepareNext(Endpoint? tried)
+    private TimeSpan PrepareNext()
     {
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         if (_again == Again.Replay)
@@ -269,14 +270,15 @@ internal sealed partial class Http1Exchange
             return TimeSpan.Zero;
         }
 
-        if (tried is not null && _retry!.Config.AvoidsTriedHosts && _cluster!.Config.Hash is null) // a hash always leads to the same one
+        if (_lastEndpoint is { } tried && _retry!.Config.AvoidsTriedHosts && _cluster!.Config.Hash is null) // a hash always leads to the same one
         {
             (_tried ??= []).Add(tried);
+            _pick = _pick with { Tried = _tried };
         }
 
-        if (tried is not null && _retry!.Config.ReachesRemoteLocalities)
+        if (_lastEndpoint is { } last && _retry!.Config.ReachesRemoteLocalities)
         {
-            LeavePriorities(tried);
+            LeavePriorities(last);
         }
 
         if (_timer is { HasPassed: true } passed && passed.Passed != TimeLimit.Route)
@@ -298,7 +300,7 @@ internal sealed partial class Http1Exchange
         (_attempted ??= []).Add(tried);
         if (_attempted.Count % 2 == 0)
         {
-            _leftPriorities = [.. _attempted.Select(static e => e.Config.Priority).Distinct()];
+            _pick = _pick with { LeftPriorities = [.. _attempted.Select(static e => e.Config.Priority).Distinct()] };
         }
     }
 

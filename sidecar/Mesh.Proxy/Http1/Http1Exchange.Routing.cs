@@ -12,8 +12,8 @@ internal sealed partial class Http1Exchange
     private RequestEdits? _requestEdits;
     private HeaderEdits? _responseEdits;
 
-    /// <summary>Does what the route asks for; the end of the request when that was its answer, else null.</summary>
-    private async ValueTask<bool?> ActAsync(RouteMatch match, RouteTarget? target)
+    /// <summary>Does what the route asks for, and sends the request on when that was not its answer.</summary>
+    private async ValueTask<bool> ActAndForwardAsync(RouteChoice choice, RouteMatch match)
     {
         HttpRouteConfig route = match.Route.Config;
         HeaderChanges grant = Grant(match.Route);
@@ -22,7 +22,7 @@ internal sealed partial class Http1Exchange
             return await RefuseAsync(answer, goesOn: true);
         }
 
-        _responseEdits = HeaderEdits.Of(grant); // on whatever is answered from here on, by us too
+        _responseEdits = grant.IsEmpty ? null : HeaderEdits.Of(grant); // on whatever is answered from here on, by us too
         if (route.Fault is { } fault && await InjectAsync(fault, route.Source) is { } end)
         {
             return end;
@@ -33,14 +33,14 @@ internal sealed partial class Http1Exchange
             return await RefuseAsync(Answer(match, grant), goesOn: true);
         }
 
-        if (target is not null)
+        if (choice.Target is { } target)
         {
             ChooseMirrors(route);
             _requestEdits = match.Route.Edit(Router.View(_request), match, target);
             _responseEdits = grant.IsEmpty ? target.Response : HeaderEdits.Of(route.ResponseHeaders, target.Config.ResponseHeaders, grant);
         }
 
-        return null;
+        return await BeginAttemptsAsync(choice);
     }
 
     private ReadOnlySpan<byte> Origin => _request.Headers.Find("origin"u8) is >= 0 and int at ? _request.Headers.Value(at) : default;

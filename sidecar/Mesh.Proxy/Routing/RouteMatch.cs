@@ -25,6 +25,9 @@ internal sealed class RouteMatch(Route route, HttpMatchConfig config, RouteStats
     /// <summary>Where requests that fit count; null for nowhere.</summary>
     public RouteStats? Stats => stats;
 
+    /// <summary>What turns most others away.</summary>
+    public PathGate Gate { get; } = PathGate.Of(config.Path, config.IgnorePathCase);
+
     /// <summary>Whether the request fits.</summary>
     public bool Fits(in RequestView request)
     {
