@@ -22,7 +22,7 @@ internal static class Router
             return true;
         }
 
-        if (context.Routes().Find(request.Authority) is not { } host)
+        if (context.Routes().Find(request.Authority) is not { } host || (host.Config.IsTunnelOnly && !request.IsConnect))
         {
             choice = default;
             error = IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
