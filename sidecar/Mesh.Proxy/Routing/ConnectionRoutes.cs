@@ -37,7 +37,7 @@ internal sealed class ConnectionRoutes
             key = key[..(name.Length + 1)];
             name.CopyTo(key[1..]);
             Consider(lookup, key[1..], view, ref best);
-            for (int dot = key.IndexOf('.'); dot > 0; dot = NextDot(key, dot))
+            for (int dot = NextDot(key, 1); dot > 0; dot = NextDot(key, dot)) // a star stands for one letter at least
             {
                 key[dot - 1] = '*'; // overwrites the last letter of the label that the star stands for
                 Consider(lookup, key[(dot - 1)..], view, ref best);

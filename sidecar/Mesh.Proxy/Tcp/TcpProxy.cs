@@ -73,7 +73,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
             context.Sink.OnTcpOpened(_record);
             TcpRelay relay = new(down, upstream, context);
-            RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
+            RelayResult result = await relay.RunAsync(cluster.Config);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
             _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
@@ -84,6 +84,12 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             if (result.Flag == ResponseFlag.DT)
             {
                 cluster.Stats.CxMaxDurationReached.Add();
+            }
+            else if (result.Flag == ResponseFlag.UT)
+            {
+                cluster.Stats.RqWriteTimeout.Add();
+                ProxyError error = ProxyErrors.WriteTimeout(cluster.Config.ResilienceSource, cluster.Config.WriteTimeout);
+                (_record.Details, _record.Decision) = (error.Details, error.Decision);
             }
         }
         finally
