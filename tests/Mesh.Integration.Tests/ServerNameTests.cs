@@ -47,7 +47,18 @@ public sealed class ServerNameTests : IDisposable
         Assert.Equal(
             ["first.example outbound|P||first.example -", "moved.example outbound|P||second.example -", "second.example outbound|P||second.example -", "unknown.example  NR"],
             await LoggedAsync(log, port));
+        Assert.Equal(["moved.example", "first.example", "moved.example", "second.example"], await DumpedAsync(await sidecar.AddressAsync("admin")));
         await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    /// <summary>Server names of the one TCP listener, as config_dump shows its routes.</summary>
+    private static async Task<string[]> DumpedAsync(Uri admin)
+    {
+        using HttpClient client = Proxied.Direct();
+        using JsonDocument page = JsonDocument.Parse(await client.GetStringAsync(new Uri(admin, "/config_dump")));
+        JsonElement listener = Assert.Single(page.RootElement.GetProperty("listeners").EnumerateArray(), static l => l.TryGetProperty("routes", out _));
+        Assert.True(listener.GetProperty("tls_inspector").GetBoolean());
+        return [.. listener.GetProperty("routes").EnumerateArray().Select(static r => Text(r, "server_name"))];
     }
 
     private void WriteRules(Server first, Server second, int port)

@@ -31,6 +31,7 @@ internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServic
             if (table.Find(service.Host) is { } rule && compiled.Add((rule.Key, service.IsTls)))
             {
                 rows.AddRange(service.IsTls ? Tls(rule, service.Port) : Tcp(rule, service.Port));
+                AdviseOnProtocol(rule, service);
             }
         }
 
@@ -95,8 +96,24 @@ internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServic
                     {
                         yield return row with { Destination = destination, Caller = caller };
                     }
+
+                    if (match.DestinationSubnets.IsEmpty && caller is null)
+                    {
+                        yield break; // nothing gets past it, as in Istio; else a later one with a narrower destination would
+                    }
                 }
             }
+        }
+    }
+
+    private void AdviseOnProtocol(RuleDocument rule, ServicePortModel service)
+    {
+        VirtualService spec = (VirtualService)rule.Spec;
+        (string list, string other, string protocols) = service.IsTls ? ("tcp", "tls", "another protocol than TLS and HTTPS") : ("tls", "tcp", "protocol TLS or HTTPS");
+        if (service.IsTls ? spec.Tls.IsEmpty && !spec.Tcp.IsEmpty : spec.Tcp.IsEmpty && !spec.Tls.IsEmpty)
+        {
+            compiler.Findings.Add((rule.Key, RuleSetCheck.Warning(
+                $"spec.{list}", $"{list} routes are for ports with {protocols}; port {service.Port} of '{service.Host}' has {(service.Protocol.Length > 0 ? service.Protocol : "none")}: write {other} routes, or change its protocol")));
         }
     }
 

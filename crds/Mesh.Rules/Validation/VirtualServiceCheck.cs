@@ -36,6 +36,8 @@ internal static class VirtualServiceCheck
         }
 
         UnreachableRouteCheck.Check(rule.Http, spec.Field("http"));
+        UnreachableConnectionCheck.CheckTls(rule.Tls, spec.Field("tls"));
+        UnreachableConnectionCheck.CheckTcp(rule.Tcp, spec.Field("tcp"));
         ExportToCheck.Check(rule.ExportTo, spec.Field("exportTo"));
     }
 

@@ -139,7 +139,8 @@ public sealed class ServerNameTests
     {
         await using Pipeline pipeline = new();
         ListenerSide side = Tcp(pipeline, new ConnectionRouteConfig { Destination = IPNetwork.Parse("10.0.0.0/8"), Clusters = ToOther.Clusters })
-            with { Destination = original is null ? null : new IPEndPoint(IPAddress.Parse(original), 443) };
+            with
+        { Destination = original is null ? null : new IPEndPoint(IPAddress.Parse(original), 443) };
         MemoryConnection client = pipeline.Connect(side, local: new IPEndPoint(IPAddress.Parse(listener), 443));
 
         MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();

@@ -3,6 +3,7 @@ using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
+using Mesh.Testing;
 using Xunit;
 using static Mesh.Rules.Resolution.RuleBuilder;
 
@@ -22,7 +23,13 @@ public sealed class ConnectionRouteCompilerTests
     [InlineData("{match: [{sourceSubnet: \"fd00::1/64\"}, {port: 5432}], route: [{destination: {host: a}}]}", $"any of fd00::/64 to outbound|80||{A} 1 from default/r#spec.tcp[0]|any to outbound|80||{A} 1 from default/r#spec.tcp[0]")]
     [InlineData("{match: [{sourceNamespace: x}], route: [{destination: {host: b}}]}, {match: [{sourceLabels: {app: page}}], route: [{destination: {host: a}}]}", $"any to outbound|80||{A} 1 from default/r#spec.tcp[1]")]
     [InlineData("{match: [{port: 1}, {sourceLabels: {app: x}}, {gateways: [x]}], route: [{destination: {host: a}}]}", "")]
+    [InlineData("{match: [{port: 5432}], route: [{destination: {host: a}}]}, {match: [{destinationSubnets: [127.0.0.1]}], route: [{destination: {host: b}}]}", $"any to outbound|80||{A} 1 from default/r#spec.tcp[0]")]
     [InlineData("{route: [{destination: {host: nowhere}}]}", "any to outbound|5432||nowhere.default.svc.cluster.local 1 from default/r#spec.tcp[0]")]
+    [EffectOf("VirtualService", "tcp.match.port")]
+    [EffectOf("VirtualService", "tcp.match.sourceLabels")]
+    [EffectOf("VirtualService", "tcp.match.sourceNamespace")]
+    [EffectOf("VirtualService", "tcp.match.gateways")]
+    [EffectOf("VirtualService", "tcp.route.destination.host")]
     public void Tcp_Route_IsARowForEachMatchOfThisProxy(string tcp, string expected)
     {
         ListenerConfig listener = Assert.Single(Compile("TCP", 5432, ["127.0.0.7"], ["db.x"], $"hosts: [db.x]\ntcp: [{tcp}]").Listeners);
@@ -52,6 +59,10 @@ public sealed class ConnectionRouteCompilerTests
     [InlineData("sniHosts: [a.x], sourceNamespace: other", false)]
     [InlineData("sniHosts: [a.x], gateways: [mesh]", true)]
     [InlineData("sniHosts: [a.x], gateways: [edge]", false)]
+    [EffectOf("VirtualService", "tls.match.port")]
+    [EffectOf("VirtualService", "tls.match.sourceLabels")]
+    [EffectOf("VirtualService", "tls.match.sourceNamespace")]
+    [EffectOf("VirtualService", "tls.match.gateways")]
     public void Tls_MatchOfTheProxy_IsDecidedHere(string match, bool applies)
     {
         ListenerConfig listener = Assert.Single(Compile("TLS", 443, [], ["a.x"], $"hosts: [a.x]\ntls: [{{match: [{{{match}}}], route: [{{destination: {{host: b}}}}]}}]").Listeners);
@@ -71,6 +82,19 @@ public sealed class ConnectionRouteCompilerTests
         ListenerConfig listener = Assert.Single(snapshot.Listeners);
         Assert.Equal((address.Length > 0 ? address : "127.0.0.1", "", true), (listener.Address, listener.Cluster, listener.IsTls));
         Assert.Equal(tls.Length > 0 ? "a.x at 10.0.0.0/8 to outbound|443||b.x 1 from default/r#spec.tls[0]|" + OwnNames : OwnNames, Text(listener));
+    }
+
+    [Theory]
+    [InlineData("TLS", "tcp: [{route: [{destination: {host: a}}]}]", "spec.tcp", "port 443 of 'a.x' has TLS: write tls routes")]
+    [InlineData("MYSQL", "tls: [{match: [{sniHosts: [a.x]}], route: [{destination: {host: a}}]}]", "spec.tls", "port 443 of 'a.x' has MYSQL: write tcp routes")]
+    [InlineData("TLS", "tls: [{match: [{sniHosts: [a.x]}], route: [{destination: {host: a}}]}]\ntcp: [{route: [{destination: {host: a}}]}]", "", "")]
+    public void Routes_ForAnotherProtocolThanThePorts_AreWarnedAbout(string protocol, string routes, string path, string text)
+    {
+        CompileResult result = Result(View(Service("se", protocol, 443, [], ["a.x"]), Routes("r", "hosts: [a.x]\n" + routes)));
+
+        (RuleKey Rule, Validation.Diagnostic Finding)[] found = [.. result.Diagnostics.Where(static d => d.Rule.Name == "r" && d.Finding.Message.Contains("routes are for ports", StringComparison.Ordinal))];
+        Assert.Equal(path.Length > 0 ? [path] : [], found.Select(static f => f.Finding.Path));
+        Assert.All(found, f => Assert.Contains(text, f.Finding.Message, StringComparison.Ordinal));
     }
 
     [Fact]
