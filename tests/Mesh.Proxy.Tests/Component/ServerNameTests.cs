@@ -138,10 +138,9 @@ public sealed class ServerNameTests
     public async Task Destination_IsTheAddressOfTheListener_OrWhereTheClientWasGoing(string listener, string? original, string cluster)
     {
         await using Pipeline pipeline = new();
-        ListenerSide side = Tcp(pipeline, new ConnectionRouteConfig { Destination = IPNetwork.Parse("10.0.0.0/8"), Clusters = ToOther.Clusters })
-            with
-        { Destination = original is null ? null : new IPEndPoint(IPAddress.Parse(original), 443) };
-        MemoryConnection client = pipeline.Connect(side, local: new IPEndPoint(IPAddress.Parse(listener), 443));
+        ListenerSide side = Tcp(pipeline, new ConnectionRouteConfig { Destination = IPNetwork.Parse("10.0.0.0/8"), Clusters = ToOther.Clusters });
+        IPEndPoint? dialled = original is null ? null : new IPEndPoint(IPAddress.Parse(original), 443);
+        MemoryConnection client = pipeline.Connect(side with { Destination = dialled }, local: new IPEndPoint(IPAddress.Parse(listener), 443));
 
         MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
         client.End();
