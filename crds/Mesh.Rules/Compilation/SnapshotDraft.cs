@@ -16,12 +16,11 @@ namespace Mesh.Rules.Compilation;
 internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SidecarScope scope, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
-    private readonly HashSet<(string Address, int Port)> _addresses = [];
     private readonly HashSet<string> _hosts = [];
     private readonly HashSet<RuleKey> _served = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
     private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
-    private readonly List<(ListenerConfig Listener, ServicePortModel Service)> _listeners = [];
+    private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
     private ServicePortModel? _own;
@@ -52,7 +51,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
 
         _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
-        AddListeners(service, name);
+        AddListeners(service);
     }
 
     /// <summary>Takes note of a service that the proxy does not see: it is there all the same.</summary>
@@ -84,10 +83,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         RoutePlan plan = compiler.Routes(proxy, _known, scope);
         ImmutableArray<VirtualHostConfig> virtualHosts =
         [
-            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
+            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service) }),
             .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
         ];
-        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
+        ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
@@ -165,13 +164,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private void AddRoute(ServicePortModel service, string cluster)
     {
         ImmutableArray<string>.Builder domains = ImmutableArray.CreateBuilder<string>();
-        foreach (string domain in service.IsHttp ? service.Domains.Distinct() : [])
+        foreach (string domain in service.Domains.Distinct())
         {
             if (_domains.TryAdd((domain, service.Port), service.Host))
             {
                 domains.Add(domain);
             }
-            else
+            else if (service.IsHttp) // else its listener has told of it, if it is a fault at all
             {
                 Warn(
                     service, "spec",
@@ -184,7 +183,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
+                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")) : null,
+                IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));
         }
@@ -193,20 +193,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     // A name that a service has, such as a virtual IP, stays the service's.
     private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
 
-    private void AddListeners(ServicePortModel service, string cluster)
+    private void AddListeners(ServicePortModel service)
     {
-        foreach (string address in service.Listeners)
+        foreach (string address in service.Listeners.Where(a => !_listeners.TryAdd(service, a)))
         {
-            if (_addresses.Add((address, service.Port)))
-            {
-                ListenerConfig listener = new(
-                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? "");
-                _listeners.Add((listener, service));
-            }
-            else
-            {
-                Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
-            }
+            Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
         }
     }
 
