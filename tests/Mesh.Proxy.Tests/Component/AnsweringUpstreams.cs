@@ -43,6 +43,9 @@ internal sealed class AnsweringUpstreams : IUpstreamConnector
     /// <summary>Addresses that refuse.</summary>
     public Func<string, bool> Refuses { get; set; } = static _ => false;
 
+    /// <summary>Window of the connections that are made from now on, see <see cref="MemoryConnection"/>.</summary>
+    public long WindowBytes { get; set; }
+
     /// <summary>No connect is ever answered.</summary>
     public bool Hangs { get; set; }
 
@@ -80,7 +83,7 @@ internal sealed class AnsweringUpstreams : IUpstreamConnector
             return new ConnectResult(null, "Connection refused");
         }
 
-        MemoryConnection connection = new();
+        MemoryConnection connection = new(WindowBytes);
         if (IsManual)
         {
             _given.Writer.TryWrite((address, connection));

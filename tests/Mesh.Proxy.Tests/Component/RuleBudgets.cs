@@ -22,8 +22,8 @@ internal static class RuleBudgets
             await upstream.SendAsync(AnsweringUpstreams.Text(500, ""));
         }
 
-        long retries = scene.Clusters.All.Sum(static c => c.Stats.RqRetry.Value);
-        Assert.Equal(10 - retries, scene.Clusters.All.Sum(static c => c.Stats.RqRetryOverflow.Value));
+        long retries = scene.Clusters.Clusters.Sum(static c => c.Stats.RqRetry.Value);
+        Assert.Equal(10 - retries, scene.Clusters.Clusters.Sum(static c => c.Stats.RqRetryOverflow.Value));
         return (int)retries;
     }
 

@@ -29,7 +29,7 @@ public sealed class RuleEffectsFaultTests
     [InlineData("delay: {fixedDelay: 60s, percent: 30}")]
     public async Task Share_IsHit(string fault)
     {
-        await using RuleScene scene = await RuleScene.StartAsync(null, new Random(1), RuleTexts.Services, RuleTexts.Route($"fault: {{{fault}}}"));
+        await using RuleScene scene = await RuleScene.StartWithAsync(null, new Random(1), RuleTexts.Services, RuleTexts.Route($"fault: {{{fault}}}"));
 
         for (int i = 0; i < 300; i++)
         {

@@ -29,7 +29,7 @@ public sealed class RuleEffectsRouteTests
     [EffectOf("VirtualService", "http.route.weight")]
     public async Task Weight_IsTheShare()
     {
-        await using RuleScene scene = await RuleScene.StartAsync(
+        await using RuleScene scene = await RuleScene.StartWithAsync(
             null, new Random(1), RuleTexts.Services, RuleTexts.Destination(Subsets),
             RuleTexts.Routes("- route: [{destination: {host: a.test, subset: v1}, weight: 80}, {destination: {host: a.test, subset: v2}, weight: 20}]"));
 

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Mesh.Proxy.Config;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -29,7 +30,6 @@ internal sealed class RuleScene : IAsyncDisposable
 
     private RuleScene(ProxyIdentity? self, Random? random)
     {
-        NoSynchronizationContext.Use();
         _self = self ?? RuleTexts.Caller;
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
         Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats, Dns);
@@ -61,14 +61,20 @@ internal sealed class RuleScene : IAsyncDisposable
     public ProxySnapshot Snapshot => _applier.State.Snapshot;
 
     /// <summary>Applies <paramref name="rules"/> beside <see cref="RuleTexts.Services"/>.</summary>
-    public static Task<RuleScene> StartAsync(params string[] rules) => StartAsync(null, null, [RuleTexts.Services, .. rules]);
+    public static Task<RuleScene> StartAsync(params string[] rules) => StartWithAsync(null, null, [RuleTexts.Services, .. rules]);
 
     /// <summary>Applies these rules and no others, for this caller.</summary>
-    public static async Task<RuleScene> StartAsync(ProxyIdentity? self, Random? random, params string[] rules)
+    public static Task<RuleScene> StartWithAsync(ProxyIdentity? self, Random? random, params string[] rules)
     {
-        RuleScene scene = new(self, random);
-        await scene.ApplyAsync(rules);
-        return scene;
+        NoSynchronizationContext.Use(); // of the test itself: an async method would give it back
+        return CreateAsync();
+
+        async Task<RuleScene> CreateAsync()
+        {
+            RuleScene scene = new(self, random);
+            await scene.ApplyAsync(rules);
+            return scene;
+        }
     }
 
     /// <summary>Puts these rules in the place of all others.</summary>
@@ -82,7 +88,7 @@ internal sealed class RuleScene : IAsyncDisposable
     public Cluster Cluster(string host = "a.test", int port = 80, string subset = "") => Clusters.Find($"outbound|{port}|{subset}|{host}")!;
 
     /// <summary>A client connects to the outbound port.</summary>
-    public MemoryConnection Connect() => Connect(new ListenerSide(IsInbound: false, null, Stats.Outbound));
+    public MemoryConnection Connect(IPEndPoint? from = null) => Connect(new ListenerSide(IsInbound: false, null, Stats.Outbound), from);
 
     /// <summary>A client connects to the TCP listener of a service entry.</summary>
     public MemoryConnection ConnectTcp(int port, string address = "127.0.0.1")
@@ -115,6 +121,19 @@ internal sealed class RuleScene : IAsyncDisposable
         return new Answered(head, body, [.. Upstreams.Seen.Skip(since)]);
     }
 
+    /// <summary>The answer to a request that was sent before, however long it pauses in between: time goes on until it is there.</summary>
+    public async Task<Answered> SettleAsync(MemoryConnection client, int since = 0)
+    {
+        Task<Answered> answer = ReadAsync(client, since);
+        while (!answer.IsCompleted)
+        {
+            Time.Advance(TimeSpan.FromMilliseconds(100));
+            await Task.WhenAny(answer, Task.Delay(TimeSpan.FromMilliseconds(1), TimeProvider.System)); // pauses end on other threads
+        }
+
+        return await answer;
+    }
+
     public async ValueTask DisposeAsync()
     {
         foreach (MemoryConnection client in _clients.Where(static c => !c.IsDisposed))
@@ -129,9 +148,10 @@ internal sealed class RuleScene : IAsyncDisposable
         Assert.Equal((0, 0, 0), (_registry.Count, Stats.Outbound.CxActive.Value, Stats.Outbound.RqActive.Value));
     }
 
-    private MemoryConnection Connect(ListenerSide side)
+    private MemoryConnection Connect(ListenerSide side, IPEndPoint? from = null)
     {
         MemoryConnection client = new();
+        client.RemoteEndPoint = from ?? client.RemoteEndPoint;
         _clients.Add(client);
         _served.Add(_dispatcher.RunAsync(client, side));
         return client;
