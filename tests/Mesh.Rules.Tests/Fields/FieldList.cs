@@ -26,7 +26,8 @@ internal sealed partial class FieldList
         - A block has the effects of its fields; it has a row only if it has an effect of its own.
         - The blocks of `portLevelSettings` and of a subset's `trafficPolicy` are those of `trafficPolicy`. There a row shows that the block takes the place
           of the wider one; what is in it is tested at `trafficPolicy`, precedence and merging against a model in `Mesh.Rules.Tests/Resolution`.
-        - *No effect yet* is what `kubectl apply` says of the field; in brackets if only some values have none.
+        - A field that Istio knows but refuses has the test of the refusal.
+        - *No effect yet* comes with what `kubectl apply` says of the field.
 
         """;
 
@@ -84,7 +85,7 @@ internal sealed partial class FieldList
         string missing = field.Entry switch
         {
             { NotEnforced: null } => "",
-            { IsPartly: true } => $"({Escaped(field.Entry.NotEnforced)})",
+            { IsPartly: true } when tests.Length > 0 => $"(*some values have no effect yet*: {Escaped(field.Entry.NotEnforced)})",
             _ => $"*no effect yet*: {Escaped(field.Entry.NotEnforced)}",
         };
         return string.Join(' ', ((string[])[tests, missing]).Where(static t => t.Length > 0));
