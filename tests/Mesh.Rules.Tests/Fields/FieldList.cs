@@ -24,8 +24,9 @@ internal sealed partial class FieldList
 
         - Paths are below `spec`, lists and maps without an index.
         - A block has the effects of its fields; it has a row only if it has an effect of its own.
-        - The blocks of `portLevelSettings` and of a subset's `trafficPolicy` are those of `trafficPolicy`. There a row shows that the block takes the place
-          of the wider one; what is in it is tested at `trafficPolicy`, precedence and merging against a model in `Mesh.Rules.Tests/Resolution`.
+        - The blocks of `portLevelSettings`, of a subset's `trafficPolicy` and of a Sidecar's `connectionPool` are those of `trafficPolicy`. There a row shows
+          that the block takes the place of the wider one; what is in it is tested at `trafficPolicy`, precedence and merging against a model in
+          `Mesh.Rules.Tests/Resolution`.
         - A field that Istio knows but refuses has the test of the refusal.
         - *No effect yet* comes with what `kubectl apply` says of the field.
 
@@ -33,34 +34,34 @@ internal sealed partial class FieldList
 
     private readonly IReadOnlyList<EffectMark> _marks;
 
+    private readonly HashSet<(string Kind, string Path)> _known;
+
     public FieldList(IEnumerable<EffectMark> marks)
     {
         _marks = [.. marks];
-        ILookup<(string, string), EffectMark> byField = _marks.ToLookup(static m => (m.Kind, m.Path));
+        (string Kind, FieldEntry Entry)[] all = [.. RuleKinds.All.SelectMany(static k => k.Fields().Select(f => (k.Kind, f)))];
+        _known = [.. all.Select(static f => (f.Kind, f.Entry.Path))];
+        ILookup<(string, string), EffectMark> byRow = _marks.ToLookup(static m => (m.Kind, RowOf(m.Kind, m.Path)));
         Fields =
         [
-            .. from kind in RuleKinds.All
-               from field in kind.Fields()
-               where !InsideOfSharedBlock().IsMatch(field.Path)
-               let isShared = SharedBlock().IsMatch(field.Path)
-               select new ListedField(kind.Kind, field, [.. byField[(kind.Kind, field.Path)]]) { NeedsTest = field.NotEnforced is null && (isShared || !field.IsBlock) },
+            .. from field in all
+               let row = (field.Kind, field.Entry.Path)
+               where RowOf(field.Kind, field.Entry.Path) == field.Entry.Path
+               let isShared = SharedBlock().IsMatch($"{field.Kind} {field.Entry.Path}")
+               select new ListedField(field.Kind, field.Entry, [.. byRow[row]]) { NeedsTest = field.Entry.NotEnforced is null && (isShared || !field.Entry.IsBlock) },
         ];
     }
 
     public IReadOnlyList<ListedField> Fields { get; }
 
     /// <summary>What is wrong, a line each; fields that <paramref name="isAwaited"/> may be without a test.</summary>
-    public IEnumerable<string> Problems(Func<ListedField, bool> isAwaited)
-    {
-        HashSet<(string, string)> known = [.. Fields.Select(static f => (f.Kind, f.Entry.Path))];
-        return
-        [
-            .. Fields.Where(f => f.NeedsTest && f.Marks.Count == 0 && !isAwaited(f)).Select(static f => $"no test shows the effect of {f.Kind} {f.Entry.Path}"),
-            .. Fields.Where(static f => f.Entry is { NotEnforced: not null, IsPartly: false })
-                .SelectMany(static f => f.Marks.Select(m => $"{m.Test} is marked with {f.Kind} {f.Entry.Path}, which has no effect yet: {f.Entry.NotEnforced}")),
-            .. _marks.Where(m => !known.Contains((m.Kind, m.Path))).Select(static m => $"{m.Test} is marked with {m.Kind} {m.Path}, which is no field of the list"),
-        ];
-    }
+    public IEnumerable<string> Problems(Func<ListedField, bool> isAwaited) =>
+    [
+        .. Fields.Where(f => f.NeedsTest && f.Marks.Count == 0 && !isAwaited(f)).Select(static f => $"no test shows the effect of {f.Kind} {f.Entry.Path}"),
+        .. Fields.Where(static f => f.Entry is { NotEnforced: not null, IsPartly: false })
+            .SelectMany(static f => f.Marks.Select(m => $"{m.Test} is marked with {f.Kind} {f.Entry.Path}, which has no effect yet: {f.Entry.NotEnforced}")),
+        .. _marks.Where(m => !_known.Contains((m.Kind, m.Path))).Select(static m => $"{m.Test} is marked with {m.Kind} {m.Path}, which is no field"),
+    ];
 
     public string Write()
     {
@@ -93,9 +94,10 @@ internal sealed partial class FieldList
 
     private static string Escaped(string text) => text.Replace("|", "\\|", StringComparison.Ordinal);
 
-    [GeneratedRegex(@"^(trafficPolicy\.portLevelSettings\.(?!port\b)\w+|subsets\.trafficPolicy\.\w+)$")]
-    private static partial Regex SharedBlock();
+    // Fields inside of a shared block have the block's row.
+    private static string RowOf(string kind, string path) =>
+        SharedBlock().Match($"{kind} {path}") is { Success: true } block ? block.Groups["row"].Value : path;
 
-    [GeneratedRegex(@"^(trafficPolicy\.portLevelSettings\.(?!port\b)\w+|subsets\.trafficPolicy\.\w+)\.")]
-    private static partial Regex InsideOfSharedBlock();
+    [GeneratedRegex(@"^(DestinationRule (?<row>trafficPolicy\.portLevelSettings\.(?!port\b)\w+|subsets\.trafficPolicy\.\w+)|Sidecar (?<row>(inboundConnectionPool|ingress\.connectionPool)\b))")]
+    private static partial Regex SharedBlock();
 }

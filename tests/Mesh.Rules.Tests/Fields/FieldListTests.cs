@@ -47,8 +47,8 @@ public sealed class FieldListTests
 
         Assert.Contains("no test shows the effect of DestinationRule host", problems);
         Assert.Contains("no test shows the effect of DestinationRule subsets.trafficPolicy.connectionPool", problems);
-        Assert.Contains("T.A is marked with DestinationRule hosts, which is no field of the list", problems);
-        Assert.Contains("T.B is marked with VirtualService http.match.nothing, which is no field of the list", problems);
+        Assert.Contains("T.A is marked with DestinationRule hosts, which is no field", problems);
+        Assert.Contains("T.B is marked with VirtualService http.match.nothing, which is no field", problems);
         Assert.DoesNotContain(problems, static p => p.Contains("subsets.trafficPolicy.connectionPool.", StringComparison.Ordinal));
     }
 
