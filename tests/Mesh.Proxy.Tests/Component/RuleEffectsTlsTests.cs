@@ -105,7 +105,7 @@ public sealed class RuleEffectsTlsTests : IDisposable
     [EffectOf("DestinationRule", "trafficPolicy.connectionPool.tcp.tcpKeepalive.interval")]
     public async Task TcpKeepalive_IsSetOnTheSocket()
     {
-        ClusterConfig config = Compile(RuleTexts.Policy("connectionPool: {tcp: {tcpKeepalive: {probes: 4, time: 300s, interval: 75s}}}"), "");
+        ClusterConfig config = Compile(RuleTexts.Policy("connectionPool: {tcp: {tcpKeepalive: {probes: 4, time: 300s, interval: 45s}}}"), "");
         using TcpListener server = new(IPAddress.Loopback, 0);
         server.Start();
 
@@ -115,7 +115,7 @@ public sealed class RuleEffectsTlsTests : IDisposable
 
         Socket socket = result.Connection!.Features.Get<IConnectionSocketFeature>()!.Socket;
         Assert.Equal(
-            (4, 300, 75, true),
+            (4, 300, 45, true),
             ((int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveRetryCount)!,
             (int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveTime)!,
             (int)socket.GetSocketOption(SocketOptionLevel.Tcp, SocketOptionName.TcpKeepAliveInterval)!,

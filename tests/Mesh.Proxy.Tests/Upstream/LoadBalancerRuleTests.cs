@@ -17,7 +17,6 @@ public sealed class LoadBalancerRuleTests
 
     // Shares in percent of the five places, for a caller in r1/z1/s1; the first so many endpoints are ejected.
     [Theory]
-    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.simple")]
     [InlineData("loadBalancer: {simple: RANDOM}", 0, 20, 20, 20, 20, 20)]
     [InlineData("loadBalancer: {simple: LEAST_REQUEST}", 0, 20, 20, 20, 20, 20)]
     [InlineData("loadBalancer: {simple: LEAST_CONN}", 0, 20, 20, 20, 20, 20)]
