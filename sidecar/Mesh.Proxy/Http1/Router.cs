@@ -17,7 +17,7 @@ internal static class Router
             return only;
         }
 
-        if (context.Routes().Find(request.Authority) is not { } host)
+        if (context.Routes().Find(request.Authority) is not { } host || (host.Config.IsTunnelOnly && !request.IsConnect))
         {
             return null;
         }
