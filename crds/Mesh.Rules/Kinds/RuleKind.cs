@@ -42,6 +42,13 @@ public sealed record RuleKind
     /// <summary>Columns between Name and Age.</summary>
     public required ImmutableArray<PrinterColumn> Columns { get; init; }
 
+    /// <summary>Columns of our own behind Age, so that Istio's stay where scripts expect them: for each condition of the status whether it holds.</summary>
+    public static ImmutableArray<PrinterColumn> StatusColumns { get; } =
+    [
+        Condition("Accepted", "Whether the rule is valid"),
+        Condition("Programmed", "Whether every sidecar that may see the rule runs it"),
+    ];
+
     /// <summary>One line about the kind, for <c>kubectl explain</c>.</summary>
     public required string Description { get; init; }
 
@@ -53,4 +60,6 @@ public sealed record RuleKind
 
     /// <summary>All fields of the spec. Set by <see cref="RuleKinds"/>.</summary>
     internal Func<IEnumerable<FieldEntry>> Fields { get; init; } = static () => [];
+
+    private static PrinterColumn Condition(string type, string description) => new(type, "string", $".status.conditions[?(@.type==\"{type}\")].status", description);
 }

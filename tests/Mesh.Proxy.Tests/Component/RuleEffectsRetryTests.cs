@@ -230,7 +230,7 @@ public sealed class RuleEffectsRetryTests
         {
             int attempts = i + 2;
             scene.Time.Advance(TimeSpan.FromMilliseconds(pausesMs[i] - 10));
-            Assert.Equal(attempts - 1, scene.Upstreams.Seen.Count);
+            Assert.Equal((attempts - 1, timers), (scene.Upstreams.Seen.Count, scene.Time.ArmedTimers)); // its timer has not fired
             scene.Time.Advance(TimeSpan.FromMilliseconds(10));
             await Eventually.HoldsAsync(
                 () => scene.Upstreams.Seen.Count == attempts && (attempts > pausesMs.Length || scene.Time.ArmedTimers == timers), "the next attempt, and the pause after it");

@@ -51,7 +51,6 @@ public sealed class RuleEffectsServiceEntryTests
     }
 
     [Fact]
-    [EffectOf("ServiceEntry", "ports.protocol")]
     [EffectOf("ServiceEntry", "addresses")]
     public async Task TcpPort_ListensOnItsAddress()
     {

@@ -1,3 +1,4 @@
+using Mesh.Proxy.Tests.Middleware;
 using Mesh.Testing;
 using Xunit;
 
@@ -22,6 +23,9 @@ public sealed class RuleEffectsTcpTests
     [EffectOf("VirtualService", "tcp.match.sourceNamespace")]
     [InlineData("sourceNamespace: default", true)]
     [InlineData("sourceNamespace: other", false)]
+    [EffectOf("VirtualService", "tcp.match.sourceSubnet")]
+    [InlineData("sourceSubnet: 127.0.0.0/8", true)]
+    [InlineData("sourceSubnet: 10.0.0.0/8", false)]
     [EffectOf("VirtualService", "tcp.match.gateways")]
     [InlineData("gateways: [mesh]", true)]
     [InlineData("gateways: [edge]", false)]
@@ -32,6 +36,45 @@ public sealed class RuleEffectsTcpTests
             RuleTexts.Virtual($"hosts: [db.test]\ntcp:\n- match: [{{{match}}}]\n  route: [{{destination: {{host: cache.test}}}}]\n- route: [{{destination: {{host: db.test, subset: v2}}}}]"));
 
         Assert.Equal(fits ? "10.0.3.1:6379" : "10.0.2.2:3306", await ReachedAsync(scene));
+    }
+
+    // Clients ask for tls.test.
+    [Theory]
+    [EffectOf("VirtualService", "tls.match.sniHosts")]
+    [InlineData("sniHosts: [tls.test]", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [www.tls.test]", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.match.port")]
+    [InlineData("sniHosts: [tls.test], port: 8443", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [tls.test], port: 8444", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.match.destinationSubnets")]
+    [InlineData("sniHosts: [tls.test], destinationSubnets: [127.0.0.1]", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [tls.test], destinationSubnets: [10.0.0.0/8]", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.match.sourceLabels")]
+    [InlineData("sniHosts: [tls.test], sourceLabels: {app: caller}", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [tls.test], sourceLabels: {app: other}", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.match.sourceNamespace")]
+    [InlineData("sniHosts: [tls.test], sourceNamespace: default", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [tls.test], sourceNamespace: other", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.match.gateways")]
+    [InlineData("sniHosts: [tls.test], gateways: [mesh]", "{host: cache.test}", "10.0.3.1:6379")]
+    [InlineData("sniHosts: [tls.test], gateways: [edge]", "{host: cache.test}", "10.0.4.1:8443")]
+    [EffectOf("VirtualService", "tls.route.destination.host")]
+    [EffectOf("VirtualService", "tls.route.destination.subset")]
+    [InlineData("sniHosts: [tls.test]", "{host: db.test, subset: v1}", "10.0.2.1:3306")]
+    [InlineData("sniHosts: [tls.test]", "{host: db.test, subset: v2}", "10.0.2.2:3306")]
+    [EffectOf("VirtualService", "tls.route.destination.port.number")]
+    [InlineData("sniHosts: [tls.test]", "{host: a.test, subset: v1, port: {number: 8080}}", "10.0.0.1:8080")]
+    [InlineData("sniHosts: [tls.test]", "{host: a.test, subset: v1, port: {number: 80}}", "10.0.0.1:80")]
+    public async Task TlsRoute_Leads(string match, string destination, string address)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Destination(Subsets), RuleTexts.Destination("host: a.test\nsubsets: [{name: v1, labels: {version: v1}}]", "a"),
+            RuleTexts.Virtual($"hosts: [tls.test, www.tls.test]\ntls: [{{match: [{{{match}}}], route: [{{destination: {destination}}}]}}]"));
+        scene.Upstreams.IsManual = true;
+        MemoryConnection client = scene.ConnectTcp(8443);
+        await client.SendAsync(Hello.For("tls.test"));
+
+        Assert.Equal(address, (await scene.Upstreams.AcceptAsync()).Address);
     }
 
     [Theory]

@@ -78,7 +78,6 @@ public sealed class RuleEffectsTlsTests : IDisposable
     }
 
     [Theory]
-    [EffectOf("DestinationRule", "trafficPolicy.tls.mode")]
     [InlineData("tls: {mode: DISABLE}", "", false)]
     [EffectOf("DestinationRule", "trafficPolicy.portLevelSettings.tls")]
     [InlineData("tls: {mode: DISABLE}\nportLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE, caCertificates: ROOT}}]", "", true)]

@@ -11,7 +11,7 @@ internal static class RuleTexts
 {
     /// <summary>
     /// HTTP: <c>a.test</c> with two versions at 10.0.0.1 and 10.0.0.2, ports 80 and 8080, and <c>b.test</c> at 10.0.1.1. TCP: <c>db.test</c> on 127.0.0.1:3306
-    /// with two versions at 10.0.2.1 and 10.0.2.2, and <c>cache.test</c> on 6379 at 10.0.3.1.
+    /// with two versions at 10.0.2.1 and 10.0.2.2, and <c>cache.test</c> on 6379 at 10.0.3.1. TLS: <c>tls.test</c> on 8443 at 10.0.4.1.
     /// </summary>
     public static string Services { get; } = string.Join('\n',
         Entry("""
@@ -27,7 +27,8 @@ internal static class RuleTexts
             ports: [{number: 3306, name: tcp, protocol: TCP}]
             endpoints: [{address: 10.0.2.1, labels: {version: v1}}, {address: 10.0.2.2, labels: {version: v2}}]
             """, "db"),
-        Entry("hosts: [cache.test]\nresolution: STATIC\nports: [{number: 6379, name: tcp, protocol: TCP}]\nendpoints: [{address: 10.0.3.1}]", "cache"));
+        Entry("hosts: [cache.test]\nresolution: STATIC\nports: [{number: 6379, name: tcp, protocol: TCP}]\nendpoints: [{address: 10.0.3.1}]", "cache"),
+        Entry("hosts: [tls.test]\nresolution: STATIC\nports: [{number: 8443, name: tls, protocol: TLS}]\nendpoints: [{address: 10.0.4.1}]", "tls"));
 
     /// <summary>Who calls.</summary>
     public static ProxyIdentity Caller { get; } = new(

@@ -32,6 +32,15 @@ internal sealed partial class FieldList
 
         """;
 
+    // Fields that do nothing to traffic in Istio either, and why they are there.
+    private static readonly Dictionary<string, string> WithoutEffect = new()
+    {
+        ["Sidecar ingress.port.name"] = "a name for people",
+        ["Sidecar ingress.port.targetPort"] = "Istio ignores it",
+        ["Sidecar egress.port.name"] = "a name for people",
+        ["Sidecar egress.port.targetPort"] = "Istio ignores it",
+    };
+
     private readonly IReadOnlyList<EffectMark> _marks;
 
     private readonly HashSet<(string Kind, string Path)> _known;
@@ -48,7 +57,10 @@ internal sealed partial class FieldList
                let row = (field.Kind, field.Entry.Path)
                where RowOf(field.Kind, field.Entry.Path) == field.Entry.Path
                let isShared = SharedBlock().IsMatch($"{field.Kind} {field.Entry.Path}")
-               select new ListedField(field.Kind, field.Entry, [.. byRow[row]]) { NeedsTest = field.Entry.NotEnforced is null && (isShared || !field.Entry.IsBlock) },
+               select new ListedField(field.Kind, field.Entry, [.. byRow[row]])
+               {
+                   NeedsTest = field.Entry.NotEnforced is null && (isShared || !field.Entry.IsBlock) && !WithoutEffect.ContainsKey($"{field.Kind} {field.Entry.Path}"),
+               },
         ];
     }
 
@@ -85,7 +97,7 @@ internal sealed partial class FieldList
             .Distinct());
         string missing = field.Entry switch
         {
-            { NotEnforced: null } => "",
+            { NotEnforced: null } => WithoutEffect.TryGetValue($"{field.Kind} {field.Entry.Path}", out string? reason) ? $"*none, as in Istio*: {reason}" : "",
             { IsPartly: true } when tests.Length > 0 => $"(*some values have no effect yet*: {Escaped(field.Entry.NotEnforced)})",
             _ => $"*no effect yet*: {Escaped(field.Entry.NotEnforced)}",
         };

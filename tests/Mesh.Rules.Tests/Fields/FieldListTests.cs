@@ -10,8 +10,7 @@ public sealed class FieldListTests
     private static readonly string[] Awaited =
     [
         "VirtualService http.mirror", "VirtualService http.match.name", "VirtualService http.match.statPrefix", "VirtualService http.retries.retryRemoteLocalities",
-        "VirtualService tls", "VirtualService tcp.match.sourceSubnet", "ServiceEntry subjectAltNames", "ServiceEntry workloadSelector", "ServiceEntry endpoints.network",
-        "WorkloadEntry ", "Sidecar ",
+        "Sidecar outboundTrafficPolicy.mode",
     ];
 
     private static readonly DirectoryInfo Root = SolutionFolder();
