@@ -58,5 +58,8 @@ public sealed record RuleKind
     /// <summary>Reads and checks a spec; null when it is no object. Set by <see cref="RuleKinds"/>.</summary>
     internal Func<RuleNode, Cursor, object?> ReadSpec { get; init; } = static (_, _) => null;
 
+    /// <summary>All fields of the spec. Set by <see cref="RuleKinds"/>.</summary>
+    internal Func<IEnumerable<FieldEntry>> Fields { get; init; } = static () => [];
+
     private static PrinterColumn Condition(string type, string description) => new(type, "string", $".status.conditions[?(@.type==\"{type}\")].status", description);
 }

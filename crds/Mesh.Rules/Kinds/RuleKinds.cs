@@ -117,6 +117,7 @@ public static class RuleKinds
             Columns = columns,
             Description = description,
             OpenApiSchema = () => WholeObject(description, spec.OpenApi()),
+            Fields = () => spec.Fields,
             ReadSpec = (node, at) =>
             {
                 if (!spec.TryRead(node, at, out T value))

@@ -1,6 +1,7 @@
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Rules.Tests.Validation;
@@ -71,8 +72,10 @@ public sealed class VirtualServiceMessagesTests
     [InlineData(ToA + "\nfault: {}", "HTTP fault injection must have an abort and/or a delay", ".fault")]
     [InlineData(ToA + "\nfault: {delay: {percentage: {value: 1}}}", "fixedDelay is required", ".fault.delay.fixedDelay")]
     [InlineData(ToA + "\nfault: {delay: {fixedDelay: 0s, percentage: {value: 1}}}", "duration must be greater than 1ms", ".fault.delay.fixedDelay")]
+    [EffectOf("VirtualService", "http.fault.delay.exponentialDelay")]
     [InlineData(ToA + "\nfault: {delay: {exponentialDelay: 1s, percentage: {value: 1}}}", "exponentialDelay not supported yet", ".fault.delay.exponentialDelay")]
     [InlineData(ToA + "\nfault: {abort: {percentage: {value: 1}}}", "must have httpStatus or grpcStatus", ".fault.abort")]
+    [EffectOf("VirtualService", "http.fault.abort.http2Error")]
     [InlineData(ToA + "\nfault: {abort: {http2Error: x, percentage: {value: 1}}}", "HTTP/2 abort fault injection not supported yet", ".fault.abort.http2Error")]
     [InlineData(ToA + "\nfault: {abort: {grpcStatus: UNAVAILABEL, percentage: {value: 1}}}", "did you mean \"UNAVAILABLE\"?", ".fault.abort.grpcStatus")]
     [InlineData(ToA + "\nfault: {abort: {httpStatus: 500, percentage: {value: 101}}}", "out of 0..100 range", ".fault.abort.percentage.value")]
