@@ -1,3 +1,5 @@
+using System.Text.Json;
+
 namespace Mesh.ControlPlane.Kubernetes;
 
 /// <summary>Asks a server in which version it serves a resource. Stateless.</summary>
@@ -26,7 +28,7 @@ internal static class ServedVersions
                 return (null, failure);
             }
 
-            if (resources.Failure is null && resources.Object.Items("resources").Any(r => r.Text("name") == type.Plural))
+            if (resources.Failure is null && resources.Object.Items("resources").Any(r => r.Text("name") == type.Plural && CanWatch(r)))
             {
                 return (version, null);
             }
@@ -35,8 +37,11 @@ internal static class ServedVersions
         return (null, Missing(type));
     }
 
+    private static bool CanWatch(JsonElement resource) =>
+        resource.Items("verbs").Any(static verb => verb.ValueKind == JsonValueKind.String && verb.GetString() == "watch");
+
     private static ApiFailure Missing(ResourceType type) => new(
         FailureKind.NotFound,
         404,
-        $"the API server does not serve {type.Name} in a version that this build reads ({string.Join(", ", type.Versions)}); apply its CustomResourceDefinition");
+        $"the API server does not serve {type.Name}, to be watched, in a version that this build reads ({string.Join(", ", type.Versions)}); apply its CustomResourceDefinition");
 }

@@ -58,10 +58,12 @@ internal static class ContentDiff
     private static ImmutableArray<PushedRule> Sorted(IEnumerable<ContentRule> rules) =>
         [.. rules.Select(static r => r.Pushed).OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal)];
 
-    private static bool Same(MeshService left, MeshService right) =>
+    /// <summary>Whether a sidecar would see no difference.</summary>
+    public static bool Same(MeshService left, MeshService right) =>
         ReferenceEquals(left, right) || (left.Namespace == right.Namespace && left.Ports.SequenceEqual(right.Ports));
 
-    private static bool Same(ImmutableArray<MeshEndpoint> left, ImmutableArray<MeshEndpoint> right) =>
+    /// <summary>Whether a sidecar would see no difference.</summary>
+    public static bool Same(ImmutableArray<MeshEndpoint> left, ImmutableArray<MeshEndpoint> right) =>
         left == right || left.SequenceEqual(right, EndpointComparer.Instance);
 
     /// <summary>Compares labels by content; a record compares them by reference.</summary>

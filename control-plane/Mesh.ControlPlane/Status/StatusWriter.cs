@@ -54,10 +54,24 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
         DateTimeOffset now = time.GetUtcNow();
         foreach (StoredRule rule in rules.Rules.Values)
         {
+            if (rules.Refused.ContainsKey(rule.Key))
+            {
+                continue; // an older version of an object whose newest is no valid rule: the status is about the newest
+            }
+
             JsonObject status = RuleStatus.Of(rule, Warnings(rule), sessions, now);
             if (!JsonNode.DeepEquals(status, rule.Object["status"]))
             {
                 store.TrySetStatus(rule.Key, ContentRule.UidOf(rule), status); // gone meanwhile: nothing to write
+            }
+        }
+
+        foreach (RefusedRule rule in rules.Refused.Values)
+        {
+            JsonObject status = RuleStatus.Refused(rule, now);
+            if (!JsonNode.DeepEquals(status, rule.Object["status"]))
+            {
+                store.TrySetStatus(rule.Key, (string?)rule.Object["metadata"]?["uid"] ?? "", status);
             }
         }
 

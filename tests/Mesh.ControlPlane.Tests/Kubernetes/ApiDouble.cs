@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
+using Mesh.Rules.Kinds;
 using Mesh.Testing;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -60,6 +61,18 @@ internal sealed class ApiDouble : IAsyncDisposable
         app.Run(server.HandleAsync);
         await app.StartAsync();
         return server;
+    }
+
+    /// <summary>Serves all that a control plane asks for.</summary>
+    public void ServeAll()
+    {
+        foreach (RuleKind kind in RuleKinds.All)
+        {
+            Objects.Serve(kind.Group, kind.Plural, [.. kind.Versions]);
+        }
+
+        Objects.Serve("", "services", "v1").Serve("", "pods", "v1").Serve("", "nodes", "v1")
+            .Serve("discovery.k8s.io", "endpointslices", "v1").Serve("coordination.k8s.io", "leases", "v1");
     }
 
     public KubernetesClient Client(TimeProvider time) => new(Server, time);

@@ -197,7 +197,7 @@ internal sealed class ApiObjects
 
         await ApiDouble.AnswerAsync(context, 200, isGroup
             ? new JsonObject { ["kind"] = "APIGroup", ["versions"] = new JsonArray([.. own.SelectMany(static o => o.Versions).Distinct().Select(static v => (JsonNode)new JsonObject { ["version"] = v })]) }
-            : new JsonObject { ["kind"] = "APIResourceList", ["resources"] = new JsonArray([.. own.Select(static o => (JsonNode)new JsonObject { ["name"] = o.Plural })]) });
+            : new JsonObject { ["kind"] = "APIResourceList", ["resources"] = new JsonArray([.. own.Select(static o => (JsonNode)new JsonObject { ["name"] = o.Plural, ["verbs"] = new JsonArray("get", "list", "watch") })]) });
     }
 
     private async Task ListAsync(HttpContext context, string resource)

@@ -72,7 +72,7 @@ internal sealed class WatchBench : IAsyncDisposable
     public static string Rule(string name, string host) =>
         $"{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: {name}, namespace: default}}, spec: {{host: {host}}}}}";
 
-    public Task IsWatchingAsync() => HoldsAsync(() => Server.Objects.Watches(Plural) == 1, "a watch is open");
+    public Task IsWatchingAsync() => HoldsAsync(() => Server.Objects.Watches(Plural) == 1 && Loop.Watches == 1, "the first watch is open on both sides");
 
     /// <summary>Waits without moving the clock.</summary>
     public static Task HoldsAsync(Func<bool> condition, string what) => Eventually.HoldsAsync(condition, what);
