@@ -135,7 +135,10 @@ internal sealed class ClusterServices : IServiceSource
             return services.Remove(host) | endpoints.Remove(host);
         }
 
-        MeshService service = new(host, key.Namespace, [.. found.Ports.Select(static p => new MeshServicePort(p.Number, p.Protocol))]);
+        MeshService service = new(host, key.Namespace, [.. found.Ports.Select(static p => new MeshServicePort(p.Number, p.Protocol))])
+        {
+            Addresses = found.Addresses,
+        };
         IReadOnlyCollection<SliceObject> slices = _byService.TryGetValue(key, out Dictionary<ObjectKey, SliceObject>? own) ? own.Values : [];
         ImmutableArray<MeshEndpoint> list = EndpointList.Of(
             key.Name,

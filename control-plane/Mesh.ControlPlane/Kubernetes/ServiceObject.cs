@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Text.Json;
 
 namespace Mesh.ControlPlane.Kubernetes;
@@ -11,8 +12,9 @@ internal sealed record ServicePort(string Name, int Number, string Protocol);
 
 /// <summary>What we need of a Service.</summary>
 /// <param name="Ports">Its TCP ports, ascending.</param>
+/// <param name="Addresses">Its own IPs; none for a headless one.</param>
 /// <param name="Family">Its first address family, IPv4 or IPv6: a pod with both is dialled by this one.</param>
-internal sealed record ServiceObject(ImmutableArray<ServicePort> Ports, string Family)
+internal sealed record ServiceObject(ImmutableArray<ServicePort> Ports, ImmutableArray<string> Addresses, string Family)
 {
     /// <summary>Reads a Service; null for an ExternalName, which is an alias in DNS and has no endpoints.</summary>
     public static ServiceObject? Read(JsonElement obj)
@@ -30,6 +32,7 @@ internal sealed record ServiceObject(ImmutableArray<ServicePort> Ports, string F
                     .Select(static p => new ServicePort(p.Text("name"), p.Whole("port")!.Value, ProtocolOf(p.Text("name"), p.Text("appProtocol"))))
                     .OrderBy(static p => p.Number),
             ],
+            [.. spec.Items("clusterIPs").Select(static ip => ip.ToString()).Where(static ip => IPAddress.TryParse(ip, out _))],
             family);
     }
 

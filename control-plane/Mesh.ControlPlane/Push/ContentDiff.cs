@@ -60,7 +60,7 @@ internal static class ContentDiff
 
     /// <summary>Whether a sidecar would see no difference.</summary>
     public static bool Same(MeshService left, MeshService right) =>
-        ReferenceEquals(left, right) || (left.Namespace == right.Namespace && left.Ports.SequenceEqual(right.Ports));
+        ReferenceEquals(left, right) || (left.Namespace == right.Namespace && left.Ports.SequenceEqual(right.Ports) && left.Addresses.SequenceEqual(right.Addresses));
 
     /// <summary>Whether a sidecar would see no difference.</summary>
     public static bool Same(ImmutableArray<MeshEndpoint> left, ImmutableArray<MeshEndpoint> right) =>

@@ -14,6 +14,7 @@ public sealed class ClusterServicesTests
         metadata: {name: reviews, namespace: shop}
         spec:
           clusterIP: 10.0.0.195
+          clusterIPs: [10.0.0.195, "fd00:10::9586"]
           ipFamilies: [IPv4, IPv6]
           ports:
           - {name: http-web, port: 80, targetPort: web, protocol: TCP}
@@ -46,6 +47,7 @@ public sealed class ClusterServicesTests
 
         MeshService service = State.Services[Reviews];
         Assert.Equal("shop", service.Namespace);
+        Assert.Equal(["10.0.0.195", "fd00:10::9586"], service.Addresses.AsEnumerable());
         Assert.Equal([new MeshServicePort(80, "HTTP"), new MeshServicePort(9000, "TCP")], service.Ports.AsEnumerable());
         Assert.Equal(["10.244.0.1:8080 80 /z1", "10.244.0.1:9000 9000 /z1"], Endpoints());
     }
@@ -176,6 +178,25 @@ public sealed class ClusterServicesTests
     }
 
     [Fact]
+    public void Changed_HeadlessService_HasNoAddress()
+    {
+        Sink("services").Set(Service.Replace("[10.0.0.195, \"fd00:10::9586\"]", "[None]", StringComparison.Ordinal));
+
+        Assert.Empty(State.Services[Reviews].Addresses);
+    }
+
+    [Fact]
+    public void Changed_ServiceMadeAnewWithAnotherAddress_IsRaised()
+    {
+        Sink("services").Set(Service);
+        int before = _changes;
+
+        Sink("services").Set(Service.Replace("10.0.0.195", "10.0.0.196", StringComparison.Ordinal));
+
+        Assert.Equal((before + 1, "10.0.0.196"), (_changes, State.Services[Reviews].Addresses[0]));
+    }
+
+    [Fact]
     public void Changed_ExternalNameOrNoTcpPort_IsNoService()
     {
         Sink("services").Set("metadata: {name: a, namespace: shop}\nspec: {type: ExternalName, externalName: example.com}");
@@ -194,7 +215,7 @@ public sealed class ClusterServicesTests
         int before = _changes;
 
         Sink("pods").Set(Pod.Replace("'1'", "'2'", StringComparison.Ordinal)); // a status of the pod changed
-        Sink("services").Set(Service.Replace("10.0.0.195", "10.0.0.196", StringComparison.Ordinal));
+        Sink("services").Set(Service.Replace("targetPort: web", "targetPort: other", StringComparison.Ordinal));
         Sink("endpointslices").Set(Slice.Replace("serving: false", "serving: true", StringComparison.Ordinal)); // of one that is not ready
         Sink("nodes").Set("metadata: {name: n1, resourceVersion: '7'}");
 
