@@ -51,7 +51,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
-        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>());
+        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(), cluster is null ? null : () => cluster.Elector.IsLeader);
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(security.Token);

@@ -36,9 +36,9 @@ internal static class ContentDiff
         ImmutableArray<MeshService> services =
             [.. now.Services.Values.Where(s => !old.Services.TryGetValue(s.Host, out MeshService? former) || !Same(former, s))];
         ImmutableArray<string> removedServices = [.. old.Services.Keys.Where(host => !now.Services.ContainsKey(host))];
-        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = now.Endpoints.RemoveRange(now.Endpoints
-            .Where(e => old.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> former) && Same(former, e.Value))
-            .Select(static e => e.Key));
+        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = now.Endpoints
+            .Where(e => !old.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> former) || !Same(former, e.Value))
+            .ToImmutableSortedDictionary(StringComparer.Ordinal);
         bool isNothing = rules.IsEmpty && removedRules.IsEmpty && services.IsEmpty && removedServices.IsEmpty && endpoints.IsEmpty;
         return isNothing ? null : new PushMessage
         {
