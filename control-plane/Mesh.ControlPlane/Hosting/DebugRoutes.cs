@@ -91,6 +91,7 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
         {
             result[host] = new JsonObject
             {
+                ["addresses"] = new JsonArray([.. service.Addresses.Select(static address => JsonValue.Create(address))]),
                 ["ports"] = new JsonArray([.. service.Ports.Select(static p => new JsonObject { ["number"] = p.Number, ["protocol"] = p.Protocol })]),
                 ["endpoints"] = new JsonArray([.. state.Endpoints[host].Select(static e => new JsonObject
                 {

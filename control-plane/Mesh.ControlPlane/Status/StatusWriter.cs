@@ -14,8 +14,17 @@ namespace Mesh.ControlPlane.Status;
 /// Keeps the status of every rule up to date: after each answer of a sidecar, each change of a rule, each coming and going. A status says the
 /// same for the same facts, so writing it does not set off another round. <see cref="RunAsync"/> runs once; <see cref="Signal"/> may be set by anybody.
 /// </summary>
-internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry registry, TimeProvider time, ILogger<StatusWriter> logger)
+/// <param name="store">Rules and their status.</param>
+/// <param name="registry">Sidecars.</param>
+/// <param name="time">Clock.</param>
+/// <param name="logger">Log.</param>
+/// <param name="isLeader">Whether this replica writes, where there may be several; null where there is one. Whoever begins to lead sets the signal.</param>
+internal sealed partial class StatusWriter(
+    IRuleStore store, EndpointRegistry registry, TimeProvider time, ILogger<StatusWriter> logger, Func<bool>? isLeader = null)
 {
+    /// <summary>Pause between two rounds where writing goes over the network: a thousand sidecars that answer are a dozen rounds, not a hundred.</summary>
+    private static readonly TimeSpan RemotePause = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<RuleKey, (string Uid, long Generation, ImmutableArray<SidecarFinding> Warnings)> _warnings = [];
 
     /// <summary>Something happened that a status may depend on.</summary>
@@ -30,6 +39,11 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
         while (!stop.IsCancellationRequested)
         {
             await debouncer.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (isLeader?.Invoke() == false)
+            {
+                continue;
+            }
+
             try
             {
                 WriteAll();
@@ -39,6 +53,11 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
 #pragma warning restore CA1031
             {
                 LogFailed(error);
+            }
+
+            if (isLeader is not null)
+            {
+                await Task.Delay(RemotePause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -54,10 +73,24 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
         DateTimeOffset now = time.GetUtcNow();
         foreach (StoredRule rule in rules.Rules.Values)
         {
+            if (rules.Refused.ContainsKey(rule.Key))
+            {
+                continue; // an older version of an object whose newest is no valid rule: the status is about the newest
+            }
+
             JsonObject status = RuleStatus.Of(rule, Warnings(rule), sessions, now);
             if (!JsonNode.DeepEquals(status, rule.Object["status"]))
             {
                 store.TrySetStatus(rule.Key, ContentRule.UidOf(rule), status); // gone meanwhile: nothing to write
+            }
+        }
+
+        foreach (RefusedRule rule in rules.Refused.Values)
+        {
+            JsonObject status = RuleStatus.Refused(rule, now);
+            if (!JsonNode.DeepEquals(status, rule.Object["status"]))
+            {
+                store.TrySetStatus(rule.Key, (string?)rule.Object["metadata"]?["uid"] ?? "", status);
             }
         }
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Text.Json.Nodes;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Validation;
 
 namespace Mesh.ControlPlane.Store;
 
@@ -14,7 +15,17 @@ public sealed record StoredRule(RuleKey Key, long ResourceVersion, JsonObject Ob
 /// <summary>All rules at one revision. Immutable.</summary>
 /// <param name="Revision">The store's revision.</param>
 /// <param name="Rules">Rules by identity.</param>
-public sealed record RuleStoreState(long Revision, ImmutableDictionary<RuleKey, StoredRule> Rules);
+public sealed record RuleStoreState(long Revision, ImmutableDictionary<RuleKey, StoredRule> Rules)
+{
+    /// <summary>Rules that are there but cannot be read, so that only their status can say so. Empty where a broken rule is never let in.</summary>
+    public ImmutableDictionary<RuleKey, RefusedRule> Refused { get; init; } = ImmutableDictionary<RuleKey, RefusedRule>.Empty;
+}
+
+/// <summary>An object that claims to be a rule and is none.</summary>
+/// <param name="Key">Identity.</param>
+/// <param name="Object">The whole object as JSON; never changed in place.</param>
+/// <param name="Findings">What is wrong with it.</param>
+public sealed record RefusedRule(RuleKey Key, JsonObject Object, ImmutableArray<Diagnostic> Findings);
 
 /// <summary>The rules as the push side sees them: a state, a signal that it changed, and a door for status. Thread-safe.</summary>
 public interface IRuleStore

@@ -93,13 +93,14 @@ internal static class ServiceModel
     private static ServicePortModel Registered(ProxyIdentity proxy, MeshService service, MeshServicePort port, ImmutableArray<MeshEndpoint> endpoints)
     {
         string name = service.Host.Split('.')[0];
-        ImmutableArray<string> domains = DomainsOf(service.Host, name, service.Namespace, proxy.Namespace);
+        bool isHttp = IsHttp(port.Protocol);
+        ImmutableArray<string> domains = [.. DomainsOf(service.Host, name, service.Namespace, proxy.Namespace), .. service.Addresses.Select(Bracketed)];
         ImmutableArray<LabelledEndpoint> own =
         [
             .. endpoints.Where(e => e.ServicePort == port.Number).OrderBy(static e => e.Address, StringComparer.Ordinal)
                 .Select(e => new LabelledEndpoint(new EndpointConfig(e.Address, 1, e.Zone, e.Workload, service.Namespace, e.Version), e.Labels)),
         ];
-        return new(service.Host, name, service.Namespace, port.Number, IsHttp(port.Protocol), domains, [], null, own) { Protocol = port.Protocol.ToUpperInvariant() };
+        return new(service.Host, name, service.Namespace, port.Number, isHttp, domains, isHttp ? [] : service.Addresses, null, own) { Protocol = port.Protocol.ToUpperInvariant() };
     }
 
     private static ServicePortModel Entry(ProxyIdentity proxy, RuleKey key, ServiceEntry entry, ServicePort port, string host, SelectableWorkloads workloads)
