@@ -50,6 +50,9 @@ public sealed partial class Cluster
     /// <summary>Endpoints in the cluster now, ejected ones included, draining ones excluded. A snapshot that does not change.</summary>
     public IReadOnlyList<Endpoint> Endpoints => _hosts.All;
 
+    /// <summary>What is wrong with a name among the endpoints, <c>dns: NXDOMAIN for api.example.com</c>; null when nothing is.</summary>
+    public string? DnsProblem => _dns.Problem;
+
     internal ClusterServices Services { get; }
 
     /// <summary>Files of the TLS block in force; null without one. Guarded by the lock.</summary>
@@ -146,7 +149,7 @@ public sealed partial class Cluster
     private RentResult NoUpstream(HostSet hosts)
     {
         DecisionRecord decision = hosts.All.Length == 0
-            ? new(DecisionReason.NoEndpoints)
+            ? new(DecisionReason.NoEndpoints) { Detail = DnsProblem }
             : new(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, hosts.All.Length, hosts.HealthyCount);
         return new(RentStatus.NoHealthyUpstream, null, null, decision, null, TimeSpan.Zero);
     }
