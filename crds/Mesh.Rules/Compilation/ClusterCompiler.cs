@@ -34,6 +34,7 @@ internal static class ClusterCompiler
             Port = service.Port,
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
             Dns = service.Dns,
+            OnDemandPort = service.OnDemandPort,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
             Hash = LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash),
             Warmup = LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),

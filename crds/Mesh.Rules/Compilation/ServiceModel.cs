@@ -41,6 +41,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
+
+    /// <summary>Port of the hosts that callers name, if the rule maps it; else 0.</summary>
+    public int OnDemandPort { get; init; }
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -107,15 +110,18 @@ internal static class ServiceModel
         {
             "DNS" => DnsDiscovery.Strict,
             "DNS_ROUND_ROBIN" => DnsDiscovery.Logical,
+            "DYNAMIC_DNS" => DnsDiscovery.Dynamic,
             _ => DnsDiscovery.None,
         };
         // Without endpoints the names to resolve are the hosts themselves.
-        IEnumerable<WorkloadEntry> declared = dns != DnsDiscovery.None && entry.Endpoints.IsEmpty && entry.WorkloadSelector is null ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
-        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? [.. Listed(key, declared, port, dns)] : [];
+        bool isNamed = dns is DnsDiscovery.Strict or DnsDiscovery.Logical;
+        IEnumerable<WorkloadEntry> declared = isNamed && entry.Endpoints.IsEmpty && entry.WorkloadSelector is null ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
+        ImmutableArray<LabelledEndpoint> endpoints = isNamed || entry.Resolution == "STATIC" ? [.. Listed(key, declared, port, dns)] : [];
         return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            OnDemandPort = dns == DnsDiscovery.Dynamic && port.TargetPort is { } target && target != port.Number ? target : 0,
         };
     }
 

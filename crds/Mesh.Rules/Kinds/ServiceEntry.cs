@@ -46,7 +46,7 @@ public sealed record ServiceEntry
             .NotEnforcedYet("traffic is sent without mutual TLS", "MESH_EXTERNAL")
         .Enum("resolution", static (o, v) => o with { Resolution = v },
             "How endpoints are found. Default NONE.", "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
-            .NotEnforcedYet("the entry gets no endpoints; write STATIC, DNS or DNS_ROUND_ROBIN", "STATIC", "DNS", "DNS_ROUND_ROBIN")
+            .NotEnforcedYet("the entry gets no endpoints; write STATIC, DNS or DNS_ROUND_ROBIN", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
         .List("endpoints", WorkloadEntry.Schema, static (o, v) => o with { Endpoints = v },
             "Endpoints; excludes workloadSelector.")
         .Field("workloadSelector", ServiceEntrySelector.Schema, static (o, v) => o with { WorkloadSelector = v },

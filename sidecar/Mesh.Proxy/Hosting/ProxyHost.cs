@@ -40,6 +40,7 @@ public sealed class ProxyHost : IAsyncDisposable
         BackgroundWork background = new(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
         _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, background);
         Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)));
+        Clusters.OwnAddresses = OwnAddresses;
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
         {
@@ -48,6 +49,7 @@ public sealed class ProxyHost : IAsyncDisposable
             Stats = stats,
             Sink = sink,
             Routes = () => Applier.State.Routes,
+            OutboundPolicy = () => Applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = OwnAddresses,
             CutOff = _cutOff.Token,
             Limits = options.Limits,

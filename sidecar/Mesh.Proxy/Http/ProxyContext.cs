@@ -4,6 +4,7 @@ using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http;
 
@@ -26,6 +27,9 @@ internal sealed class ProxyContext
 
     /// <summary>Routes in force now; captured once a request.</summary>
     public required Func<RouteTable> Routes { get; init; }
+
+    /// <summary>What becomes of calls for a destination that no service names.</summary>
+    public Func<OutboundTrafficPolicy> OutboundPolicy { get; init; } = static () => default;
 
     /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
     public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }

@@ -11,6 +11,10 @@ internal sealed partial class Http1Exchange
 {
     private byte[]? _newCookie; // value of a set-cookie field for the answer
 
+    private PickContext PickFor(ClusterConfig config) => config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: Router.TargetOf(_request.Authority, config.OnDemandPort))
+        : config.Hash is { } by ? PickBy(by)
+        : default;
+
     private PickContext PickBy(HashConfig by)
     {
         ulong? key = RequestHash.Of(by, _request, Down.RemoteEndPoint);

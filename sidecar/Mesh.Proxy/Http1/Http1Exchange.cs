@@ -163,7 +163,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(choice.Policy, now);
-        _pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        _pick = PickFor(_cluster.Config);
         return AttemptAsync(now);
     }
 

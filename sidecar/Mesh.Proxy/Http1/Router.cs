@@ -1,13 +1,22 @@
+using System.Globalization;
 using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Routing;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
 /// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
+    private const int DefaultPort = 80;
+
+    /// <summary>Where a host goes that no service has, under Istio's name for the route: no limit of time, no retries.</summary>
+    private static readonly RouteChoice AllowAny = new("allow_any", BuiltInClusters.PassthroughByName);
+
     /// <summary>Chooses where <paramref name="request"/> goes, by which match; null when nowhere, and <see cref="Refusal"/> says why.</summary>
     public static RouteChoice? Choose(ProxyContext context, ListenerSide side, RequestHead request, out RouteMatch? match)
     {
@@ -19,7 +28,7 @@ internal static class Router
 
         if (context.Routes().Find(request.Authority) is not { } host)
         {
-            return null;
+            return PassesThrough(context, request.Authority) ? AllowAny : null;
         }
 
         if (host.HasNoRoutes)
@@ -35,8 +44,28 @@ internal static class Router
     public static ProxyError Refusal(ProxyContext context, RequestHead request, out string? routeName)
     {
         routeName = context.Routes().Find(request.Authority)?.Config.Name;
-        return routeName is not null ? ProxyErrors.NoRoute()
-            : IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
+        if (routeName is not null)
+        {
+            return ProxyErrors.NoRoute();
+        }
+
+        bool isLoop = IsOwn(request.Authority, context.OwnAddresses());
+        routeName = isLoop ? null : "block_all"; // Istio's name for it
+        return isLoop ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
+    }
+
+    /// <summary>The host and port that <paramref name="authority"/> names, as endpoints that are made on demand are identified; null when it names none.</summary>
+    /// <param name="authority">Authority of the request.</param>
+    /// <param name="port">The port to go to; 0 is the one that it names.</param>
+    public static string? TargetOf(ReadOnlySpan<byte> authority, int port)
+    {
+        if (!HostPort.TryParse(authority, out HostPort parsed))
+        {
+            return null;
+        }
+
+        string host = Encoding.ASCII.GetString(authority[parsed.Host]).ToLowerInvariant().TrimEnd('.');
+        return string.Create(CultureInfo.InvariantCulture, $"{host}:{(port > 0 ? port : parsed.Port == 0 ? DefaultPort : parsed.Port)}");
     }
 
     /// <summary>What routes look at of <paramref name="request"/>.</summary>
@@ -50,6 +79,9 @@ internal static class Router
         return at >= 0 && KnownHeaders.Is(headers.Value(at), "https"u8) ? "https"u8 : "http"u8;
     }
 
+    private static bool PassesThrough(ProxyContext context, ReadOnlySpan<byte> authority) =>
+        context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny && HostPort.TryParse(authority, out _) && !IsOwn(authority, context.OwnAddresses());
+
     // Only asked when no service has this name, so it may take its time.
     private static bool IsOwn(ReadOnlySpan<byte> authority, IReadOnlyCollection<IPEndPoint> own)
     {
@@ -59,10 +91,9 @@ internal static class Router
         }
 
         string host = Encoding.ASCII.GetString(authority[parsed.Host]).Trim('[', ']');
-        int port = parsed.Port == 0 ? 80 : parsed.Port;
+        int port = parsed.Port == 0 ? DefaultPort : parsed.Port;
         IPAddress? address = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback
             : IPAddress.TryParse(host, out IPAddress? literal) ? literal : null;
-        return address is not null && own.Any(o => o.Port == port &&
-            (o.Address.Equals(address) || o.Address.Equals(IPAddress.Any) || o.Address.Equals(IPAddress.IPv6Any)));
+        return address is not null && OwnAddress.IsAmong(own, address, port);
     }
 }

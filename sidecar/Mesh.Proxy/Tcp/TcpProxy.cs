@@ -91,6 +91,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
             RentStatus.Overflow or RentStatus.PendingTimeout => (ResponseFlag.UO, ResponseFlag.None),
             RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            RentStatus.NameNotResolved => (ResponseFlag.DF, ResponseFlag.None),
             RentStatus.Cancelled => (ResponseFlag.DC, ResponseFlag.None), // by the end of a drain
             _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
         };

@@ -21,6 +21,13 @@ public sealed partial class Cluster
     internal void Declare(ImmutableArray<EndpointConfig> endpoints)
     {
         Declared = endpoints;
+        if (_config.Dns == DnsDiscovery.Dynamic && !_isRetired)
+        {
+            _onDemand.Open();
+            return;
+        }
+
+        _onDemand.Close();
         _dns.Declare(_config.Dns, endpoints);
     }
 
@@ -122,6 +129,7 @@ public sealed partial class Cluster
                 Stats.MembershipChange.Add();
             }
 
+            _byAddress = kept;
             RebuildHostsLocked([.. kept.Values]);
         }
 

@@ -29,6 +29,7 @@ public sealed partial class Cluster
         _hosts = _builder.Empty;
         _retries = new RetryBudget(services.Runtime.Time);
         _dns = new DnsMembership(this, services.Dns);
+        _onDemand = new HostsOnDemand(this, _dns);
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
@@ -96,7 +97,12 @@ public sealed partial class Cluster
         return ticks < long.MaxValue / 2 ? from + (long)ticks : long.MaxValue;
     }
 
-    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
+    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken) =>
+        _config.Dns == DnsDiscovery.Dynamic && pick.Target is { } target && !_onDemand.IsKnown(target) && !cancellationToken.IsCancellationRequested
+            ? RentWhenKnownAsync(isTcp, loop, pick, cancellationToken)
+            : RentNowAsync(isTcp, loop, pick, cancellationToken);
+
+    private ValueTask<RentResult> RentNowAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -106,7 +112,8 @@ public sealed partial class Cluster
             }
 
             HostSet hosts = _hosts;
-            Endpoint? endpoint = hosts.Pick(Stats, pick);
+            bool isOnDemand = _config.Dns == DnsDiscovery.Dynamic;
+            Endpoint? endpoint = isOnDemand ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -121,7 +128,7 @@ public sealed partial class Cluster
                 }
                 else if (endpoint is null)
                 {
-                    result = NoUpstream(hosts);
+                    result = isOnDemand ? Unresolved(pick.Target) : NoUpstream(hosts);
                 }
                 else if (endpoint.IsRemoved)
                 {

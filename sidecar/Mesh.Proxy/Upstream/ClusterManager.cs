@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Net;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -15,6 +17,7 @@ public sealed class ClusterManager : IDisposable
     private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
 
     private readonly ClusterServices _services;
+    private readonly ConcurrentDictionary<string, Cluster> _builtIn = new(StringComparer.Ordinal);
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
 
     /// <summary>Creates a manager without clusters.</summary>
@@ -35,17 +38,24 @@ public sealed class ClusterManager : IDisposable
             new TlsFileWatch(runtime.Time, ticker, background, stats, logger), background, logger);
     }
 
-    /// <summary>Clusters that are in force now (draining ones excluded).</summary>
-    public IReadOnlyCollection<Cluster> Clusters => _clusters.Values;
+    /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
+    public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
+
+    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Set before the first request.</summary>
+    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
     /// <summary>The cluster of this name, or null.</summary>
-    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name);
+    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
 
     /// <summary>Stops timers and lets all connections go; those in use end with their streams.</summary>
     public void Dispose()
     {
         _services.Ticker.Dispose();
         Remove([.. _clusters.Keys]);
+        foreach (Cluster cluster in _builtIn.Values)
+        {
+            cluster.Retire();
+        }
     }
 
     /// <summary>Adds clusters, their endpoints with them, and puts new configurations in force; in one step for those who look up.</summary>
@@ -105,6 +115,19 @@ public sealed class ClusterManager : IDisposable
         }
 
         RetainTlsFiles();
+    }
+
+    // Made when first needed: most proxies never do.
+    private Cluster? FindBuiltIn(string name)
+    {
+        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name) is { } config)
+        {
+            Cluster made = new(config, _services);
+            made.Declare([]);
+            cluster = _builtIn.GetOrAdd(name, made);
+        }
+
+        return cluster;
     }
 
     private void RetainTlsFiles() => _services.TlsFiles.Retain(_clusters.Values.Select(static c => c.Config.Tls?.Files).OfType<TlsFilesConfig>());

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Dns;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -19,7 +20,7 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
     private bool _hasChanged;
     private volatile string? _problem;
 
-    /// <summary>What is wrong with one of the names, the first of them; null when nothing is.</summary>
+    /// <summary>What is wrong with one of the declared names, the first of them; null when nothing is.</summary>
     public string? Problem => _problem;
 
     /// <summary>Ends when every name has been asked for once.</summary>
@@ -34,7 +35,16 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
         }
     }
 
-    /// <summary>Takes what was declared. One caller at a time, the applier.</summary>
+    /// <summary>Ends when the name of this endpoint has been asked for once; at once for an address.</summary>
+    public Task FirstAnswerOf(string address) => NameOf(address)?.FirstAnswer ?? Task.CompletedTask;
+
+    /// <summary>What is wrong with the name of this endpoint; null when nothing is.</summary>
+    public string? ProblemOf(string address) => NameOf(address)?.Problem;
+
+    /// <summary>Whether this endpoint is the proxy itself: its name leads to our own listeners alone.</summary>
+    public bool LeadsBack(string address) => NameOf(address) is { } name && !resolver.AddressesOf(name).IsEmpty && cluster.Find(address) is null;
+
+    /// <summary>Takes what was declared. One caller at a time.</summary>
     public void Declare(DnsDiscovery mode, ImmutableArray<EndpointConfig> declared)
     {
         Dictionary<string, DnsName> before = _names; // changed by this method alone
@@ -154,6 +164,12 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
 
         ImmutableArray<IPAddress> addresses = resolver.AddressesOf(name);
         int port = int.Parse(declared.Address.AsSpan(declared.Address.LastIndexOf(':') + 1), System.Globalization.CultureInfo.InvariantCulture);
+        if (_mode == DnsDiscovery.Dynamic)
+        {
+            IReadOnlyCollection<IPEndPoint> own = cluster.Services.OwnAddresses(); // whoever names the host may lead the proxy to itself
+            addresses = addresses.RemoveAll(a => OwnAddress.IsAmong(own, a, port));
+        }
+
         if (addresses.IsEmpty)
         {
             return [];
@@ -163,6 +179,14 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
         return _mode == DnsDiscovery.Strict
             ? all.Order(StringComparer.Ordinal).Select(a => declared with { Address = a })
             : [declared with { DialAddress = string.Join(',', all.Take(MostTried)) }];
+    }
+
+    private DnsName? NameOf(string address)
+    {
+        lock (_gate)
+        {
+            return _names.GetValueOrDefault(address[..address.LastIndexOf(':')]);
+        }
     }
 
     private string? FindProblem() => _names.Values.Select(static n => n.Problem).FirstOrDefault(static p => p is not null);

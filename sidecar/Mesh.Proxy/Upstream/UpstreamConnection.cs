@@ -36,7 +36,7 @@ public sealed class UpstreamConnection
         _cluster = cluster;
         _connectTimeout = config.Connection.ConnectTimeout;
         _keepalive = config.Connection.TcpKeepalive;
-        _wire = UpstreamWire.IsPlain(config) ? null : new UpstreamWire(config, cluster.TlsFiles, client, cluster.Stats);
+        _wire = UpstreamWire.IsPlain(config) ? null : new UpstreamWire(UpstreamWire.For(config, endpoint.Address), cluster.TlsFiles, client, cluster.Stats);
         Endpoint = endpoint;
     }
 
