@@ -114,7 +114,7 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
 
     private (IDnsWatcher[] Watchers, DnsRefresh Refresh, TimeSpan Pause)? Take(DnsName name, DnsAnswer v4, DnsAnswer v6)
     {
-        (IDnsWatcher[], DnsRefresh, TimeSpan) taken;
+        (IDnsWatcher[] Watchers, DnsRefresh, TimeSpan) taken;
         bool hasTurned;
         int known;
         lock (_gate)
@@ -132,6 +132,7 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
             taken = ([.. name.Watchers], refresh, name.Setbacks == 0 ? Ttl(v4, v6) : Pause(name.Setbacks));
         }
 
+        hasTurned &= Array.Exists(taken.Watchers, static w => w.WantsLog);
         if (hasTurned && name.Problem is { } problem)
         {
             LogProblem(logger, problem, known);

@@ -9,6 +9,9 @@ internal readonly record struct DnsRefresh(bool IsAnswered, bool IsEmpty, bool H
 /// <summary>Somebody who uses names. Called on any thread, outside locks; an exception is a bug, counted, and hurts nobody else.</summary>
 internal interface IDnsWatcher
 {
+    /// <summary>Whether the log tells how it stands with the names: not with those that any caller may bring.</summary>
+    bool WantsLog { get; }
+
     /// <summary>A name is being asked for.</summary>
     void OnAsking();
 

@@ -75,6 +75,8 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
         Publish();
     }
 
+    bool IDnsWatcher.WantsLog => cluster.Config.Dns != DnsDiscovery.Dynamic;
+
     void IDnsWatcher.OnAsking() => cluster.Stats.UpdateAttempt.Add();
 
     void IDnsWatcher.OnAnswer(DnsRefresh refresh)

@@ -106,11 +106,18 @@ internal sealed class HostsOnDemand
         lock (_gate)
         {
             long now = _cluster.Now;
-            Remove(target => _cluster.After(IdleTime, _hosts[target].UsedAt) <= now && _cluster.Find(target) is not { RqActive.Value: > 0 });
+            foreach ((string target, Host host) in _hosts)
+            {
+                if (_cluster.Find(target) is { RqActive.Value: > 0 })
+                {
+                    host.UsedAt = now;
+                }
+            }
+
+            Remove(target => _cluster.After(IdleTime, _hosts[target].UsedAt) <= now);
             if (!_hosts.IsEmpty)
             {
-                long next = _cluster.After(IdleTime, _hosts.Values.Min(static h => h.UsedAt));
-                _cluster.Services.Ticker.ScheduleNoLaterThan(_sweep, Math.Max(next, _cluster.After(TimeSpan.FromSeconds(1))));
+                _cluster.Services.Ticker.ScheduleNoLaterThan(_sweep, _cluster.After(IdleTime, _hosts.Values.Min(static h => h.UsedAt)));
             }
         }
     }
