@@ -48,6 +48,7 @@ public sealed class ProxyHost : IAsyncDisposable
             Stats = stats,
             Sink = sink,
             Routes = () => Applier.State.Routes,
+            OutboundPolicy = () => Applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = OwnAddresses,
             CutOff = _cutOff.Token,
             Limits = options.Limits,

@@ -4,6 +4,7 @@ using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http;
 
@@ -26,6 +27,9 @@ internal sealed class ProxyContext
 
     /// <summary>Routes in force now; captured once a request.</summary>
     public required Func<RouteTable> Routes { get; init; }
+
+    /// <summary>What becomes of calls for a destination that no service names.</summary>
+    public Func<OutboundTrafficPolicy> OutboundPolicy { get; init; } = static () => default;
 
     /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
     public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }
@@ -67,4 +71,13 @@ internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamS
 {
     /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
     public Transport.TcpTarget? Target { get; init; }
+
+    /// <summary>The kernel's TPROXY rules bring connections here, with the dialled address as their own.</summary>
+    public bool IsTransparent { get; init; }
+
+    /// <summary>Where the one connection that this side is made for was going before it was redirected; null for all others.</summary>
+    public IPEndPoint? Destination { get; init; }
+
+    /// <summary>Where the connection goes when its first bytes are no HTTP; null where nobody looks at them, or the side itself takes both.</summary>
+    public ListenerSide? Opaque { get; init; }
 }

@@ -11,6 +11,10 @@ internal sealed partial class Http1Exchange
 {
     private byte[]? _newCookie; // value of a set-cookie field for the answer
 
+    private PickContext PickFor(ClusterConfig config) => config.Hash is { } by ? PickBy(by)
+        : config.UsesOriginalDestination ? new PickContext(Destination: Side.Destination ?? Router.AddressOf(context, _request.Authority))
+        : default;
+
     private PickContext PickBy(HashConfig by)
     {
         ulong? key = RequestHash.Of(by, _request, Down.RemoteEndPoint);

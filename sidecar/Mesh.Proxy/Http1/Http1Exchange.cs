@@ -154,7 +154,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(Side.IsInbound ? new RequestPolicy(_cluster.Config.InboundRetry) : choice.Policy, now);
-        PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        PickContext pick = PickFor(_cluster.Config);
         while (true)
         {
             _attempt++;

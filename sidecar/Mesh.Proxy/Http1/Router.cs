@@ -2,6 +2,7 @@ using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
+using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
@@ -22,11 +23,10 @@ internal static class Router
             return true;
         }
 
-        if (context.Routes().Find(request.Authority) is not { } host)
+        RouteTable routes = context.Routes();
+        if ((side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority)) is not { } host)
         {
-            choice = default;
-            error = IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
-            return false;
+            return TryPassThrough(context, side, request, out choice, out error);
         }
 
         if (host.HasNoRoutes)
@@ -48,9 +48,29 @@ internal static class Router
         return true;
     }
 
+    /// <summary>The address that an authority names, for a cluster of original destinations without a redirect; null when it is a name, or an address of this proxy itself.</summary>
+    public static IPEndPoint? AddressOf(ProxyContext context, ReadOnlySpan<byte> authority) =>
+        HostPort.TryParse(authority, out HostPort parsed) && IPAddress.TryParse(Encoding.ASCII.GetString(authority[parsed.Host]), out IPAddress? address)
+        && !IsOwn(authority, context.OwnAddresses()) ? new IPEndPoint(address, parsed.Port == 0 ? 80 : parsed.Port) : null;
+
     /// <summary>What routes look at of <paramref name="request"/>.</summary>
     public static RequestView View(RequestHead request) =>
         new(request.Method, request.Path, request.Authority, Scheme(request.Headers), request.Headers);
+
+    // As Istio: a redirected request for nobody goes where its connection was going, under the name of that route, unless everything must be registered.
+    private static bool TryPassThrough(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
+    {
+        error = default;
+        if (side.Destination is not null && context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny)
+        {
+            choice = new RouteChoice("allow_any", BuiltInClusters.Passthrough, default);
+            return true;
+        }
+
+        choice = side.Destination is null ? default : new RouteChoice("block_all", null, default);
+        error = side.Destination is null && IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
+        return false;
+    }
 
     // As Envoy, which believes whoever is in front of it.
     private static ReadOnlySpan<byte> Scheme(HeaderBlock headers)

@@ -18,7 +18,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
     {
         long startedAt = context.Now;
         _record.StartTime = context.Runtime.Time.GetUtcNow();
-        _record.DownstreamLocalAddress = down.LocalEndPoint?.ToString();
+        _record.DownstreamLocalAddress = (side.Destination ?? down.LocalEndPoint)?.ToString();
         _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
         string name = side.Target?.Pick(context.Runtime.Random) ?? side.Cluster ?? "";
         _record.UpstreamCluster = name;
@@ -41,7 +41,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
     {
         // Of a key, bytes without a protocol have the caller's address at most.
         PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster) });
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster), Destination = side.Destination });
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;

@@ -74,6 +74,12 @@ public enum DecisionReason : byte
 
     /// <summary>A rule asks for this failure.</summary>
     FaultAbort,
+
+    /// <summary>The upstream is where the caller was going, and nobody knows where that is: the connection was not redirected.</summary>
+    NoOriginalDestination,
+
+    /// <summary>Connections to too many different destinations at once.</summary>
+    DestinationOverflow,
 }
 
 /// <summary>

@@ -109,4 +109,8 @@ internal sealed partial class Listener : IAsyncDisposable
 /// <param name="Time">Clock.</param>
 /// <param name="Logger">Log.</param>
 internal sealed record ListenerServices(
-    IConnectionListenerFactory Transport, ConnectionDispatcher Dispatcher, BackgroundWork Background, ProxyStats Stats, TimeProvider Time, ILogger Logger);
+    IConnectionListenerFactory Transport, ConnectionDispatcher Dispatcher, BackgroundWork Background, ProxyStats Stats, TimeProvider Time, ILogger Logger)
+{
+    /// <summary>The kernel redirects the calls of the application, so that the addresses of service entries need no listeners of their own.</summary>
+    public bool IsRedirected { get; init; }
+}

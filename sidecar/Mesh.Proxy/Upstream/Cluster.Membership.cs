@@ -152,6 +152,7 @@ public sealed partial class Cluster
     private void RemoveLocked(Endpoint endpoint, ref Deferred deferred)
     {
         endpoint.IsRemoved = true;
+        _originals.Remove(endpoint.RemoteEndPoint);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {

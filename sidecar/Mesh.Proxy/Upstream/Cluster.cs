@@ -32,6 +32,7 @@ public sealed partial class Cluster
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
+        _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
     }
 
@@ -103,7 +104,7 @@ public sealed partial class Cluster
             }
 
             HostSet hosts = _hosts;
-            Endpoint? endpoint = hosts.Pick(Stats, pick);
+            Endpoint? endpoint = _config.UsesOriginalDestination ? PickOriginal(pick.Destination) : hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -118,7 +119,7 @@ public sealed partial class Cluster
                 }
                 else if (endpoint is null)
                 {
-                    result = NoUpstream(hosts);
+                    result = _config.UsesOriginalDestination ? NoOriginalLocked(pick.Destination) : NoUpstream(hosts);
                 }
                 else if (endpoint.IsRemoved)
                 {

@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Net;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -15,6 +17,7 @@ public sealed class ClusterManager : IDisposable
     private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
 
     private readonly ClusterServices _services;
+    private readonly ConcurrentDictionary<string, Cluster> _builtIn = new(StringComparer.Ordinal);
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
 
     /// <summary>Creates a manager without clusters.</summary>
@@ -35,17 +38,24 @@ public sealed class ClusterManager : IDisposable
             new TlsFileWatch(runtime.Time, ticker, background, stats, logger), background, logger);
     }
 
-    /// <summary>Clusters that are in force now (draining ones excluded).</summary>
-    public IReadOnlyCollection<Cluster> Clusters => _clusters.Values;
+    /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
+    public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
+
+    /// <summary>Where connections to ports of the own application that no service names come from (Istio's 127.0.0.6, which no rule redirects again); null leaves it to the system.</summary>
+    public IPAddress? InboundSource { get; init; } = IPAddress.Parse("127.0.0.6");
 
     /// <summary>The cluster of this name, or null.</summary>
-    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name);
+    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
 
     /// <summary>Stops timers and lets all connections go; those in use end with their streams.</summary>
     public void Dispose()
     {
         _services.Ticker.Dispose();
         Remove([.. _clusters.Keys]);
+        foreach (Cluster cluster in _builtIn.Values)
+        {
+            cluster.Retire();
+        }
     }
 
     /// <summary>Adds clusters, their endpoints with them, and puts new configurations in force; in one step for those who look up.</summary>
@@ -54,14 +64,14 @@ public sealed class ClusterManager : IDisposable
         Dictionary<string, Cluster> next = new(_clusters);
         foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
-            bool isReadAnew = false; // the same list, but names now instead of addresses, or the other way round
+            bool isReadAnew = false; // the same list, but it means something else now: names instead of addresses, or nothing
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
                 next.Add(config.Name, cluster = new Cluster(config, _services));
             }
             else if (cluster.Config != config)
             {
-                isReadAnew = cluster.Config.Dns != config.Dns;
+                isReadAnew = cluster.Config.Dns != config.Dns || cluster.Config.UsesOriginalDestination != config.UsesOriginalDestination;
                 cluster.Update(config);
             }
 
@@ -105,6 +115,17 @@ public sealed class ClusterManager : IDisposable
         }
 
         RetainTlsFiles();
+    }
+
+    // Made when first needed: most proxies never do.
+    private Cluster? FindBuiltIn(string name)
+    {
+        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSource) is { } config)
+        {
+            cluster = _builtIn.GetOrAdd(name, new Cluster(config, _services));
+        }
+
+        return cluster;
     }
 
     private void RetainTlsFiles() => _services.TlsFiles.Retain(_clusters.Values.Select(static c => c.Config.Tls?.Files).OfType<TlsFilesConfig>());

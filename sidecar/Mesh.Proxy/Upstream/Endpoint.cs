@@ -17,7 +17,7 @@ public sealed class Endpoint : ILoadTarget
     {
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
-        _remoteEndPoint = IPEndPoint.Parse(config.DialAddress ?? config.Address);
+        _remoteEndPoint = From(cluster.Config.SourceAddress, IPEndPoint.Parse(config.DialAddress ?? config.Address));
         JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
@@ -76,6 +76,9 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>When it came into the cluster's list; ejection and health do not change it. Guarded by the cluster's lock.</summary>
     internal long JoinedAt { get; set; }
 
+    /// <summary>Original destinations only: chosen since the last look for unused ones. Guarded by the cluster's lock.</summary>
+    internal bool WasChosen { get; set; }
+
     internal EndpointOutlierState Outlier { get; } = new();
 
     /// <summary>Guarded by the cluster's lock.</summary>
@@ -99,6 +102,10 @@ public sealed class Endpoint : ILoadTarget
             _labels = labels; // the same object as long as nothing changes: metrics compare labels by reference
         }
     }
+
+    // An address of the other family cannot be the source: then the system chooses.
+    private static IPEndPoint From(string? source, IPEndPoint remote) => source is not null && IPAddress.Parse(source) is var ip && ip.AddressFamily == remote.AddressFamily
+        ? new SourcedEndPoint(remote.Address, remote.Port, ip) : remote;
 
     private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(
         cluster.ServiceHost, cluster.ServiceName, cluster.ServiceNamespace, config.Workload, config.WorkloadNamespace, config.WorkloadVersion);
