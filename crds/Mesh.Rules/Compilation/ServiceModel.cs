@@ -41,6 +41,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
+
+    /// <summary>Whether nobody resolves its name: callers come with the address (resolution NONE).</summary>
+    public bool IsUnresolved { get; init; }
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -49,6 +52,9 @@ internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSorted
 /// <summary>Collects the service ports that a proxy can see. Pure.</summary>
 internal static class ServiceModel
 {
+    /// <summary>Where a TCP service listens that has no address: redirected connections to its port on any address are its own, all others have to come here.</summary>
+    public const string AnyAddress = "127.0.0.1";
+
     /// <summary>Registered services first, in order of host, then service entries from the oldest on.</summary>
     public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules)
     {
@@ -102,7 +108,8 @@ internal static class ServiceModel
     {
         bool isHttp = IsHttp(port.Protocol);
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
-        ImmutableArray<string> listeners = isHttp ? [] : addresses.IsEmpty ? ["127.0.0.1"] : addresses;
+        ImmutableArray<string> blocks = [.. entry.Addresses.Where(static a => a.Contains('/'))];
+        ImmutableArray<string> listeners = isHttp ? [] : entry.Addresses.IsEmpty ? [AnyAddress] : [.. addresses, .. blocks];
         DnsDiscovery dns = entry.Resolution switch
         {
             "DNS" => DnsDiscovery.Strict,
@@ -112,10 +119,11 @@ internal static class ServiceModel
         // Without endpoints the names to resolve are the hosts themselves.
         IEnumerable<WorkloadEntry> declared = dns != DnsDiscovery.None && entry.Endpoints.IsEmpty && entry.WorkloadSelector is null ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
         ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? [.. Listed(key, declared, port, dns)] : [];
-        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints)
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed), .. blocks], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            IsUnresolved = entry.Resolution is null or "NONE",
         };
     }
 

@@ -117,6 +117,6 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
         ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) &&
-        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns) ==
-        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns);
+        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.IsUnresolved) ==
+        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.IsUnresolved);
 }

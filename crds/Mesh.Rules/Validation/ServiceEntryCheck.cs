@@ -23,7 +23,7 @@ internal static class ServiceEntryCheck
 
         if (entry.Resolution is null && spec.Field("resolution").Node is null)
         {
-            spec.Field("resolution").NotEnforced("the default, NONE, gets no endpoints; write resolution: DNS, or STATIC and list them");
+            spec.Field("resolution").Warn("the default, NONE, goes to the address that the caller dialled, which only redirected connections have; to look the name up write resolution: DNS");
         }
 
         ExportToCheck.Check(entry.ExportTo, spec.Field("exportTo"));
@@ -64,10 +64,6 @@ internal static class ServiceEntryCheck
             else if (isCidr && entry.Resolution is not (null or "NONE" or "STATIC"))
             {
                 at.Item(i).Error("CIDR addresses are allowed only for NONE/STATIC resolution types");
-            }
-            else if (isCidr)
-            {
-                at.Item(i).NotEnforced("no listener is opened for a CIDR block; list single addresses");
             }
         }
 

@@ -38,7 +38,7 @@ internal sealed partial class Listener : IAsyncDisposable
     {
         try
         {
-            return new Listener(await services.Transport.BindAsync(address), side, services);
+            return new Listener(await services.Transport.BindAsync(side.IsTransparent ? new TransparentEndPoint(address) : address), side, services);
         }
         catch (Exception refusal) when (refusal is AddressInUseException or SocketException or IOException)
         {

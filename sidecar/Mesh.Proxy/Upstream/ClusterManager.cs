@@ -16,6 +16,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>How long a snapshot waits for the first addresses of new names, so that its first request finds them; a dead nameserver must not hold it up.</summary>
     private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>Istio's 127.0.0.6, which no rule of the kernel redirects again.</summary>
+    public static readonly IPAddress DefaultInboundSource = new([127, 0, 0, 6]);
+
     private readonly ClusterServices _services;
     private readonly ConcurrentDictionary<string, Cluster> _builtIn = new(StringComparer.Ordinal);
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
@@ -41,8 +44,8 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
-    /// <summary>Where connections to ports of the own application that no service names come from (Istio's 127.0.0.6, which no rule redirects again); null leaves it to the system.</summary>
-    public IPAddress? InboundSource { get; init; } = IPAddress.Parse("127.0.0.6");
+    /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
+    public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 
     /// <summary>The cluster of this name, or null.</summary>
     public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
