@@ -42,6 +42,9 @@ internal sealed record ServicePortModel(
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
 
+    /// <summary>Whether redirected connections to its port are its own, whatever address they were going to: it has none.</summary>
+    public bool IsForAnyAddress { get; init; }
+
     /// <summary>Whether nobody resolves its name: callers come with the address (resolution NONE).</summary>
     public bool IsUnresolved { get; init; }
 }
@@ -52,9 +55,6 @@ internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSorted
 /// <summary>Collects the service ports that a proxy can see. Pure.</summary>
 internal static class ServiceModel
 {
-    /// <summary>Where a TCP service listens that has no address: redirected connections to its port on any address are its own, all others have to come here.</summary>
-    public const string AnyAddress = "127.0.0.1";
-
     /// <summary>Registered services first, in order of host, then service entries from the oldest on.</summary>
     public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules)
     {
@@ -108,8 +108,8 @@ internal static class ServiceModel
     {
         bool isHttp = IsHttp(port.Protocol);
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
-        ImmutableArray<string> blocks = [.. entry.Addresses.Where(static a => a.Contains('/'))];
-        ImmutableArray<string> listeners = isHttp ? [] : entry.Addresses.IsEmpty ? [AnyAddress] : [.. addresses, .. blocks];
+        ImmutableArray<string> blocks = [.. entry.Addresses.Where(static a => a.Contains('/')).Select(static a => AddressBlock.TryParse(a, out IPNetwork block) ? block.ToString() : a)];
+        ImmutableArray<string> listeners = isHttp ? [] : entry.Addresses.IsEmpty ? ["127.0.0.1"] : [.. addresses, .. blocks];
         DnsDiscovery dns = entry.Resolution switch
         {
             "DNS" => DnsDiscovery.Strict,
@@ -123,6 +123,7 @@ internal static class ServiceModel
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            IsForAnyAddress = !isHttp && entry.Addresses.IsEmpty,
             IsUnresolved = entry.Resolution is null or "NONE",
         };
     }

@@ -14,11 +14,10 @@ namespace Mesh.Rules.Compilation;
 internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
-    private readonly HashSet<(string Address, int Port)> _addresses = [];
     private readonly HashSet<string> _hosts = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
     private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
-    private readonly List<(ListenerConfig Listener, ServicePortModel Service)> _listeners = [];
+    private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
     private ServicePortModel? _own;
@@ -49,7 +48,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
 
         _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
-        AddListeners(service, name);
+        AddListeners(service);
         if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
         {
             _own = service;
@@ -81,10 +80,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         RoutePlan plan = compiler.Routes(proxy, _known);
         ImmutableArray<VirtualHostConfig> virtualHosts =
         [
-            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
+            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service) }),
             .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
         ];
-        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
+        ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
@@ -138,13 +137,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private void AddRoute(ServicePortModel service, string cluster)
     {
         ImmutableArray<string>.Builder domains = ImmutableArray.CreateBuilder<string>();
-        foreach (string domain in service.IsHttp ? service.Domains.Distinct() : [])
+        foreach (string domain in service.Domains.Distinct())
         {
             if (_domains.TryAdd((domain, service.Port), service.Host))
             {
                 domains.Add(domain);
             }
-            else
+            else if (service.IsHttp) // else its listener has told of it, if it is a fault at all
             {
                 Warn(
                     service, "spec",
@@ -157,7 +156,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
+                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")) : null,
+                IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));
         }
@@ -166,20 +166,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     // A name that a service has, such as a virtual IP, stays the service's.
     private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
 
-    private void AddListeners(ServicePortModel service, string cluster)
+    private void AddListeners(ServicePortModel service)
     {
-        foreach (string address in service.Listeners)
+        foreach (string address in service.Listeners.Where(a => !_listeners.TryAdd(service, a)))
         {
-            if (_addresses.Add((address, service.Port)))
-            {
-                ListenerConfig listener = new(
-                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? "");
-                _listeners.Add((listener, service));
-            }
-            else
-            {
-                Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
-            }
+            Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
         }
     }
 

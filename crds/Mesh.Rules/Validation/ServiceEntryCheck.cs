@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Resolution;
 using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Validation;
@@ -57,7 +58,7 @@ internal static class ServiceEntryCheck
         {
             string address = entry.Addresses[i];
             bool isCidr = address.Contains('/', StringComparison.Ordinal);
-            if (isCidr ? !IPNetwork.TryParse(address, out _) : !IPAddress.TryParse(address, out _))
+            if (!AddressBlock.TryParse(address, out _))
             {
                 at.Item(i).Error($"{RuleNode.Quote(address)} is neither an IP address nor a CIDR block; write for example 240.0.0.1 or 240.0.0.0/24");
             }

@@ -78,6 +78,6 @@ internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamS
     /// <summary>Where the one connection that this side is made for was going before it was redirected; null for all others.</summary>
     public IPEndPoint? Destination { get; init; }
 
-    /// <summary>Where the connection goes when its first bytes are no HTTP; null where nobody looks at them, or the side itself takes both.</summary>
-    public ListenerSide? Opaque { get; init; }
+    /// <summary>Where a redirected connection goes when it is not for this side after all: bytes on a port of HTTP, a server name that no route has. Null for all others.</summary>
+    public ListenerSide? Otherwise { get; init; }
 }

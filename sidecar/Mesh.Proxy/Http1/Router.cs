@@ -24,7 +24,8 @@ internal static class Router
         }
 
         RouteTable routes = context.Routes();
-        if ((side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority)) is not { } host)
+        VirtualHost? host = side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
+        if (host is null || (host.Config.IsTunnelOnly && !request.IsConnect))
         {
             return TryPassThrough(context, side, request, out choice, out error);
         }

@@ -14,7 +14,7 @@ internal sealed class AddressBlocks<T>
     /// <summary>Adds a block; of equal ones the first counts. False when <paramref name="text"/> is none.</summary>
     public bool TryAdd(string text, int port, T value)
     {
-        if (!text.Contains('/') || !TryParse(text, out IPNetwork block))
+        if (!text.Contains('/') || !IPNetwork.TryParse(text, out IPNetwork block))
         {
             return false;
         }
@@ -44,30 +44,5 @@ internal sealed class AddressBlocks<T>
         }
 
         return null;
-    }
-
-    // 10.1.2.3/8 means 10.0.0.0/8, in Envoy as everywhere else.
-    private static bool TryParse(string text, out IPNetwork block)
-    {
-        int slash = text.IndexOf('/');
-        block = default;
-        if (!IPAddress.TryParse(text.AsSpan(0, slash), out IPAddress? address) || !byte.TryParse(text.AsSpan(slash + 1), out byte length))
-        {
-            return false;
-        }
-
-        byte[] bytes = address.GetAddressBytes();
-        if (length > bytes.Length * 8)
-        {
-            return false;
-        }
-
-        for (int bit = length; bit < bytes.Length * 8; bit++)
-        {
-            bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
-        }
-
-        block = new IPNetwork(new IPAddress(bytes), length);
-        return true;
     }
 }

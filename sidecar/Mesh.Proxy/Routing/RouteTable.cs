@@ -22,7 +22,11 @@ public sealed class RouteTable
         Config = config;
         foreach (VirtualHost host in config.VirtualHosts.Select(static h => new VirtualHost(h)))
         {
-            _ports.Add(host.Config.Port);
+            if (!host.Config.IsTunnelOnly)
+            {
+                _ports.Add(host.Config.Port);
+            }
+
             foreach (string domain in host.Config.Domains)
             {
                 if (_blocks.TryAdd(domain, host.Config.Port, host))
@@ -39,7 +43,7 @@ public sealed class RouteTable
     /// <summary>What it was built from.</summary>
     public RouteConfig Config { get; }
 
-    /// <summary>Whether some virtual host is called on this port.</summary>
+    /// <summary>Whether HTTP is spoken on this port by anybody.</summary>
     internal bool HasPort(int port) => _ports.Contains(port);
 
     /// <summary>The virtual host for an authority (<c>name</c>, <c>name:port</c>), or null.</summary>

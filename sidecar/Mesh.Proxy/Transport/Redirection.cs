@@ -82,18 +82,19 @@ internal sealed class Redirection(ProxyContext context)
     private ListenerSide PlaceOutbound(IPEndPoint destination, ListenerSide side)
     {
         DestinationTable destinations = _destinations;
+        ListenerSide nobody = side with
+        {
+            Destination = destination,
+            Cluster = context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny ? BuiltInClusters.Passthrough : BuiltInClusters.BlackHole,
+        };
         if (destinations.Find(destination) is { } service)
         {
             return Tcp(service);
         }
 
-        ListenerSide rest = destinations.FindByPort(destination.Port) is { } ofPort ? Tcp(ofPort) : side with
-        {
-            Destination = destination,
-            Cluster = context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny ? BuiltInClusters.Passthrough : BuiltInClusters.BlackHole,
-        };
-        return context.Routes().HasPort(destination.Port) ? side with { Destination = destination, Opaque = rest } : rest;
+        ListenerSide bytes = destinations.FindByPort(destination.Port) is { } ofPort ? Tcp(ofPort) : nobody;
+        return context.Routes().HasPort(destination.Port) ? side with { Destination = destination, Otherwise = bytes } : bytes;
 
-        ListenerSide Tcp(DestinationTable.Entry entry) => side with { Destination = destination, Cluster = entry.Cluster, Target = entry.Target };
+        ListenerSide Tcp(DestinationTable.Entry entry) => nobody with { Cluster = entry.Cluster, Target = entry.Target, Otherwise = nobody };
     }
 }
