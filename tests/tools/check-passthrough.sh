@@ -4,6 +4,7 @@
 # effect-of: DestinationRule trafficPolicy.loadBalancer.simple
 # effect-of: ServiceEntry addresses
 # effect-of: ServiceEntry resolution
+# effect-of: Sidecar outboundTrafficPolicy.mode
 . "$(dirname "$0")/lib.sh"
 pod=mesh-pod-$$
 world=mesh-world-$$
@@ -154,6 +155,13 @@ check "a call of the sidecar's own listener is no loop" grows http.outbound.down
 check "inbound, the known port: the application answers" says '^application at 10.201.0.2 .* 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8080/
 check "inbound, a port that no service names: passed on from 127.0.0.6" says '^unnamed at 10.201.0.2 from 127.0.0.6; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
 check "inbound, a port of the sidecar's own is not reached through it" grows http.inbound.downstream_cx_loop outside curl -s -m 5 http://10.201.0.2:15021/
+printf 'apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: default}\nspec: {outboundTrafficPolicy: {mode: REGISTRY_ONLY}}\n' > "$work/rules/policy.yaml"
+chmod a+r "$work/rules/policy.yaml"
+check "REGISTRY_ONLY: an unknown host on a port of HTTP is answered 502" until_true 10 says ' 502$' call http://10.201.0.13:18080/ -H 'host: nobody.test'
+check "REGISTRY_ONLY: an unknown port is closed" says '^$' listen 10.201.0.13 2525
+check "the same is counted under BlackHoleCluster" grows 'cluster.BlackHoleCluster;.upstream_cx_none_healthy' listen 10.201.0.13 2525
+check "REGISTRY_ONLY: what is known is reached" says '^ready at 10.201.0.13$' listen 10.201.0.13 13306
+rm "$work/rules/policy.yaml"
 check "no bug was met" says '^0$' stat server.unexpected_exception_total
 stop sidecar
 

@@ -24,10 +24,10 @@ internal sealed class RoutePlan
     private readonly Dictionary<string, ImmutableArray<ConnectionRouteConfig>> _connections = new(StringComparer.Ordinal);
     private ImmutableArray<VirtualHostConfig>? _ownHosts;
 
-    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known)
+    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope)
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
-        _table = new VirtualServiceTable(rules, proxy.Namespace);
+        _table = new VirtualServiceTable(rules, proxy.Namespace, scope.Imports);
         _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
         _connectionCompiler = new ConnectionRouteCompiler(proxy, _table, _compiler);
     }
@@ -48,7 +48,7 @@ internal sealed class RoutePlan
     public ImmutableArray<VirtualHostConfig> OwnHosts() => _ownHosts ??=
     [
         .. from host in _table.Hosts
-           where !_known.Has(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
+           where !_known.IsCalled(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
            from port in _known.HttpPorts.Append(DefaultHttpPort).Distinct()
            let name = string.Create(CultureInfo.InvariantCulture, $"{host.Key}:{port}")
            let routes = Routes(host.Value, name, port, isAdvised: port == DefaultHttpPort)
@@ -104,7 +104,7 @@ internal sealed class RoutePlan
     private ImmutableArray<string> Domains(string host)
     {
         string[] labels = host.Split('.');
-        return labels.Length == 5 && !host.StartsWith('*') && host.EndsWith($".{HostMatch.ServiceDomain}", StringComparison.Ordinal)
+        return HostMatch.IsService(labels)
             ? ServiceModel.DomainsOf(host, labels[0], labels[1], _proxy.Namespace)
             : [host.Contains(':') ? $"[{host}]" : host];
     }

@@ -10,11 +10,13 @@ namespace Mesh.Rules.Compilation;
 /// <summary>What one compile gathers, service port by service port. Not thread-safe; used once.</summary>
 /// <param name="proxy">Whose snapshot it is.</param>
 /// <param name="peers">Zones of all instances of the proxy's service.</param>
+/// <param name="scope">What the proxy sees.</param>
 /// <param name="compiler">Keeps what the last call made.</param>
-internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SnapshotCompiler compiler)
+internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SidecarScope scope, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
     private readonly HashSet<string> _hosts = [];
+    private readonly HashSet<RuleKey> _served = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
     private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
     private readonly ListenerDrafts _listeners = new();
@@ -35,7 +37,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             return;
         }
 
-        _hosts.Add(service.Host);
+        Note(service);
         EffectiveRule? rule = compiler.Lookup(proxy, service.Host, service.Namespace);
         AddCluster(service, rule, null);
         foreach (EffectiveSubset subset in rule?.Subsets ?? [])
@@ -49,11 +51,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
         AddListeners(service);
-        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
-        {
-            _own = service;
-        }
     }
+
+    /// <summary>Takes note of a service that the proxy does not see: it is there all the same.</summary>
+    public void AddHidden(ServicePortModel service) => Note(service);
 
     /// <summary>Adds the cluster of the own application, if there is one. After the services.</summary>
     public void AddInbound()
@@ -69,15 +70,16 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
         EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);
         EndpointConfig app = new(
-            proxy.AppAddress, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
+            scope.AppAddress(own.Port, proxy.AppAddress), 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(own.Port);
-        Clusters.Add(name, compiler.Cluster(name, new ClusterInputs(own, rule, null), [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule)));
+        ClusterInputs inputs = new(own, rule, null) { InboundPool = scope.InboundPool(own.Port) };
+        Clusters.Add(name, compiler.Cluster(name, inputs, [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule, i.InboundPool)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
     public CompileResult Finish(string version)
     {
-        RoutePlan plan = compiler.Routes(proxy, _known);
+        RoutePlan plan = compiler.Routes(proxy, _known, scope);
         ImmutableArray<VirtualHostConfig> virtualHosts =
         [
             .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service) }),
@@ -85,16 +87,35 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ];
         ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
+        _findings.AddRange(scope.Findings(proxy.ServicePort));
         ProxySnapshot snapshot = new(
             version,
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
             new RouteConfig(virtualHosts),
-            listeners);
+            listeners)
+        {
+            OutboundPolicy = scope.OutboundPolicy,
+        };
         return new CompileResult(snapshot, SnapshotAdvice.InOrder(_findings));
+    }
+
+    private void Note(ServicePortModel service)
+    {
+        _hosts.Add(service.Host);
+        if (service.Source is { } source && !service.Endpoints.IsEmpty)
+        {
+            _served.Add(source);
+        }
+
+        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
+        {
+            _own = service;
+        }
     }
 
     private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
