@@ -104,16 +104,17 @@ cp -r "$bin/Mesh.Sidecar/release" "$work/program"
 chmod -R a+rX "$work/program"
 program=$work/program/Mesh.Sidecar
 [ -z "${MESH_SIDECAR:-}" ] || { cp "$MESH_SIDECAR" "$work/program/native"; program=$work/program/native; }
+capabilities=()
 start_sidecar() { # OPTIONS...
-  run_in "$pod" sidecar setpriv --reuid "$sidecar_user" --regid "$sidecar_user" --clear-groups env HOME=/tmp \
-    "$program" run --rules "$work/rules" --service shop:8080 --app 10.201.0.2:8080 --interception redirect \
+  run_in "$pod" sidecar setpriv --reuid "$sidecar_user" --regid "$sidecar_user" --clear-groups "${capabilities[@]}" env HOME=/tmp \
+    "$program" run --rules "$work/rules" --service shop:8080 --app 10.201.0.2:8080 \
     --outbound '[::]:15001' --inbound 0.0.0.0:15006 --access-log "$work/logs/access.log" \
     --admin 127.0.0.1:15000 --health 127.0.0.1:15021 --metrics 127.0.0.1:15090 "$@"
   address sidecar outbound > /dev/null && until_true 10 inside curl -sf http://127.0.0.1:15021/healthz/ready
 }
 until_true 10 outside curl -s -m 1 http://10.201.0.1:18080/ || exit 1
 until_true 10 inside curl -s -m 1 http://10.201.0.2:8081/ || exit 1
-start_sidecar || exit 1
+start_sidecar --interception redirect || exit 1
 
 call() { run_as "$client_user" curl -s -m 5 -w ' %{http_code}' "$@"; }
 listen() { run_as "$client_user" bash -c 'exec 3<>"/dev/tcp/$1/$2" && read -r -t 5 -d ";" line <&3; echo "$line"' listen "$@"; }
@@ -165,10 +166,24 @@ rm "$work/rules/policy.yaml"
 check "no bug was met" says '^0$' stat server.unexpected_exception_total
 stop sidecar
 
-start_sidecar --transport sockets || exit 1
+start_sidecar --interception redirect --transport sockets || exit 1
 check "Kestrel's sockets: a known service" says '^elsewhere at 10.201.0.1 .* 200$' call http://10.201.0.13:18080/ -H 'host: shop.test'
 check "Kestrel's sockets: an unknown port" says '^ready at 10.201.0.13$' listen 10.201.0.13 2525
 check "Kestrel's sockets: IPv6" says '^six at fd00:201::1 .* 200$' call 'http://[fd00:201::1]:18081/'
 check "Kestrel's sockets: inbound, a port that no service names" says '^unnamed at 10.201.0.2 from 127.0.0.6; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
+stop sidecar
+
+# TPROXY: the socket itself has the dialled address. The sidecar needs CAP_NET_ADMIN for that.
+inside iptables -w -t nat -F PREROUTING
+inside iptables -w -t mangle -A PREROUTING -i eth0 -p tcp -j TPROXY --on-port 15006 --tproxy-mark 1337
+ip -n "$pod" rule add fwmark 1337 lookup 133
+ip -n "$pod" route add local default dev lo table 133
+for transport in epoll sockets; do
+  capabilities=(--inh-caps +net_admin --ambient-caps +net_admin)
+  start_sidecar --interception tproxy --transport "$transport" || exit 1
+  check "TPROXY, $transport: the known port" says '^application at 10.201.0.2 .* 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8080/
+  check "TPROXY, $transport: a port that no service names" says '^unnamed at 10.201.0.2 from 127.0.0.6; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
+  stop sidecar
+done
 
 done_checking
