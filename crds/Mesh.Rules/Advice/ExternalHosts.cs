@@ -9,9 +9,12 @@ namespace Mesh.Rules.Advice;
 internal sealed class ExternalHosts
 {
     private readonly ImmutableDictionary<string, ImmutableArray<ServiceEntry>> _byHost;
+    private readonly ILookup<string, ServiceEntry> _selecting;
 
-    public ExternalHosts(IEnumerable<RuleDocument> rules)
+    public ExternalHosts(IReadOnlyCollection<RuleDocument> rules)
     {
+        _selecting = rules.Where(static r => r.Spec is ServiceEntry { WorkloadSelector: not null })
+            .ToLookup(static r => r.Key.Namespace, static r => (ServiceEntry)r.Spec, StringComparer.Ordinal);
         _byHost = rules.Select(static r => r.Spec).OfType<ServiceEntry>()
             .SelectMany(static e => e.Hosts.Select(h => (Host: h.ToLowerInvariant(), Entry: e)))
             .GroupBy(static p => p.Host, static p => p.Entry, StringComparer.Ordinal)
@@ -23,6 +26,9 @@ internal sealed class ExternalHosts
 
     /// <summary>Whether that host, or one that the wildcard fits, lies outside the mesh.</summary>
     public bool IsExternal(string host) => Entries(host).Any(static e => e.Location is null or "MESH_EXTERNAL");
+
+    /// <summary>Entries of that namespace that select workloads by labels.</summary>
+    public IEnumerable<ServiceEntry> Selecting(string ownNamespace) => _selecting[ownNamespace];
 
     /// <summary>Entries of that host, or of those that the wildcard fits.</summary>
     public IEnumerable<ServiceEntry> Entries(string host) => host.StartsWith('*')

@@ -17,6 +17,7 @@ internal static class RuleAdvice
     {
         DestinationRule destination => OnDestination(destination, HostMatch.Expand(destination.Host ?? "", rule.Key.Namespace), hosts),
         VirtualService service => OnRoutes(service, rule.Key.Namespace, hosts),
+        WorkloadEntry => WorkloadAdvice.OnWorkload(rule, hosts.Selecting(rule.Key.Namespace)),
         _ => [],
     };
 

@@ -31,7 +31,8 @@ internal static class VirtualServiceReferences
         }
     }
 
-    private static IEnumerable<(Destination? Destination, string Path)> DestinationsOf(VirtualService spec) =>
+    /// <summary>Destinations of every route and mirror, with their places.</summary>
+    public static IEnumerable<(Destination? Destination, string Path)> DestinationsOf(VirtualService spec) =>
     [
         .. spec.Http.SelectMany(static (r, i) => r.Route.Select((d, j) => (d.Destination, $"spec.http[{i}].route[{j}].destination"))),
         .. spec.Http.Select(static (r, i) => (r.Mirror, $"spec.http[{i}].mirror")),

@@ -56,6 +56,12 @@ public sealed record ClusterConfig
     /// <summary>Port of all hosts of a cluster with <see cref="DnsDiscovery.Dynamic"/>; 0 is the one that the caller asks for.</summary>
     public int OnDemandPort { get; init; }
 
+    /// <summary>The upstream is the address that the caller was going to (resolution NONE, PASSTHROUGH): no endpoints are declared, none is chosen.</summary>
+    public bool UsesOriginalDestination { get; init; }
+
+    /// <summary>IP that connections come from; null leaves it to the system.</summary>
+    public string? SourceAddress { get; init; }
+
     /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
     public HashConfig? Hash { get; init; }
 

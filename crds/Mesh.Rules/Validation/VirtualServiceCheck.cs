@@ -138,7 +138,12 @@ internal static class VirtualServiceCheck
     {
         for (int i = 0; i < route.Match.Length; i++)
         {
-            CheckSubnets(route.Match[i].DestinationSubnets, at.Field("match").Item(i).Field("destinationSubnets"));
+            (ConnectionMatch match, Cursor here) = (route.Match[i], at.Field("match").Item(i));
+            CheckSubnets(match.DestinationSubnets, here.Field("destinationSubnets"));
+            if (!string.IsNullOrEmpty(match.SourceSubnet))
+            {
+                CheckSubnet(match.SourceSubnet, here.Field("sourceSubnet"));
+            }
         }
 
         CheckDestinations(route.Route, "TCP", at.Field("route"));
@@ -163,10 +168,15 @@ internal static class VirtualServiceCheck
     {
         for (int i = 0; i < subnets.Length; i++)
         {
-            if (!IPAddress.TryParse(subnets[i], out _) && !IPNetwork.TryParse(subnets[i], out _))
-            {
-                at.Item(i).Error($"{RuleNode.Quote(subnets[i])} is neither an IP address nor a CIDR block; write for example 10.0.0.0/24");
-            }
+            CheckSubnet(subnets[i], at.Item(i));
+        }
+    }
+
+    private static void CheckSubnet(string subnet, Cursor at)
+    {
+        if (!AddressBlock.TryParse(subnet, out _))
+        {
+            at.Error($"{RuleNode.Quote(subnet)} is neither an IP address nor a CIDR block; write for example 10.0.0.0/24");
         }
     }
 

@@ -143,7 +143,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         RouteChoice? choice = Router.Choose(context, Side, _request, out RouteMatch? match);
         if (choice is null)
         {
-            ProxyError error = Router.Refusal(context, _request, out string? routeName);
+            ProxyError error = Router.Refusal(context, Side, _request, out string? routeName);
             _record.RouteName = routeName;
             return RefuseAsync(error, goesOn: true);
         }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
@@ -12,10 +11,9 @@ namespace Mesh.Proxy.Http1;
 /// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
-    private const int DefaultPort = 80;
-
-    /// <summary>Where a host goes that no service has, under Istio's name for the route: no limit of time, no retries.</summary>
-    private static readonly RouteChoice AllowAny = new("allow_any", BuiltInClusters.PassthroughByName);
+    // Where requests go that no service answers to, under Istio's name for the route: no limit of time, no retries.
+    private static readonly RouteChoice ToDestination = new("allow_any", BuiltInClusters.Passthrough);
+    private static readonly RouteChoice ToHost = new("allow_any", BuiltInClusters.PassthroughByName);
 
     /// <summary>Chooses where <paramref name="request"/> goes, by which match; null when nowhere, and <see cref="Refusal"/> says why.</summary>
     public static RouteChoice? Choose(ProxyContext context, ListenerSide side, RequestHead request, out RouteMatch? match)
@@ -26,9 +24,10 @@ internal static class Router
             return only;
         }
 
-        if (context.Routes().Find(request.Authority) is not { } host)
+        VirtualHost? host = Find(context, side, request);
+        if (host is null || !Speaks(host, request))
         {
-            return PassesThrough(context, request.Authority) ? AllowAny : null;
+            return PassThrough(context, side, request.Authority, isKnown: host is not null);
         }
 
         if (host.HasNoRoutes)
@@ -41,36 +40,47 @@ internal static class Router
     }
 
     /// <summary>Why nothing could be chosen, with the name that stands for the route in the access log.</summary>
-    public static ProxyError Refusal(ProxyContext context, RequestHead request, out string? routeName)
+    public static ProxyError Refusal(ProxyContext context, ListenerSide side, RequestHead request, out string? routeName)
     {
-        routeName = context.Routes().Find(request.Authority)?.Config.Name;
-        if (routeName is not null)
+        if (Find(context, side, request) is { } host && Speaks(host, request))
         {
+            routeName = host.Config.Name;
             return ProxyErrors.NoRoute();
         }
 
-        bool isLoop = IsOwn(request.Authority, context.OwnAddresses());
+        bool isLoop = side.Destination is null && IsOwn(request.Authority, context.OwnAddresses());
         routeName = isLoop ? null : "block_all"; // Istio's name for it
         return isLoop ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
     }
 
-    /// <summary>The host and port that <paramref name="authority"/> names, as endpoints that are made on demand are identified; null when it names none.</summary>
-    /// <param name="authority">Authority of the request.</param>
-    /// <param name="port">The port to go to; 0 is the one that it names.</param>
-    public static string? TargetOf(ReadOnlySpan<byte> authority, int port)
-    {
-        if (!HostPort.TryParse(authority, out HostPort parsed))
-        {
-            return null;
-        }
-
-        string host = Encoding.ASCII.GetString(authority[parsed.Host]).ToLowerInvariant().TrimEnd('.');
-        return string.Create(CultureInfo.InvariantCulture, $"{host}:{(port > 0 ? port : parsed.Port == 0 ? DefaultPort : parsed.Port)}");
-    }
+    /// <summary>The address that an authority names, for a cluster of original destinations without a redirect; null when it is a name, or an address of this proxy itself.</summary>
+    public static IPEndPoint? AddressOf(ProxyContext context, ReadOnlySpan<byte> authority) =>
+        HostPort.TryParse(authority, out HostPort parsed) && IPAddress.TryParse(Encoding.ASCII.GetString(authority[parsed.Host]), out IPAddress? address)
+        && !IsOwn(authority, context.OwnAddresses()) ? new IPEndPoint(address, parsed.Port == 0 ? HostPort.DefaultPort : parsed.Port) : null;
 
     /// <summary>What routes look at of <paramref name="request"/>.</summary>
     public static RequestView View(RequestHead request) =>
         new(request.Method, request.Path, request.Authority, Scheme(request.Headers), request.Headers);
+
+    private static VirtualHost? Find(ProxyContext context, ListenerSide side, RequestHead request)
+    {
+        RouteTable routes = context.Routes();
+        return side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
+    }
+
+    private static bool Speaks(VirtualHost host, RequestHead request) => !host.Config.IsTunnelOnly || request.IsConnect;
+
+    // As Istio: what no service answers to goes where its connection was going, unless everything must be registered. Without a redirect the host says where.
+    private static RouteChoice? PassThrough(ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, bool isKnown)
+    {
+        if (context.OutboundPolicy() != OutboundTrafficPolicy.AllowAny)
+        {
+            return null;
+        }
+
+        return side.Destination is not null ? ToDestination
+            : !isKnown && HostPort.TryParse(authority, out _) && !IsOwn(authority, context.OwnAddresses()) ? ToHost : null;
+    }
 
     // As Envoy, which believes whoever is in front of it.
     private static ReadOnlySpan<byte> Scheme(HeaderBlock headers)
@@ -78,9 +88,6 @@ internal static class Router
         int at = headers.Find(KnownHeader.ForwardedProto);
         return at >= 0 && KnownHeaders.Is(headers.Value(at), "https"u8) ? "https"u8 : "http"u8;
     }
-
-    private static bool PassesThrough(ProxyContext context, ReadOnlySpan<byte> authority) =>
-        context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny && HostPort.TryParse(authority, out _) && !IsOwn(authority, context.OwnAddresses());
 
     // Only asked when no service has this name, so it may take its time.
     private static bool IsOwn(ReadOnlySpan<byte> authority, IReadOnlyCollection<IPEndPoint> own)
@@ -91,7 +98,7 @@ internal static class Router
         }
 
         string host = Encoding.ASCII.GetString(authority[parsed.Host]).Trim('[', ']');
-        int port = parsed.Port == 0 ? DefaultPort : parsed.Port;
+        int port = parsed.Port == 0 ? HostPort.DefaultPort : parsed.Port;
         IPAddress? address = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback
             : IPAddress.TryParse(host, out IPAddress? literal) ? literal : null;
         return address is not null && OwnAddress.IsAmong(own, address, port);

@@ -80,6 +80,12 @@ public enum DecisionReason : byte
 
     /// <summary>Requests have asked for too many different names.</summary>
     DnsCacheOverflow,
+
+    /// <summary>The upstream is where the caller was going, and nobody knows where that is: the connection was not redirected.</summary>
+    NoOriginalDestination,
+
+    /// <summary>Connections to too many different destinations at once.</summary>
+    DestinationOverflow,
 }
 
 /// <summary>

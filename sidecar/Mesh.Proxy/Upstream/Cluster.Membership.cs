@@ -160,6 +160,7 @@ public sealed partial class Cluster
     private void RemoveLocked(Endpoint endpoint, ref Deferred deferred)
     {
         endpoint.IsRemoved = true;
+        _originals.Remove(endpoint.Addresses[0]);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {

@@ -33,6 +33,7 @@ public sealed partial class Cluster
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
+        _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
     }
 
@@ -112,8 +113,9 @@ public sealed partial class Cluster
             }
 
             HostSet hosts = _hosts;
-            bool isOnDemand = _config.Dns == DnsDiscovery.Dynamic;
-            Endpoint? endpoint = isOnDemand ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
+            ClusterConfig config = _config;
+            Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(pick.Destination)
+                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -128,7 +130,8 @@ public sealed partial class Cluster
                 }
                 else if (endpoint is null)
                 {
-                    result = isOnDemand ? Unresolved(pick.Target) : NoUpstream(hosts);
+                    result = config.UsesOriginalDestination ? NoOriginalLocked(pick.Destination)
+                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(pick.Target) : NoUpstream(hosts);
                 }
                 else if (endpoint.IsRemoved)
                 {

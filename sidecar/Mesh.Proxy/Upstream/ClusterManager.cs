@@ -16,6 +16,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>How long a snapshot waits for the first addresses of new names, so that its first request finds them; a dead nameserver must not hold it up.</summary>
     private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>Istio's 127.0.0.6, which no rule of the kernel redirects again.</summary>
+    public static readonly IPAddress DefaultInboundSource = new([127, 0, 0, 6]);
+
     private readonly ClusterServices _services;
     private readonly ConcurrentDictionary<string, Cluster> _builtIn = new(StringComparer.Ordinal);
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
@@ -41,8 +44,11 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
-    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Set before the first request.</summary>
+    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
+
+    /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
+    public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 
     /// <summary>The cluster of this name, or null.</summary>
     public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
@@ -64,14 +70,14 @@ public sealed class ClusterManager : IDisposable
         Dictionary<string, Cluster> next = new(_clusters);
         foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
-            bool isReadAnew = false; // the same list, but names now instead of addresses, or the other way round
+            bool isReadAnew = false; // the same list, but it means something else now: names instead of addresses, or nothing
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
                 next.Add(config.Name, cluster = new Cluster(config, _services));
             }
             else if (cluster.Config != config)
             {
-                isReadAnew = cluster.Config.Dns != config.Dns;
+                isReadAnew = cluster.Config.Dns != config.Dns || cluster.Config.UsesOriginalDestination != config.UsesOriginalDestination;
                 cluster.Update(config);
             }
 
@@ -120,7 +126,7 @@ public sealed class ClusterManager : IDisposable
     // Made when first needed: most proxies never do.
     private Cluster? FindBuiltIn(string name)
     {
-        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name) is { } config)
+        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSource) is { } config)
         {
             Cluster made = new(config, _services);
             made.Declare([]);

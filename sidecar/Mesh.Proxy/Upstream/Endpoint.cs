@@ -17,7 +17,7 @@ public sealed class Endpoint : ILoadTarget
     {
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
-        _addresses = AddressesOf(config);
+        _addresses = AddressesOf(cluster.Config, config);
         JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
@@ -76,6 +76,9 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>When it came into the cluster's list; ejection and health do not change it. Guarded by the cluster's lock.</summary>
     internal long JoinedAt { get; set; }
 
+    /// <summary>Original destinations only: chosen since the last look for unused ones. Guarded by the cluster's lock.</summary>
+    internal bool WasChosen { get; set; }
+
     internal EndpointOutlierState Outlier { get; } = new();
 
     /// <summary>Guarded by the cluster's lock.</summary>
@@ -89,7 +92,7 @@ public sealed class Endpoint : ILoadTarget
     {
         if (config.DialAddress != _config.DialAddress)
         {
-            _addresses = AddressesOf(config);
+            _addresses = AddressesOf(cluster, config);
         }
 
         _config = config;
@@ -100,7 +103,12 @@ public sealed class Endpoint : ILoadTarget
         }
     }
 
-    private static IPEndPoint[] AddressesOf(EndpointConfig config) => Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), IPEndPoint.Parse);
+    private static IPEndPoint[] AddressesOf(ClusterConfig cluster, EndpointConfig config) =>
+        Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), a => From(cluster.SourceAddress, IPEndPoint.Parse(a)));
+
+    // An address of the other family cannot be the source: then the system chooses.
+    private static IPEndPoint From(string? source, IPEndPoint remote) => source is not null && IPAddress.Parse(source) is var ip && ip.AddressFamily == remote.AddressFamily
+        ? new SourcedEndPoint(remote.Address, remote.Port, ip) : remote;
 
     private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(
         cluster.ServiceHost, cluster.ServiceName, cluster.ServiceNamespace, config.Workload, config.WorkloadNamespace, config.WorkloadVersion);

@@ -27,11 +27,15 @@ internal sealed class MemoryConnector : IUpstreamConnector
     /// <summary>Connections made.</summary>
     public int Made { get; private set; }
 
+    /// <summary>Where the last connect went.</summary>
+    public IPEndPoint? LastDialled { get; private set; }
+
     public async Task<MemoryConnection> AcceptAsync() => await _made.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
 
     public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         Dialled.Enqueue(endPoint.ToString()!);
+        LastDialled = (IPEndPoint)endPoint;
         if (Hangs)
         {
             TaskCompletionSource given = new();

@@ -40,7 +40,7 @@ public sealed class StatNamesTests
         """;
 
     private const string Downstream = """
-        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_requests_reached
+        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_loop downstream_cx_max_requests_reached
         downstream_cx_not_redirected downstream_cx_overload_reject downstream_cx_protocol_error downstream_cx_rx_bytes_total
         downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_header_timeout
         downstream_rq_idle_timeout downstream_rq_total

@@ -35,11 +35,10 @@ public sealed class ServiceEntryMessagesTests
     }
 
     [Theory]
-    [InlineData("hosts: [a.b]", "spec.resolution", DiagnosticCode.NotEnforced)]
+    [InlineData("hosts: [a.b]", "spec.resolution", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nlocation: MESH_INTERNAL", "spec.location", DiagnosticCode.NotEnforced)]
-    [InlineData("hosts: [a.b]\nresolution: STATIC\nworkloadSelector: {labels: {a: b}}", "spec.workloadSelector", DiagnosticCode.NotEnforced)]
-    [InlineData("hosts: [a.b]\nresolution: STATIC\nsubjectAltNames: [a]", "spec.subjectAltNames", DiagnosticCode.NotEnforced)]
-    [InlineData("hosts: [a.b]\nresolution: STATIC\naddresses: [10.0.0.0/8]", "spec.addresses[0]", DiagnosticCode.NotEnforced)]
+    [InlineData("hosts: [a.b]\nresolution: STATIC\nworkloadSelector: {labels: {}}", "spec.workloadSelector", DiagnosticCode.Advice)]
+    [InlineData("hosts: [a.b]\nresolution: NONE\nworkloadSelector: {labels: {a: b}}", "spec.workloadSelector", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nports: [{number: 1, name: a, protocol: TCP}]", "spec.ports[0]", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: STATIC", "spec.endpoints", DiagnosticCode.Advice)]
     public void Entry_LegalButSurprising_IsAcceptedWithWarning(string spec, string path, DiagnosticCode code)
