@@ -10,43 +10,44 @@ namespace Mesh.Proxy.Http1;
 /// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
-    /// <summary>Route name of an inbound request, as Istio's.</summary>
-    private const string InboundRoute = "default";
+    /// <summary>Where a redirected request for nobody goes, under Istio's name for the route: no limit of time, no retries.</summary>
+    private static readonly RouteChoice AllowAny = new("allow_any", BuiltInClusters.Passthrough);
 
-    /// <summary>Chooses route and cluster for <paramref name="request"/>; false with the error to answer.</summary>
-    public static bool TryChoose(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
+    /// <summary>Chooses where <paramref name="request"/> goes, by which match; null when nowhere, and <see cref="Refusal"/> says why.</summary>
+    public static RouteChoice? Choose(ProxyContext context, ListenerSide side, RequestHead request, out RouteMatch? match)
     {
-        error = default;
-        if (side.Cluster is { } only)
+        match = null;
+        if (side.Only is { } only)
         {
-            choice = new RouteChoice(InboundRoute, only, default);
-            return true;
+            return only;
         }
 
-        RouteTable routes = context.Routes();
-        VirtualHost? host = side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
-        if (host is null || (host.Config.IsTunnelOnly && !request.IsConnect))
+        VirtualHost? host = Find(context, side, request);
+        if (host is null)
         {
-            return TryPassThrough(context, side, request, out choice, out error);
+            return side.Destination is not null && context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny ? AllowAny : null;
         }
 
         if (host.HasNoRoutes)
         {
-            choice = new RouteChoice(host.Config.Name, host.Config.Cluster, new RequestPolicy(host.Config.Retry));
-            return true;
+            return host.Unrouted;
         }
 
-        if (host.Find(View(request)) is not { } match)
+        match = host.Find(View(request));
+        return match is null ? null : match.Route.Pick(context.Runtime.Random)?.Choice ?? match.Route.Nowhere;
+    }
+
+    /// <summary>Why nothing could be chosen, with the name that stands for the route in the access log.</summary>
+    public static ProxyError Refusal(ProxyContext context, ListenerSide side, RequestHead request, out string? routeName)
+    {
+        routeName = Find(context, side, request)?.Config.Name;
+        if (routeName is not null)
         {
-            choice = new RouteChoice(host.Config.Name, null, default);
-            error = ProxyErrors.NoRoute();
-            return false;
+            return ProxyErrors.NoRoute();
         }
 
-        HttpRouteConfig route = match.Route.Config;
-        RouteTarget? target = match.Route.Pick(context.Runtime.Random);
-        choice = new RouteChoice(route.Name, target?.Cluster, new RequestPolicy(route.Retry, route.Timeout, route.Source), match, target);
-        return true;
+        routeName = side.Destination is null ? null : "block_all"; // Istio's name for it
+        return side.Destination is null && IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
     }
 
     /// <summary>The address that an authority names, for a cluster of original destinations without a redirect; null when it is a name, or an address of this proxy itself.</summary>
@@ -58,19 +59,11 @@ internal static class Router
     public static RequestView View(RequestHead request) =>
         new(request.Method, request.Path, request.Authority, Scheme(request.Headers), request.Headers);
 
-    // As Istio: a redirected request for nobody goes where its connection was going, under the name of that route, unless everything must be registered.
-    private static bool TryPassThrough(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
+    private static VirtualHost? Find(ProxyContext context, ListenerSide side, RequestHead request)
     {
-        error = default;
-        if (side.Destination is not null && context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny)
-        {
-            choice = new RouteChoice("allow_any", BuiltInClusters.Passthrough, default);
-            return true;
-        }
-
-        choice = side.Destination is null ? default : new RouteChoice("block_all", null, default);
-        error = side.Destination is null && IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
-        return false;
+        RouteTable routes = context.Routes();
+        VirtualHost? host = side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
+        return host is { Config.IsTunnelOnly: true } && !request.IsConnect ? null : host;
     }
 
     // As Envoy, which believes whoever is in front of it.
