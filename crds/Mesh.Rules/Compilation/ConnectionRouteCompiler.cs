@@ -16,8 +16,13 @@ namespace Mesh.Rules.Compilation;
 /// <param name="compiler">Makes clusters of destinations.</param>
 internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, RouteCompiler compiler)
 {
-    /// <summary>Rows of a listener that these services share: those of rules, then the names by which TLS services are told apart.</summary>
-    public ImmutableArray<ConnectionRouteConfig> Compile(IReadOnlyList<ServicePortModel> services)
+    private static readonly IPNetwork ThisMachine = new(new IPAddress([127, 0, 0, 0]), 8); // no redirected connection comes from there
+
+    /// <summary>
+    /// Rows of a listener that these services share: those of rules, then the names by which TLS services are told apart, then, with <paramref name="takesLocal"/>, the first
+    /// service for clients of this machine.
+    /// </summary>
+    public ImmutableArray<ConnectionRouteConfig> Compile(IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
         List<ConnectionRouteConfig> rows = [];
         HashSet<(RuleKey Rule, bool IsTls)> compiled = [];
@@ -30,18 +35,19 @@ internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServic
         }
 
         // After the rules: of rows with one name the first counts.
-        rows.AddRange(services.Where(static s => s.IsTls).Select(static s => new ConnectionRouteConfig
+        rows.AddRange(services.Where(static s => s.IsTls).Select(static s => Own(s) with { ServerName = s.Host }));
+        if (takesLocal)
         {
-            ServerName = s.Host,
-            Clusters = [new WeightedClusterConfig(ClusterCompiler.OutboundName(s.Host, s.Port))],
-        }));
+            rows.Add(Own(services[0]) with { Caller = ThisMachine });
+        }
+
         return [.. rows];
     }
 
     /// <summary>
     /// The route of tunnels to a service. Their client names the host in place of a server name, and an address of the service at most; null when no rule speaks of it.
     /// </summary>
-    public HttpRouteConfig? Tunnel(ServicePortModel service, string virtualHost) => Compile([service])
+    public HttpRouteConfig? Tunnel(ServicePortModel service, string virtualHost) => Compile([service], takesLocal: false)
         .Where(row => row.Source is not null && (row.ServerName.Length == 0 || HostMatch.Matches(row.ServerName, service.Host)))
         .Where(row => row.Destination is not { } block || service.Listeners.Any(address => AddressBlock.TryParse(address, out IPNetwork own) && block.Contains(own.BaseAddress)))
         .Where(static row => row.Caller is not { } callers || callers.Contains(IPAddress.Loopback))
@@ -93,6 +99,8 @@ internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServic
             }
         }
     }
+
+    private static ConnectionRouteConfig Own(ServicePortModel service) => new() { Clusters = [new WeightedClusterConfig(ClusterCompiler.OutboundName(service.Host, service.Port))] };
 
     private ConnectionRouteConfig Row(RuleDocument rule, string path, ImmutableArray<RouteDestination> destinations, int port) => new()
     {

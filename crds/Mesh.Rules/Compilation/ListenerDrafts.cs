@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Rules.Compilation;
@@ -37,19 +38,24 @@ internal sealed class ListenerDrafts
 
     private static ListenerConfig Finish(Draft draft, RoutePlan plan)
     {
-        ServicePortModel? rest = draft.Services.Count == 1 ? draft.Services[0] : draft.Services.Find(static s => !s.IsTls);
+        List<ServicePortModel> services = draft.Services;
+        ServicePortModel? rest = services.Count == 1 ? services[0] : services.Find(static s => !s.IsTls);
         ListenerConfig listener = new(
             string.Create(CultureInfo.InvariantCulture, $"{draft.Address}_{draft.Port}"),
             draft.Address,
             draft.Port,
-            rest is null ? "" : ClusterCompiler.OutboundName(rest.Host, rest.Port),
-            draft.Services[0].Source?.ToString() ?? "")
+            rest is null || IsKnownByName(rest, draft) ? "" : ClusterCompiler.OutboundName(rest.Host, rest.Port),
+            services[0].Source?.ToString() ?? "")
         {
-            IsTls = draft.Services.Exists(static s => s.IsTls),
-            IsForAnyAddress = draft.Services.Exists(static s => s.IsForAnyAddress),
+            IsTls = services.Exists(static s => s.IsTls),
+            IsForAnyAddress = services.Exists(static s => s.IsForAnyAddress),
         };
-        return listener with { Routes = plan.ConnectionsFor(listener, draft.Services) };
+        return listener with { Routes = plan.ConnectionsFor(listener, services, rest is not null && IsKnownByName(rest, draft)) };
     }
+
+    // Without an address of its own a TLS service is its name: redirected connections to its port may be for anybody. Who dials the listener itself means the service.
+    private static bool IsKnownByName(ServicePortModel service, Draft draft) =>
+        service.IsTls && IPAddress.TryParse(draft.Address, out IPAddress? address) && IPAddress.IsLoopback(address);
 
     private sealed record Draft(string Address, int Port, List<ServicePortModel> Services);
 }

@@ -56,13 +56,16 @@ internal sealed class RoutePlan
            select new VirtualHostConfig(name, port, Domains(host.Key), "") { Routes = routes },
     ];
 
-    /// <summary>Where the connections of a listener go that leads to <paramref name="services"/>, all of one port.</summary>
-    public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services)
+    /// <summary>
+    /// Where the connections of a listener go that leads to <paramref name="services"/>, all of one port; <paramref name="takesLocal"/>: a client of this machine that names
+    /// nobody means the first.
+    /// </summary>
+    public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
         string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
         if (!_connections.TryGetValue(key, out ImmutableArray<ConnectionRouteConfig> routes))
         {
-            routes = _connectionCompiler.Compile(services);
+            routes = _connectionCompiler.Compile(services, takesLocal);
             _connections.Add(key, routes);
         }
 

@@ -9,7 +9,7 @@ namespace Mesh.Rules.Snapshots;
 /// </summary>
 public sealed record ConnectionRouteConfig
 {
-    /// <summary>Rule and path it comes from, <c>default/partners#spec.tls[0]</c>; null for a service's own name.</summary>
+    /// <summary>Rule and path it comes from, <c>default/partners#spec.tls[0]</c>; null for a service's own.</summary>
     public string? Source { get; init; }
 
     /// <summary>Server name that the client asks for, in lower case: a name, <c>*.suffix</c>, or <c>*</c> for any. Empty fits every connection, TLS or not.</summary>

@@ -10,6 +10,7 @@ internal sealed class Backend : IAsyncDisposable
     private readonly List<Socket> _open = [];
     private readonly string _answer;
     private readonly Task _accepting;
+    private int _requests;
 
     /// <summary>Listens on <paramref name="address"/>, on a port of the system's choice unless one is given.</summary>
     public Backend(string name, string address = "127.0.0.1", int port = 0)
@@ -24,6 +25,9 @@ internal sealed class Backend : IAsyncDisposable
 
     /// <summary>While set, requests wait for it before they are answered.</summary>
     public TaskCompletionSource? Gate { get; init; }
+
+    /// <summary>Requests so far, answered or not.</summary>
+    public int Requests => Volatile.Read(ref _requests);
 
     /// <summary>Connections so far.</summary>
     public int Connections { get; private set; }
@@ -61,6 +65,7 @@ internal sealed class Backend : IAsyncDisposable
         {
             while ((await peer.ReadUntilAsync("\r\n\r\n", Timeout.InfiniteTimeSpan)).Length > 0)
             {
+                Interlocked.Increment(ref _requests);
                 await (Gate?.Task ?? Task.CompletedTask);
                 await peer.SendAsync(_answer);
             }

@@ -84,7 +84,9 @@ public sealed class SidecarEffectTests
         await using Backend app = new("app") { Gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) };
         await using RuleHarness harness = await StartAsync(Rule("Sidecar", "s", $"{{{pool}}}"), app);
 
-        Task<string>[] calls = [.. Enumerable.Range(0, 5).Select(_ => harness.AskAppAsync())];
+        Task<string> first = harness.AskAppAsync();
+        await Eventually.HoldsAsync(() => app.Requests == 1, "the first one is there"); // until then it is the one that waits
+        Task<string>[] calls = [first, .. Enumerable.Range(0, 4).Select(_ => harness.AskAppAsync())];
         await Eventually.HoldsAsync(() => calls.Count(static c => c.IsCompleted) == 3, "three of five are refused");
         app.Gate.SetResult();
 

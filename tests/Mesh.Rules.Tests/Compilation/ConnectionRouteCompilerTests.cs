@@ -13,7 +13,7 @@ public sealed class ConnectionRouteCompilerTests
 {
     private const string A = "a.default.svc.cluster.local";
     private const string B = "b.default.svc.cluster.local";
-    private const string OwnNames = "a.x to outbound|443||a.x 1 from its name|b.x to outbound|443||b.x 1 from its name";
+    private const string OwnNames = "a.x to outbound|443||a.x 1 from the service|b.x to outbound|443||b.x 1 from the service";
     private static readonly ProxyIdentity Client = new("default", "client", 80, "127.0.0.1:9000", Labels("app=page"));
 
     [Theory]
@@ -31,14 +31,14 @@ public sealed class ConnectionRouteCompilerTests
     }
 
     [Theory]
-    [InlineData("TLS", $"*.x to outbound|80||{A} 1 from default/r#spec.tls[0]|other.x to outbound|80||{B} 1 from default/r#spec.tls[1]|db.x to outbound|443||db.x 1 from its name")]
-    [InlineData("HTTPS", $"*.x to outbound|80||{A} 1 from default/r#spec.tls[0]|other.x to outbound|80||{B} 1 from default/r#spec.tls[1]|db.x to outbound|443||db.x 1 from its name")]
+    [InlineData("TLS", $"*.x to outbound|80||{A} 1 from default/r#spec.tls[0]|other.x to outbound|80||{B} 1 from default/r#spec.tls[1]|db.x to outbound|443||db.x 1 from the service")]
+    [InlineData("HTTPS", $"*.x to outbound|80||{A} 1 from default/r#spec.tls[0]|other.x to outbound|80||{B} 1 from default/r#spec.tls[1]|db.x to outbound|443||db.x 1 from the service")]
     [InlineData("TCP", $"any to outbound|80||{B} 1 from default/r#spec.tcp[0]")]
     public void Protocol_OfThePort_DecidesWhetherTlsOrTcpRoutesCount(string protocol, string expected)
     {
         const string Spec = "hosts: [\"*.x\"]\ntcp: [{route: [{destination: {host: b}}]}]\n"
             + "tls: [{match: [{sniHosts: [\"*.X\"]}], route: [{destination: {host: a}}]}, {match: [{sniHosts: [other.x]}], route: [{destination: {host: b}}]}]";
-        ListenerConfig listener = Assert.Single(Compile(protocol, 443, ["127.0.0.7"], ["db.x"], Spec).Listeners);
+        ListenerConfig listener = Assert.Single(Compile(protocol, 443, ["240.0.0.7"], ["db.x"], Spec).Listeners);
 
         Assert.Equal(("outbound|443||db.x", protocol != "TCP", expected), (listener.Cluster, listener.IsTls, Text(listener)));
     }
@@ -56,7 +56,8 @@ public sealed class ConnectionRouteCompilerTests
     {
         ListenerConfig listener = Assert.Single(Compile("TLS", 443, [], ["a.x"], $"hosts: [a.x]\ntls: [{{match: [{{{match}}}], route: [{{destination: {{host: b}}}}]}}]").Listeners);
 
-        Assert.Equal((applies ? $"a.x to outbound|80||{B} 1 from default/r#spec.tls[0]|" : "") + "a.x to outbound|443||a.x 1 from its name", Text(listener));
+        Assert.Equal((applies ? $"a.x to outbound|80||{B} 1 from default/r#spec.tls[0]|" : "") + "a.x to outbound|443||a.x 1 from the service|any of 127.0.0.0/8 to outbound|443||a.x 1 from the service", Text(listener));
+        Assert.Equal("", listener.Cluster); // whoever was redirected to it from elsewhere has meant somebody else
     }
 
     [Theory]
@@ -86,7 +87,7 @@ public sealed class ConnectionRouteCompilerTests
         CompileResult result = Result(View(Service("t", "TLS", 443, [], ["a.x"]), Service("u", "TCP", 443, [], ["db.x"]), Service("v", "TCP", 443, [], ["late.x"])));
 
         ListenerConfig listener = Assert.Single(result.Snapshot.Listeners);
-        Assert.Equal(("outbound|443||db.x", "a.x to outbound|443||a.x 1 from its name"), (listener.Cluster, Text(listener)));
+        Assert.Equal(("outbound|443||db.x", "a.x to outbound|443||a.x 1 from the service"), (listener.Cluster, Text(listener)));
         Assert.Contains(result.Diagnostics, static d => d.Rule.Name == "v" && d.Finding.Message.Contains("127.0.0.1 port 443 leads to another service already", StringComparison.Ordinal));
         Assert.DoesNotContain(result.Diagnostics, static d => d.Rule.Name != "v" && d.Finding.Message.Contains("leads to", StringComparison.Ordinal));
     }

@@ -10,7 +10,7 @@ internal static class RouteText
 
     public static string Write(ConnectionRouteConfig route) =>
         $"{(route.ServerName.Length > 0 ? route.ServerName : "any")}{(route.Destination is { } d ? $" at {d}" : "")}{(route.Caller is { } c ? $" of {c}" : "")} to "
-        + $"{string.Join(", ", route.Clusters.Select(Cluster))} from {route.Source ?? "its name"}";
+        + $"{string.Join(", ", route.Clusters.Select(Cluster))} from {route.Source ?? "the service"}";
 
     public static string Retry(RetryConfig retry)
     {
