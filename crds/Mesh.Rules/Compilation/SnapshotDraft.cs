@@ -130,7 +130,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ImmutableArray<LabelledEndpoint> selected =
             [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).DistinctBy(static e => e.Endpoint.Address)];
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
-        ImmutableArray<EndpointConfig> endpoints = LocalityCompiler.Place(proxy, peers, policy, selected);
+        ImmutableArray<EndpointConfig> endpoints = ClusterCompiler.UsesOriginalDestination(service, policy) ? [] : LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name,
             new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },

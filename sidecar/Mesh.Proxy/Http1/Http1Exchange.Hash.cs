@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -10,6 +11,11 @@ namespace Mesh.Proxy.Http1;
 internal sealed partial class Http1Exchange
 {
     private byte[]? _newCookie; // value of a set-cookie field for the answer
+
+    private PickContext PickFor(ClusterConfig config) => config.Hash is { } by ? PickBy(by)
+        : config.UsesOriginalDestination ? new PickContext(Destination: Side.Destination ?? Router.AddressOf(context, _request.Authority))
+        : config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: HostPort.TargetOf(_request.Authority, config.OnDemandPort))
+        : default;
 
     private PickContext PickBy(HashConfig by)
     {

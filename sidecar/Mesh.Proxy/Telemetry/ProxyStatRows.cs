@@ -18,6 +18,7 @@ public static class ProxyStatRows
         new("downstream_cx_active", StatType.Gauge, "Connections open", static s => s.CxActive.Value),
         new("downstream_cx_protocol_error", StatType.Counter, "Connections that broke HTTP", static s => s.CxProtocolError.Value),
         new("downstream_cx_not_redirected", StatType.Counter, "Connections closed because they were neither redirected nor from loopback", static s => s.CxNotRedirected.Value),
+        new("downstream_cx_loop", StatType.Counter, "Redirected connections closed because they were going to the sidecar itself", static s => s.CxLoop.Value),
         new("downstream_cx_overload_reject", StatType.Counter, "Connections closed because there were too many", static s => s.CxOverloadReject.Value),
         new("downstream_cx_idle_timeout", StatType.Counter, "Connections closed for their silence between requests", static s => s.CxIdleTimeout.Value),
         new("downstream_cx_max_requests_reached", StatType.Counter, "Connections closed after their last allowed request", static s => s.CxMaxRequestsReached.Value),

@@ -52,6 +52,9 @@ public sealed class DownstreamStats
     /// <summary>Connections closed because they were neither redirected nor from loopback.</summary>
     public StripedCounter CxNotRedirected { get; } = new();
 
+    /// <summary>downstream_cx_loop: redirected connections closed because they were going to this proxy itself.</summary>
+    public StripedCounter CxLoop { get; } = new();
+
     /// <summary>downstream_cx_overload_reject: connections closed because there were too many.</summary>
     public StripedCounter CxOverloadReject { get; } = new();
 

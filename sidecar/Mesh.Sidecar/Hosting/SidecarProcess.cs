@@ -68,6 +68,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Transport = options.Transport,
                 Concurrency = options.Concurrency,
                 Dns = options.Dns,
+                Interception = options.Interception,
+                PassthroughSource = options.PassthroughSource,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
