@@ -49,15 +49,17 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
     /// <param name="app">Address of its application.</param>
     /// <param name="inbound">Where peers reach it.</param>
     /// <param name="stop">Ends the wait.</param>
-    public async Task<Sidecar> StartSidecarAsync(string name, string rules, string app, string inbound, CancellationToken stop)
+    /// <param name="more">Further options.</param>
+    public async Task<Sidecar> StartSidecarAsync(string name, string rules, string app, string inbound, CancellationToken stop, params string[] more)
     {
-        string rulesFolder = Directory.CreateDirectory(Path.Combine(folder, name + "-rules")).FullName;
-        await File.WriteAllTextAsync(Path.Combine(rulesFolder, "rules.yaml"), rules, stop);
+        string rulesFile = RulesFile(name);
+        string rulesFolder = Directory.CreateDirectory(Path.GetDirectoryName(rulesFile)!).FullName;
+        await File.WriteAllTextAsync(rulesFile, rules, stop);
         string log = Path.Combine(folder, $"{name}-access.json");
         const string Any = "127.0.0.1:0";
         ChildProcess process = Run($"{name}-sidecar", "Mesh.Sidecar", null,
-            "run", "--rules", rulesFolder, "--service", $"{name}:80", "--app", app, "--node", name, "--inbound", inbound,
-            "--outbound", Any, "--admin", Any, "--health", Any, "--metrics", Any, "--access-log", log, "--access-log-format", "json");
+            ["run", "--rules", rulesFolder, "--service", $"{name}:80", "--app", app, "--node", name, "--inbound", inbound,
+            "--outbound", Any, "--admin", Any, "--health", Any, "--metrics", Any, "--access-log", log, "--access-log-format", "json", .. more]);
         Sidecar sidecar = new(
             name, process, await process.AddressAsync("outbound", time, stop), await process.AddressAsync("inbound", time, stop),
             await process.AddressAsync("admin", time, stop), new AccessLogFile(log), _http);
@@ -65,6 +67,15 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
             ?? throw new LabException($"the sidecar {name} was not ready within {Patience.TotalSeconds:F0} s");
         Sidecars.Add(sidecar);
         return sidecar;
+    }
+
+    /// <summary>Gives a sidecar other rules while it runs, as an editor would save them. Returns how long it took until they were in force.</summary>
+    public async Task<TimeSpan> ChangeRulesAsync(Sidecar sidecar, string rules, CancellationToken stop)
+    {
+        long before = await sidecar.ConfigsAppliedAsync(stop);
+        await File.WriteAllTextAsync(RulesFile(sidecar.Name), rules, stop);
+        return await Waiting.UntilAsync(async () => await sidecar.ConfigsAppliedAsync(stop) > before, Patience, stop)
+            ?? throw new LabException($"the sidecar {sidecar.Name} did not take its new rules within {Patience.TotalSeconds:F0} s");
     }
 
     /// <summary>Every process that should run and does not; empty when all is well.</summary>
@@ -80,6 +91,8 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
 
         _http.Dispose();
     }
+
+    private string RulesFile(string sidecar) => Path.Combine(folder, sidecar + "-rules", "rules.yaml");
 
     private ChildProcess Run(string name, string project, Uri? proxy, params string[] args)
     {
