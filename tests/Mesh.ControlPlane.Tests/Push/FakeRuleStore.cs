@@ -13,6 +13,8 @@ internal sealed class FakeRuleStore : IRuleStore
 
     public RuleStoreState Current { get; private set; } = new(0, ImmutableDictionary<RuleKey, StoredRule>.Empty);
 
+    public IReadOnlyList<RejectedRule> Rejected { get; set; } = [];
+
     public int StatusWrites { get; private set; }
 
     public Task WaitForChangeAsync(long revision, CancellationToken cancellationToken)
