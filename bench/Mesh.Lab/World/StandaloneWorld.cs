@@ -3,7 +3,7 @@ using Mesh.Lab.Processes;
 
 namespace Mesh.Lab.World;
 
-/// <summary>Applications, and sidecars that read their rules from a folder: no control plane. All of it ends with this object.</summary>
+/// <summary>Applications, and sidecars that mostly read their rules from a folder. All of it ends with this object.</summary>
 /// <param name="time">Clock.</param>
 /// <param name="random">Chance.</param>
 /// <param name="folder">Logs and rules.</param>
@@ -28,6 +28,12 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
 
     /// <summary>A loopback address that nobody listens at, for what has to be named before it starts.</summary>
     public string FreeAddress() => $"127.0.0.1:{_ports.Take()}";
+
+    /// <summary>Folder of logs and rules.</summary>
+    public string Folder => folder;
+
+    /// <summary>Client without proxy.</summary>
+    public HttpClient Http => _http;
 
     /// <summary>Starts an application that can be told to be sick.</summary>
     public async Task<ProductsApp> StartProductsAsync(string name, CancellationToken stop)
@@ -55,11 +61,17 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
         string rulesFile = RulesFile(name);
         string rulesFolder = Directory.CreateDirectory(Path.GetDirectoryName(rulesFile)!).FullName;
         await File.WriteAllTextAsync(rulesFile, rules, stop);
+        return await StartSidecarAsync(name, ["--rules", rulesFolder, .. more], app, inbound, stop);
+    }
+
+    /// <summary>Starts a sidecar whose options say where its rules are, and waits until they are in force.</summary>
+    public async Task<Sidecar> StartSidecarAsync(string name, string[] options, string app, string inbound, CancellationToken stop)
+    {
         string log = Path.Combine(folder, $"{name}-access.json");
         const string Any = "127.0.0.1:0";
         ChildProcess process = Run($"{name}-sidecar", "Mesh.Sidecar", null,
-            ["run", "--rules", rulesFolder, "--service", $"{name}:80", "--app", app, "--node", name, "--inbound", inbound,
-            "--outbound", Any, "--admin", Any, "--health", Any, "--metrics", Any, "--access-log", log, "--access-log-format", "json", .. more]);
+            ["run", "--service", $"{name}:80", "--app", app, "--node", name, "--inbound", inbound,
+            "--outbound", Any, "--admin", Any, "--health", Any, "--metrics", Any, "--access-log", log, "--access-log-format", "json", .. options]);
         Sidecar sidecar = new(
             name, process, await process.AddressAsync("outbound", time, stop), await process.AddressAsync("inbound", time, stop),
             await process.AddressAsync("admin", time, stop), new AccessLogFile(log), _http);
@@ -67,6 +79,21 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
             ?? throw new LabException($"the sidecar {name} was not ready within {Patience.TotalSeconds:F0} s");
         Sidecars.Add(sidecar);
         return sidecar;
+    }
+
+    /// <summary>Starts a control plane over a folder. Returns its process and the address of its API.</summary>
+    public async Task<(ChildProcess Process, Uri Api)> StartControlPlaneAsync(string data, CancellationToken stop)
+    {
+        ChildProcess process = Run("control-plane", "Mesh.ControlPlane", null, "serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data", data);
+        return (process, await process.AddressAsync("api", time, stop));
+    }
+
+    /// <summary>What a process has printed so far.</summary>
+    public async Task<string> PrintedAsync(string process, CancellationToken stop)
+    {
+        await using FileStream file = new(Path.Combine(folder, process + ".log"), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+        using StreamReader reader = new(file);
+        return await reader.ReadToEndAsync(stop);
     }
 
     /// <summary>Gives a sidecar other rules while it runs, as an editor would save them. Returns how long it took until they were in force.</summary>

@@ -96,21 +96,41 @@ public sealed class ScenarioCheckTests
         Assert.Equal(new Upload(0, null, null, Limit), Uploads.Parse("", Limit));
     }
 
+    [Fact]
+    public void ScaleAllArrived_AClusterOrAnEndpointMissing_Fails()
+    {
+        string full = ScalePage(3, 20);
+        Assert.All(ScaleChecks.AllArrived(full, 1), static check => Assert.True(check.Passed, check.Name));
+        Assert.Contains(ScaleChecks.AllArrived(ScalePage(2, 20), 1), static check => !check.Passed);
+        Assert.Contains(ScaleChecks.AllArrived(ScalePage(3, 19), 1), static check => !check.Passed);
+        Assert.Contains(ScaleChecks.AllArrived(full, 2), static check => !check.Passed);
+    }
+
+    [Fact]
+    public void ScaleTouchedClusters_Log_HasANumberForEachConfiguration() => Assert.Equal(
+        [30, 3], ScaleChecks.TouchedClusters("info: Snapshot v1 in force: 30 clusters new or changed, 0 removed\nnoise\ninfo: Snapshot v2 in force: 3 clusters new or changed, 1 removed\n"));
+
     [Theory]
     [InlineData("window", "window")]
-    [InlineData("all", "shop partner retries window canary failover")]
+    [InlineData("all", "shop partner retries window canary failover scale")]
     public void Options_Name_IsThatLabOrAll(string name, string labs) =>
         Assert.Equal(labs, string.Join(' ', LabOptions.Parse([name], out _)!.ToScenarios().Select(static s => s.Name)));
 
     [Theory]
     [InlineData("--keep leaves one lab running", "all", "--keep")]
     [InlineData("--duration belongs to shop", "canary", "--duration", "5s")]
-    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, all", "canari")]
+    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, scale, all", "canari")]
     public void Options_Wrong_SayWhat(string message, params string[] args)
     {
         Assert.Null(LabOptions.Parse(args, out string error));
         Assert.StartsWith(message, error, StringComparison.Ordinal);
     }
+
+    private static string ScalePage(int clusters, int endpoints) =>
+        $$"""{"cluster_statuses":[{{string.Join(',', Enumerable.Range(0, clusters).Select(i => Cluster(i == 0 ? endpoints : 0)))}},{"name":"inbound|80||","host_statuses":[{}]}]}""";
+
+    private static string Cluster(int endpoints) =>
+        $$"""{"name":"outbound|80||s.scale.lab","host_statuses":[{{string.Join(',', Enumerable.Repeat("{}", endpoints))}}]}""";
 
     private static IEnumerable<LabCheck> Told504(IReadOnlyList<Upload> uploads, IReadOnlyList<AccessLogEntry> log, long counted = 2, long active = 0) =>
         WindowChecks.EachIsTold(uploads, Limit, TimeSpan.FromSeconds(4), log, Counters(counted, active));
