@@ -62,6 +62,13 @@ internal sealed class FakeRuleStore : IRuleStore
         return key;
     }
 
+    /// <summary>Adds a rule of any kind, as read.</summary>
+    public void Add(string yaml)
+    {
+        RuleDocument document = RuleReader.ReadYaml(yaml, "test").Single().Document!;
+        Put(new StoredRule(document.Key, 0, RuleJson.FromYaml(yaml).Object!, document));
+    }
+
     public void Annotate(RuleKey key)
     {
         StoredRule rule = Current.Rules[key];
