@@ -2,12 +2,18 @@ using System.Net;
 using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Mesh.Sidecar.Hosting;
+using Mesh.Sidecar.Interception;
 using Mesh.Sidecar.Options;
 
 const int Refused = 1; // the machine says no: port, permission
 const int WrongUsage = 2; // options and what they name
 
 CommandLineResult line = CommandLine.Read(args, Environment.GetEnvironmentVariable);
+if (line.Init is { } init)
+{
+    return await new InitCommand(init, Console.Out, Console.Error).RunAsync();
+}
+
 if (line.Options is not { } options)
 {
     Console.Out.Write(line.Output);

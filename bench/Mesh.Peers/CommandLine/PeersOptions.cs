@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mesh.Peers.Peers;
 
 namespace Mesh.Peers.CommandLine;
 
@@ -7,7 +8,7 @@ internal sealed record PeersOptions
 {
     /// <summary>Text of <c>--help</c>.</summary>
     public const string Usage = """
-        usage: mesh-peers [--json FILE] [--full] [--rounds N] [--seconds S] [--sidecar FILE] [--runtime jit|native] [--peers LIST]
+        usage: mesh-peers [--json FILE] [--full] [--rounds N] [--seconds S] [--sidecar FILE] [--runtime jit|native] [--peers LIST] [--before FILE]
 
           --json FILE       write the figures as JSON
           --full            also 10 KiB, 1 connection, a fixed rate, TCP, 10,000 idle connections, two loops (about 25 minutes)
@@ -15,11 +16,13 @@ internal sealed record PeersOptions
           --seconds S       length of one turn (5)
           --sidecar FILE    the sidecar to measure: Mesh.Sidecar.dll or a native binary; default: the one of this build
           --runtime KIND    what FILE is, jit or native; default: jit for a .dll, else native
-          --peers LIST      whom to measure it against, of haproxy,nginx,forwarder,direct; default: all of them
+          --peers LIST      whom to measure it against, of direct,haproxy,nginx,forwarder,routes; default: all but routes, which is
+                            the sidecar itself with 50 routes of a VirtualService, of which the last one fits, retries and a timeout
+          --before FILE     another build of the sidecar, measured beside it as the peer "before"
         """;
 
     /// <summary>Every peer by name, in the order of the tables.</summary>
-    public static readonly IReadOnlyList<string> AllPeers = ["direct", "haproxy", "nginx", "forwarder"];
+    public static readonly IReadOnlyList<string> AllPeers = ["direct", "haproxy", "nginx", "forwarder", SidecarPeer.RoutesName];
 
     /// <summary>Where to write the figures, or null.</summary>
     public string? JsonFile { get; init; }
@@ -39,8 +42,11 @@ internal sealed record PeersOptions
     /// <summary>Whether the sidecar is compiled ahead of time.</summary>
     public bool IsNative { get; init; }
 
+    /// <summary>Another build of the sidecar to measure beside it; null for none.</summary>
+    public string? Before { get; init; }
+
     /// <summary>Peers to measure, in the order of <see cref="AllPeers"/>.</summary>
-    public IReadOnlyList<string> Peers { get; init; } = AllPeers;
+    public IReadOnlyList<string> Peers { get; init; } = [.. AllPeers.Where(static p => p != SidecarPeer.RoutesName)];
 
     /// <summary>Reads the command line; a mistake is a sentence in <paramref name="error"/>.</summary>
     public static PeersOptions? Parse(IReadOnlyList<string> args, out string error)
@@ -80,6 +86,7 @@ internal sealed record PeersOptions
     {
         "--json" when value.Length > 0 => options with { JsonFile = value },
         "--sidecar" when value.Length > 0 => options with { Sidecar = value },
+        "--before" when value.Length > 0 => options with { Before = value },
         "--rounds" when TryNumber(value, 100, out int rounds) => options with { Rounds = rounds },
         "--seconds" when TryNumber(value, 60, out int seconds) => options with { Seconds = seconds },
         "--peers" when TryPeers(value, out List<string> peers) => options with { Peers = peers },
@@ -98,7 +105,7 @@ internal sealed record PeersOptions
 
     private static string Explain(string name, string value) => name switch
     {
-        "--json" or "--sidecar" => $"{name} needs a file",
+        "--json" or "--sidecar" or "--before" => $"{name} needs a file",
         "--rounds" => $"--rounds: '{value}' is not right; write a number from 1 to 100",
         "--seconds" => $"--seconds: '{value}' is not right; write a number from 1 to 60",
         "--runtime" => $"--runtime: '{value}' is not right; write jit or native",

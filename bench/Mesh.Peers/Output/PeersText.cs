@@ -21,7 +21,7 @@ internal static class PeersText
             string bytes = row.Samples.All(static s => s.BytesPerRequest is not null) ? $"{row.Of(static s => s.BytesPerRequest!.Value).Median:F1}" : "-";
             string ratio = Ratios.To(row, results) is { } times ? $"{times.Median:F2} x [{times.Lowest:F2}-{times.Highest:F2}]" : "";
             string cpu = isDirect ? $"(backend {row.Of(static s => s.BackendMicros).Median:F1})" : Spread(row.Of(static s => s.CpuMicros), "F1");
-            string user = isDirect ? "" : Number(row.Of(static s => s.UserMicros).Median, "F1");
+            string user = isDirect ? "" : Number(row.Of(static s => s.UserMicros).Median, "F2");
             string system = isDirect ? "" : Number(row.Of(static s => s.SystemMicros).Median, "F1");
             long errors = row.Samples.Sum(static s => s.Errors);
             Line(text, $"{row.Peer,-10} {cpu,-22} {user,6} {system,6} {row.Of(static s => s.RequestsPerSecond).Median,11:N0} "

@@ -25,7 +25,12 @@ internal static class PeerCatalog
             }
         }
 
-        found.Add(new SidecarPeer(options.Sidecar is { } file ? Path.GetFullPath(file) : Executables.Assembly("Mesh.Sidecar"), options.IsNative));
+        if (options.Before is { } before)
+        {
+            found.Add(new SidecarPeer(Path.GetFullPath(before), !IsAssembly(before), SidecarPeer.BeforeName));
+        }
+
+        found.Add(new SidecarPeer(Own(options), options.IsNative));
         return found;
     }
 
@@ -43,8 +48,14 @@ internal static class PeerCatalog
                 }
 
                 return new NginxPeer(Tools.Find(name)!, module);
+            case SidecarPeer.RoutesName:
+                return new SidecarPeer(Own(options), options.IsNative, SidecarPeer.RoutesName);
             default:
                 return new ForwarderPeer();
         }
     }
+
+    private static string Own(PeersOptions options) => options.Sidecar is { } file ? Path.GetFullPath(file) : Executables.Assembly("Mesh.Sidecar");
+
+    private static bool IsAssembly(string file) => file.EndsWith(".dll", StringComparison.OrdinalIgnoreCase);
 }

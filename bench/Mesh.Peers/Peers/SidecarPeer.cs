@@ -1,19 +1,29 @@
 using System.Globalization;
+using System.Text;
 
 namespace Mesh.Peers.Peers;
 
 /// <summary>The sidecar as it ships: a rules file with limits and outlier detection, metrics on.</summary>
 /// <param name="file">Assembly or native binary.</param>
 /// <param name="isNative">Whether it is compiled ahead of time.</param>
-internal sealed class SidecarPeer(string file, bool isNative) : IPeer
+/// <param name="name">Its name in tables.</param>
+internal sealed class SidecarPeer(string file, bool isNative, string name = SidecarPeer.PeerName) : IPeer
 {
-    /// <summary>Its name in tables.</summary>
+    /// <summary>Name of the one that all others are compared with.</summary>
     public const string PeerName = "sidecar";
+
+    /// <summary>Name of the same with a VirtualService.</summary>
+    public const string RoutesName = "routes";
+
+    /// <summary>Name of another build of it.</summary>
+    public const string BeforeName = "before";
+
+    private const int Routes = 50;
 
     /// <summary>Host and port by which the rules know the backend.</summary>
     public const string Authority = "backend.test:8080";
 
-    public string Name => PeerName;
+    public string Name => name;
 
     public string Runtime => isNative ? "native" : "jit";
 
@@ -26,7 +36,7 @@ internal sealed class SidecarPeer(string file, bool isNative) : IPeer
     public (string File, IReadOnlyList<string> Args) Prepare(PeerPlace place)
     {
         string path = Path.Combine(place.Folder, "rules.yaml");
-        File.WriteAllText(path, Rules(place));
+        File.WriteAllText(path, Rules(place) + (name == RoutesName ? VirtualService() : ""));
         return (file,
         [
             "run", "--rules", path, "--concurrency", place.Concurrency.ToString(CultureInfo.InvariantCulture),
@@ -83,4 +93,40 @@ internal sealed class SidecarPeer(string file, bool isNative) : IPeer
               maxEjectionPercent: 100
 
         """;
+
+    // The last route is the one that fits, so that all are looked at.
+    private static string VirtualService()
+    {
+        StringBuilder text = new("""
+            ---
+            apiVersion: networking.istio.io/v1
+            kind: VirtualService
+            metadata:
+              name: backend
+            spec:
+              hosts: [backend.test]
+              http:
+
+            """);
+        for (int i = 1; i < Routes; i++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $$"""
+              - name: tenant-{{i}}
+                match:
+                  - uri: {prefix: /tenant/{{i}}/}
+                    headers: {x-tenant: {exact: tenant-{{i}} } }
+                route: [{destination: {host: backend.test} }]
+
+            """);
+        }
+
+        return text.Append("""
+              - name: all
+                match: [{uri: {prefix: /}}]
+                route: [{destination: {host: backend.test}}]
+                timeout: 10s
+                retries: {attempts: 3, perTryTimeout: 2s, retryOn: "5xx,connect-failure,reset"}
+
+            """).ToString();
+    }
 }

@@ -65,6 +65,9 @@ internal sealed class ProxyContext
 /// <param name="Stats">Counters of the side.</param>
 internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats)
 {
+    /// <summary>Where every request goes, under Istio's name for the route; null when that depends on its authority.</summary>
+    public RouteChoice? Only { get; } = Cluster is null ? null : new RouteChoice("default", Cluster);
+
     /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
     public Transport.TcpTarget? Target { get; init; }
 }

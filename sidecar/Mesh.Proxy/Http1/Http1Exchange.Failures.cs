@@ -112,8 +112,8 @@ internal sealed partial class Http1Exchange
     {
         ProxyError error = limit switch
         {
-            TimeLimit.Route => ProxyErrors.RouteTimeout(_policy.Source, _timer!.RouteLimit),
-            TimeLimit.PerTry => ProxyErrors.PerTryTimeout(_policy.Retry?.Source, _timer!.PerTryLimit),
+            TimeLimit.Route => ProxyErrors.RouteTimeout(_policy?.Source, _timer!.RouteLimit),
+            TimeLimit.PerTry => ProxyErrors.PerTryTimeout((Side.IsInbound ? _cluster?.Config.InboundRetry : _policy?.Retry)?.Source, _timer!.PerTryLimit),
             _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),
         };
         return _isQuietTimeout ? error.Quiet() : error;

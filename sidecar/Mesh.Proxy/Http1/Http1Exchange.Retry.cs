@@ -2,6 +2,7 @@ using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Retry;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -18,7 +19,7 @@ internal sealed partial class Http1Exchange
     private KeptBody? _kept;
     private Pause? _pause;
     private List<Endpoint>? _tried;
-    private RequestPolicy _policy;
+    private RequestPolicy? _policy; // of the route, while something of it is in use
     private Again _again;
     private bool _hasReplayed;
     private bool _holdsPlace;
@@ -43,11 +44,12 @@ internal sealed partial class Http1Exchange
 
     private bool IsRouteOver => _timer is { HasPassed: true, Passed: TimeLimit.Route };
 
-    private void BeginPolicy(in RequestPolicy policy, long now)
+    private void BeginPolicy(RequestPolicy? policy, long now)
     {
+        ClusterConfig config = _cluster!.Config;
+        RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
-        TimeSpan write = _cluster!.Config.WriteTimeout;
-        if (policy.Retry is null && policy.Timeout == TimeSpan.Zero && write == TimeSpan.Zero && !hasWish)
+        if (retry is null && !hasWish && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero)
         {
             return;
         }
@@ -55,14 +57,14 @@ internal sealed partial class Http1Exchange
         _policy = policy;
         RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
-        BeginRetries(policy.Retry, wish);
-        TimeSpan route = wish.Timeout ?? policy.Timeout;
-        TimeSpan perTry = wish.PerTryTimeout ?? policy.Retry?.PerTryTimeout ?? TimeSpan.Zero;
+        BeginRetries(retry, wish);
+        TimeSpan route = wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero;
+        TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || write > TimeSpan.Zero)
+        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero)
         {
             _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
-            _timer.Begin(route, perTry, write, _request.Framing.Kind == BodyKind.None, now);
+            _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
             _requestBody.Timer = _timer;
         }
     }
@@ -248,7 +250,7 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>Readies the exchange for its next attempt; returns the pause before it.</summary>
-    private TimeSpan PrepareNext(Endpoint? tried)
+    private TimeSpan PrepareNext()
     {
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         if (_again == Again.Replay)
@@ -259,9 +261,10 @@ internal sealed partial class Http1Exchange
             return TimeSpan.Zero;
         }
 
-        if (tried is not null && _retry!.Config.AvoidsTriedHosts && _cluster!.Config.Hash is null) // a hash always leads to the same one
+        if (_lastEndpoint is { } tried && _retry!.Config.AvoidsTriedHosts && _cluster!.Config.Hash is null) // a hash always leads to the same one
         {
             (_tried ??= []).Add(tried);
+            _pick = _pick with { Tried = _tried };
         }
 
         if (_timer is { HasPassed: true } passed && passed.Passed != TimeLimit.Route)

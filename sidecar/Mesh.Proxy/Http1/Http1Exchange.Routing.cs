@@ -12,8 +12,8 @@ internal sealed partial class Http1Exchange
     private RequestEdits? _requestEdits;
     private HeaderEdits? _responseEdits;
 
-    /// <summary>Does what the route asks for; the end of the request when that was its answer, else null.</summary>
-    private async ValueTask<bool?> ActAsync(RouteMatch match, RouteTarget? target)
+    /// <summary>Does what the route asks for, and sends the request on when that was not its answer.</summary>
+    private async ValueTask<bool> ActAndForwardAsync(RouteChoice choice, RouteMatch match)
     {
         HttpRouteConfig route = match.Route.Config;
         if (AnswersPreflight(match.Route, out ProxyError answer))
@@ -31,7 +31,7 @@ internal sealed partial class Http1Exchange
             return await RefuseAsync(Answer(match), goesOn: true);
         }
 
-        if (target is not null)
+        if (choice.Target is { } target)
         {
             _requestEdits = match.Route.Edit(Router.View(_request), match, target);
             _responseEdits = Origin is { Length: > 0 } origin && match.Route.Cors is { } cors && cors.Allows(origin)
@@ -39,7 +39,7 @@ internal sealed partial class Http1Exchange
                 : target.Response;
         }
 
-        return null;
+        return await BeginAttemptsAsync(choice);
     }
 
     private ReadOnlySpan<byte> Origin => _request.Headers.Find("origin"u8) is >= 0 and int at ? _request.Headers.Value(at) : default;

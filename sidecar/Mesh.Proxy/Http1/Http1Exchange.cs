@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Upstream;
 using Microsoft.AspNetCore.Connections;
 
@@ -29,6 +30,9 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     private Http1ServerConnection _client = null!; // from Attach to Detach
     private Cluster? _cluster;
     private UpstreamConnection? _upstream;
+    private Endpoint? _lastEndpoint; // of the last attempt
+    private RentResult _lastRent; // of the last attempt that got no connection
+    private PickContext _pick;
     private ValueTask<CopyStatus> _sending;
     private CopyStatus? _sent;
     private BodyFraming _answerFraming;
@@ -73,6 +77,9 @@ internal sealed partial class Http1Exchange(ProxyContext context)
     {
         _client = null!;
         _cluster = null;
+        _lastEndpoint = null;
+        _lastRent = default;
+        _pick = default;
         _requestBody.Activity = _responseBody.Activity = null;
     }
 
@@ -122,74 +129,89 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         }
     }
 
-    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> ServeAsync()
+    // What is decided at once stands in plain methods: a request carries little through its waits.
+    private ValueTask<bool> ServeAsync()
     {
         _record.WireBytesReceived = _head.Length;
         HeadError parsed = _request.TryParse(_head.Bytes, _head.Length);
         if (parsed != HeadError.None)
         {
-            return await RefuseAsync(ProxyErrors.BadRequest(HeadErrors.StatusCode(parsed), HeadErrors.Details(parsed)), goesOn: false);
+            return RefuseAsync(ProxyErrors.BadRequest(HeadErrors.StatusCode(parsed), HeadErrors.Details(parsed)), goesOn: false);
         }
 
         _record.Describe(_request);
-        bool isRouted = Router.TryChoose(context, Side, _request, out RouteChoice choice, out ProxyError error);
+        RouteChoice? choice = Router.Choose(context, Side, _request, out RouteMatch? match);
+        if (choice is null)
+        {
+            ProxyError error = Router.Refusal(context, _request, out string? routeName);
+            _record.RouteName = routeName;
+            return RefuseAsync(error, goesOn: true);
+        }
+
         _record.RouteName = choice.RouteName;
-        if (!isRouted)
-        {
-            return await RefuseAsync(error, goesOn: true);
-        }
+        return match is { Route.IsPlain: false } ? ActAndForwardAsync(choice, match) : BeginAttemptsAsync(choice);
+    }
 
-        if (choice.Match is { Route.IsPlain: false } match && await ActAsync(match, choice.Target) is { } end)
-        {
-            return end;
-        }
-
+    private ValueTask<bool> BeginAttemptsAsync(RouteChoice choice)
+    {
         _cluster = choice.Cluster is null ? null : context.Clusters.Find(choice.Cluster);
         if (_cluster is null)
         {
-            return await RefuseAsync(ProxyErrors.NoCluster(), goesOn: true);
+            return RefuseAsync(ProxyErrors.NoCluster(), goesOn: true);
         }
 
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
-        BeginPolicy(Side.IsInbound ? new RequestPolicy(_cluster.Config.InboundRetry) : choice.Policy, now);
-        PickContext pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        BeginPolicy(choice.Policy, now);
+        _pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        return AttemptAsync(now);
+    }
+
+    [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
+    private async ValueTask<bool> AttemptAsync(long now)
+    {
         while (true)
         {
             _attempt++;
-            pick = pick with { Tried = _tried };
             ValueTask<RentResult> renting = _request.IsConnect
-                ? _cluster.RentTcpAsync(_stop.Token, _client.Loop, pick) : _cluster.RentHttpAsync(_stop.Token, _client.Loop, pick);
+                ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
-            RentResult rent = await renting;
-            _record.SetUpstream(_cluster, rent);
-            bool goesOn = false;
-            if (rent.Connection is not null)
-            {
-                goesOn = await ForwardAsync(rent.Connection, isAtOnce ? now : context.Now);
-            }
-            else
-            {
-                _again = AfterRent(rent);
-                goesOn = _again == Again.No && await FailWithoutConnectionAsync(rent);
-            }
-
+            UpstreamConnection? upstream = Take(await renting);
+            bool goesOn = await (upstream is not null ? ForwardAsync(upstream, isAtOnce ? now : context.Now) : EndWithoutConnectionAsync());
             if (_again == Again.No)
             {
                 return goesOn;
             }
 
-            if (PrepareNext(rent.Endpoint) is { Ticks: > 0 } length)
+            if (PrepareNext() is { Ticks: > 0 } length)
             {
                 await _pause!.WaitAsync(length, _client.Loop, _stop.Token);
             }
 
             if (_clientIsGone || IsTooLate || IsRouteOver)
             {
-                return await FailWithoutConnectionAsync(rent);
+                return await FailWithoutConnectionAsync(_lastRent);
             }
         }
+    }
+
+    // Of a connection that was had nothing is kept but where it leads.
+    private UpstreamConnection? Take(in RentResult rent)
+    {
+        _record.SetUpstream(_cluster!, rent);
+        _lastEndpoint = rent.Endpoint;
+        if (rent.Connection is null)
+        {
+            _lastRent = rent;
+        }
+
+        return rent.Connection;
+    }
+
+    private ValueTask<bool> EndWithoutConnectionAsync()
+    {
+        _again = AfterRent(_lastRent);
+        return _again == Again.No ? FailWithoutConnectionAsync(_lastRent) : new(false);
     }
 
     private void BeginServing()

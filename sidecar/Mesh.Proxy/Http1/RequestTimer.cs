@@ -30,7 +30,7 @@ internal sealed class RequestTimer : IDisposable
     private readonly TimeProvider _time;
     private readonly Deadline _deadline;
     private readonly CancellationTokenSource _stop;
-    private volatile UpstreamConnection? _upstream;
+    private UpstreamConnection? _upstream; // read by the timer
     private volatile ConnectionContext? _answered;
     private long _routeDueAt = Never;
     private long _tryDueAt = Never;
@@ -102,14 +102,19 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>An attempt begins on <paramref name="upstream"/>; false when time is over.</summary>
     public bool BeginAttempt(UpstreamConnection upstream, long now)
     {
-        _upstream = upstream;
+        Volatile.Write(ref _upstream, upstream);
         _hasAttempt = true;
-        return Move(ref _tryDueAt, _isComplete ? Later(now, _perTry) : Never);
+        return MoveTry(_isComplete ? Later(now, _perTry) : Never);
     }
 
     /// <summary>The client still owes bytes of the request: the time that this takes is not the upstream's.</summary>
     public void WaitForClient()
     {
+        if (_isComplete)
+        {
+            return; // it stays so
+        }
+
         lock (_gate)
         {
             if (!_isComplete)
@@ -122,6 +127,11 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>The request has been received to its end: from here on its time counts.</summary>
     public void RequestComplete()
     {
+        if (_isComplete)
+        {
+            return;
+        }
+
         lock (_gate)
         {
             if (_isComplete)
@@ -138,28 +148,28 @@ internal sealed class RequestTimer : IDisposable
 
             if (_hasAttempt)
             {
-                Move(ref _tryDueAt, Later(now, _perTry));
+                MoveTry(Later(now, _perTry));
             }
         }
     }
 
     /// <summary>Bytes are to leave, and the upstream does not take them at once.</summary>
-    public void BeginWrite() => Move(ref _writeDueAt, Later(_time.GetTimestamp(), _write));
-
-    /// <summary>The upstream has taken them.</summary>
-    public void EndWrite()
+    public void BeginWrite()
     {
         if (_write > TimeSpan.Zero)
         {
-            Move(ref _writeDueAt, Never);
+            Move(ref _writeDueAt, Later(_time.GetTimestamp(), _write));
         }
     }
+
+    /// <summary>The upstream has taken them. False when a limit has passed.</summary>
+    public bool EndWrite() => _write > TimeSpan.Zero ? Move(ref _writeDueAt, Never) : !HasPassed;
 
     /// <summary>The head of the answer is there: the time of the attempt is over, the route's goes on. False when it comes too late.</summary>
     public bool HeadReceived()
     {
         _hasAttempt = false;
-        return Move(ref _tryDueAt, Never);
+        return MoveTry(Never);
     }
 
     /// <summary>The answer goes out: from here on <paramref name="client"/> is cut off with it. False when time is over.</summary>
@@ -172,12 +182,9 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>The attempt is over, the route's time goes on. False when a limit has passed: then its connection is not to be used again.</summary>
     public bool EndAttempt()
     {
-        lock (_gate)
-        {
-            _hasAttempt = false;
-            _upstream = null; // before the look at the deadline: what passes after it finds nothing to abort
-            return Move(ref _tryDueAt, Never) && Move(ref _writeDueAt, Never);
-        }
+        _hasAttempt = false;
+        Interlocked.Exchange(ref _upstream, null); // before the look at the deadline: what passes after it finds nothing to abort
+        return MoveTry(Never) && EndWrite();
     }
 
     /// <summary>Nothing is limited any more. False when a limit has passed.</summary>
@@ -195,6 +202,9 @@ internal sealed class RequestTimer : IDisposable
         double ticks = delay.TotalSeconds * _time.TimestampFrequency;
         return delay > TimeSpan.Zero && ticks < Never / 4 ? now + (long)ticks : Never;
     }
+
+    // A limit that is not there moves nothing: most requests have only that of their route.
+    private bool MoveTry(long value) => _perTry > TimeSpan.Zero ? Move(ref _tryDueAt, value) : !HasPassed;
 
     // A field that could not be moved keeps its old value, so that Passed stays true.
     private bool Move(ref long dueAt, long value)
@@ -216,7 +226,7 @@ internal sealed class RequestTimer : IDisposable
     private void OnPassed()
     {
         bool isForGood = Passed == TimeLimit.Route;
-        _upstream?.Abort();
+        Volatile.Read(ref _upstream)?.Abort();
         if (isForGood)
         {
             _stop.Cancel();

@@ -2,50 +2,41 @@ using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
-using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
 /// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
-    /// <summary>Route name of an inbound request, as Istio's.</summary>
-    private const string InboundRoute = "default";
-
-    /// <summary>Chooses route and cluster for <paramref name="request"/>; false with the error to answer.</summary>
-    public static bool TryChoose(ProxyContext context, ListenerSide side, RequestHead request, out RouteChoice choice, out ProxyError error)
+    /// <summary>Chooses where <paramref name="request"/> goes, by which match; null when nowhere, and <see cref="Refusal"/> says why.</summary>
+    public static RouteChoice? Choose(ProxyContext context, ListenerSide side, RequestHead request, out RouteMatch? match)
     {
-        error = default;
-        if (side.Cluster is { } only)
+        match = null;
+        if (side.Only is { } only)
         {
-            choice = new RouteChoice(InboundRoute, only, default);
-            return true;
+            return only;
         }
 
         if (context.Routes().Find(request.Authority) is not { } host)
         {
-            choice = default;
-            error = IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
-            return false;
+            return null;
         }
 
         if (host.HasNoRoutes)
         {
-            choice = new RouteChoice(host.Config.Name, host.Config.Cluster, new RequestPolicy(host.Config.Retry));
-            return true;
+            return host.Unrouted;
         }
 
-        if (host.Find(View(request)) is not { } match)
-        {
-            choice = new RouteChoice(host.Config.Name, null, default);
-            error = ProxyErrors.NoRoute();
-            return false;
-        }
+        match = host.Find(View(request));
+        return match is null ? null : match.Route.Pick(context.Runtime.Random)?.Choice ?? match.Route.Nowhere;
+    }
 
-        HttpRouteConfig route = match.Route.Config;
-        RouteTarget? target = match.Route.Pick(context.Runtime.Random);
-        choice = new RouteChoice(route.Name, target?.Cluster, new RequestPolicy(route.Retry, route.Timeout, route.Source), match, target);
-        return true;
+    /// <summary>Why nothing could be chosen, with the name that stands for the route in the access log.</summary>
+    public static ProxyError Refusal(ProxyContext context, RequestHead request, out string? routeName)
+    {
+        routeName = context.Routes().Find(request.Authority)?.Config.Name;
+        return routeName is not null ? ProxyErrors.NoRoute()
+            : IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
     }
 
     /// <summary>What routes look at of <paramref name="request"/>.</summary>

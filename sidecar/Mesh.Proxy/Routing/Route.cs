@@ -16,10 +16,12 @@ internal sealed class Route
         _path = PathRewrite.Of(config.Rewrite);
         Cors = config.Cors is null ? null : new CorsPolicy(config.Cors);
         Targets = new RouteTarget[config.Clusters.Length];
+        RequestPolicy? policy = RequestPolicy.Of(config.Retry, config.Timeout, config.Source);
+        Nowhere = new RouteChoice(config.Name, null, policy);
         for (int i = 0; i < Targets.Length; i++)
         {
             _weights += config.Clusters[i].Weight;
-            Targets[i] = new RouteTarget(config, config.Clusters[i], _weights);
+            Targets[i] = new RouteTarget(config, config.Clusters[i], _weights, policy);
         }
 
         Matches = config.Matches.IsEmpty ? [new RouteMatch(this, new HttpMatchConfig())] : [.. config.Matches.Select(m => new RouteMatch(this, m))];
@@ -35,6 +37,9 @@ internal sealed class Route
 
     /// <summary>Where it leads.</summary>
     public RouteTarget[] Targets { get; }
+
+    /// <summary>The choice when it leads to no cluster.</summary>
+    public RouteChoice Nowhere { get; }
 
     /// <summary>Cross-origin policy, or null.</summary>
     public CorsPolicy? Cors { get; }
@@ -67,25 +72,38 @@ internal sealed class Route
 }
 
 /// <summary>One of the places a route leads to. Immutable.</summary>
-/// <param name="route">The route.</param>
-/// <param name="config">What it is made from.</param>
-/// <param name="weightEnd">Its weight and that of all before it.</param>
-internal sealed class RouteTarget(HttpRouteConfig route, WeightedClusterConfig config, long weightEnd)
+internal sealed class RouteTarget
 {
+    /// <param name="route">The route.</param>
+    /// <param name="config">What it is made from.</param>
+    /// <param name="weightEnd">Its weight and that of all before it.</param>
+    /// <param name="policy">What the route says of time and retries.</param>
+    public RouteTarget(HttpRouteConfig route, WeightedClusterConfig config, long weightEnd, RequestPolicy? policy)
+    {
+        Config = config;
+        WeightEnd = weightEnd;
+        Request = Of(HeaderEdits.Of(route.RequestHeaders, config.RequestHeaders), route.Rewrite?.Authority ?? config.Authority);
+        Response = HeaderEdits.Of(route.ResponseHeaders, config.ResponseHeaders);
+        Choice = new RouteChoice(route.Name, config.Cluster, policy, this);
+    }
+
     /// <summary>What it is made from.</summary>
-    public WeightedClusterConfig Config => config;
+    public WeightedClusterConfig Config { get; }
 
     /// <summary>Name of the cluster.</summary>
-    public string Cluster => config.Cluster;
+    public string Cluster => Config.Cluster;
+
+    /// <summary>Where requests that were drawn for it go.</summary>
+    public RouteChoice Choice { get; }
 
     /// <summary>A draw below this, and not below the one before, means this one.</summary>
-    public long WeightEnd => weightEnd;
+    public long WeightEnd { get; }
 
     /// <summary>Changes of requests, their path apart; null for none.</summary>
-    public RequestEdits? Request { get; } = Of(HeaderEdits.Of(route.RequestHeaders, config.RequestHeaders), route.Rewrite?.Authority ?? config.Authority);
+    public RequestEdits? Request { get; }
 
     /// <summary>Changes of answers; null for none.</summary>
-    public HeaderEdits? Response { get; } = HeaderEdits.Of(route.ResponseHeaders, config.ResponseHeaders);
+    public HeaderEdits? Response { get; }
 
     // What cannot stand in a Host field is no authority.
     private static RequestEdits? Of(HeaderEdits? headers, string? authority)

@@ -17,6 +17,9 @@ internal sealed class RouteMatch(Route route, HttpMatchConfig config)
     /// <summary>The route.</summary>
     public Route Route => route;
 
+    /// <summary>What turns most others away.</summary>
+    public PathGate Gate { get; } = PathGate.Of(config.Path, config.IgnorePathCase);
+
     /// <summary>Whether the request fits.</summary>
     public bool Fits(in RequestView request)
     {

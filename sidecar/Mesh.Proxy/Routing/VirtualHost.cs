@@ -3,25 +3,38 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Proxy.Routing;
 
 /// <summary>A virtual host whose routes are made ready. Immutable.</summary>
-/// <param name="config">What it is made from.</param>
-internal sealed class VirtualHost(VirtualHostConfig config)
+internal sealed class VirtualHost
 {
-    private readonly RouteMatch[] _matches = [.. config.Routes.SelectMany(static r => new Route(r).Matches)];
+    private readonly RouteMatch[] _matches;
+    private readonly PathGate[] _gates;
+
+    /// <param name="config">What it is made from.</param>
+    public VirtualHost(VirtualHostConfig config)
+    {
+        Config = config;
+        _matches = [.. config.Routes.SelectMany(static r => new Route(r).Matches)];
+        _gates = [.. _matches.Select(static m => m.Gate)];
+        Unrouted = new RouteChoice(config.Name, config.Cluster, RequestPolicy.Of(config.Retry));
+    }
 
     /// <summary>What it was made from.</summary>
-    public VirtualHostConfig Config => config;
+    public VirtualHostConfig Config { get; }
 
     /// <summary>Whether every request goes to the one cluster.</summary>
     public bool HasNoRoutes => _matches.Length == 0;
 
+    /// <summary>Where requests go when there are no routes.</summary>
+    public RouteChoice Unrouted { get; }
+
     /// <summary>The first match that fits, or null.</summary>
     public RouteMatch? Find(in RequestView request)
     {
-        foreach (RouteMatch match in _matches)
+        ulong head = PathGate.Head(request.Path);
+        for (int i = 0; i < _gates.Length; i++)
         {
-            if (match.Fits(request))
+            if (_gates[i].LetsIn(request.Path, head) && _matches[i].Fits(request))
             {
-                return match;
+                return _matches[i];
             }
         }
 

@@ -4,11 +4,15 @@ using System.Text;
 
 namespace Mesh.Sidecar.Options;
 
-/// <summary>What the command line asks for: options to run with, a text to print, or a mistake. Exactly one is set.</summary>
+/// <summary>What the command line asks for: options of a command, a text to print, or a mistake. Exactly one is set.</summary>
 /// <param name="Options">Run with these.</param>
 /// <param name="Output">Print this and end with 0.</param>
 /// <param name="Error">Print this one line and end with 2.</param>
-internal sealed record CommandLineResult(SidecarOptions? Options, string? Output, string? Error);
+internal sealed record CommandLineResult(SidecarOptions? Options, string? Output, string? Error)
+{
+    /// <summary>Run <c>init</c> with these.</summary>
+    public InitOptions? Init { get; init; }
+}
 
 /// <summary>Reads the command line; what is not given there comes from the environment, then from the defaults.</summary>
 internal static class CommandLine
@@ -32,67 +36,20 @@ internal static class CommandLine
             return new CommandLineResult(null, $"mesh-sidecar {Version}\n", null);
         }
 
-        if (arguments.Count == 0 || arguments[0] != "run")
+        if (arguments.Count == 0 || arguments[0] is not ("run" or "init"))
         {
             string found = arguments.Count == 0 ? "no command" : $"'{arguments[0]}' is not a command";
-            return Wrong($"{found}; write 'run', or --help for all options");
+            return Wrong($"{found}; write 'run', 'init', or --help for all options");
         }
 
-        Dictionary<string, string> given = [];
-        if (Collect(arguments, given) is { } mistake)
+        if (arguments[0] == "init")
         {
-            return Wrong(mistake);
+            return OptionReader.Read(arguments, InitOptionRows.All, new InitOptions(), environment, out string? wrong) is { } init
+                ? new CommandLineResult(null, null, null) { Init = init } : Wrong(wrong!);
         }
 
-        SidecarOptions options = new();
-        foreach (OptionRow row in OptionRows.All)
-        {
-            bool isGiven = given.TryGetValue(row.Name, out string? value);
-            value ??= environment(row.Variable);
-            if (value is null)
-            {
-                continue;
-            }
-
-            Taken taken = value.Length == 0 ? Taken.Wrong(row.Value) : row.Take(options, value);
-            if (taken.Options is null)
-            {
-                return Wrong($"{(isGiven ? row.Name : row.Variable)}: '{value}' is not right; write {taken.Expected}");
-            }
-
-            options = taken.Options;
-        }
-
-        return Complete(options);
-    }
-
-    private static string? Collect(IReadOnlyList<string> arguments, Dictionary<string, string> given)
-    {
-        for (int i = 1; i < arguments.Count; i++)
-        {
-            string argument = arguments[i];
-            int equals = argument.IndexOf('=', StringComparison.Ordinal);
-            string name = equals < 0 ? argument : argument[..equals];
-            OptionRow? row = OptionRows.All.FirstOrDefault(r => r.Name == name);
-            if (row is null)
-            {
-                return name.StartsWith('-')
-                    ? $"{name}: there is no such option; {Nearest(name)}--help shows all"
-                    : $"'{argument}' stands alone; every value follows its option, --help shows all";
-            }
-
-            if (equals < 0 && (i + 1 == arguments.Count || arguments[i + 1].StartsWith("--", StringComparison.Ordinal)))
-            {
-                return $"{name}: its value is missing; write {name} {row.Value}";
-            }
-
-            if (!given.TryAdd(name, equals < 0 ? arguments[++i] : argument[(equals + 1)..]))
-            {
-                return $"{name}: given twice; write it once";
-            }
-        }
-
-        return null;
+        return OptionReader.Read(arguments, OptionRows.All, new SidecarOptions(), environment, out string? mistake) is { } options
+            ? Complete(options) : Wrong(mistake!);
     }
 
     private static CommandLineResult Complete(SidecarOptions options)
@@ -128,44 +85,17 @@ internal static class CommandLine
             null);
     }
 
-    private static string Nearest(string name)
-    {
-        OptionRow? near = OptionRows.All.MinBy(r => Distance(r.Name, name));
-        return near is not null && Distance(near.Name, name) <= 2 ? $"did you mean {near.Name}? " : "";
-    }
-
-    /// <summary>Edits (insert, delete, replace) that turn one text into the other.</summary>
-    private static int Distance(string left, string right)
-    {
-        int[] row = [.. Enumerable.Range(0, right.Length + 1)];
-        for (int i = 1; i <= left.Length; i++)
-        {
-            int diagonal = row[0];
-            row[0] = i;
-            for (int j = 1; j <= right.Length; j++)
-            {
-                int replace = diagonal + (left[i - 1] == right[j - 1] ? 0 : 1);
-                diagonal = row[j];
-                row[j] = Math.Min(replace, Math.Min(row[j], row[j - 1]) + 1);
-            }
-        }
-
-        return row[^1];
-    }
-
     private static string Help()
     {
         StringBuilder text = new();
         text.Append("Mesh sidecar: carries the calls of one application, within the limits of its rules.\n\n");
         text.Append("  run --service NAME --app HOST:PORT --control-plane URL [options]\n");
         text.Append("  run --rules FILE_OR_DIR [options]\n\n");
-        foreach (OptionRow row in OptionRows.All)
-        {
-            string head = $"  {row.Name} {row.Value}";
-            text.Append(head.PadRight(38)).Append(head.Length >= 38 ? " " : "").Append(row.Help).Append('\n');
-        }
-
+        OptionReader.AddHelp(text, OptionRows.All);
         text.Append("  --help, --version\n\n");
+        text.Append("  init [options]: leads the traffic of a pod through its sidecar (iptables; needs NET_ADMIN and NET_RAW)\n\n");
+        OptionReader.AddHelp(text, InitOptionRows.All);
+        text.Append('\n');
         text.Append("Each option can be written --option=value and has an environment variable, such as MESH_CONTROL_PLANE.\n");
         return text.Append("Port 0 lets the system choose; every bound address is printed.\n").ToString();
     }

@@ -3,6 +3,8 @@ using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
+using OptionRow = Mesh.Sidecar.Options.OptionRow<Mesh.Sidecar.Options.SidecarOptions>;
+using Taken = Mesh.Sidecar.Options.Taken<Mesh.Sidecar.Options.SidecarOptions>;
 
 namespace Mesh.Sidecar.Options;
 

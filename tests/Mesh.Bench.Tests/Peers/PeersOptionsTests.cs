@@ -38,8 +38,8 @@ public sealed class PeersOptionsTests
     [InlineData("--rounds: '' is not right; write a number from 1 to 100", "--rounds")]
     [InlineData("--seconds: '61' is not right; write a number from 1 to 60", "--seconds", "61")]
     [InlineData("--runtime: 'aot' is not right; write jit or native", "--runtime", "aot")]
-    [InlineData("--peers: 'envoy' is not right; write names with commas between, of direct, haproxy, nginx, forwarder", "--peers", "envoy")]
-    [InlineData("--peers: ',' is not right; write names with commas between, of direct, haproxy, nginx, forwarder", "--peers", ",")]
+    [InlineData("--peers: 'envoy' is not right; write names with commas between, of direct, haproxy, nginx, forwarder, routes", "--peers", "envoy")]
+    [InlineData("--peers: ',' is not right; write names with commas between, of direct, haproxy, nginx, forwarder, routes", "--peers", ",")]
     [InlineData("--json needs a file", "--json")]
     [InlineData("--sidecar needs a file", "--sidecar")]
     [InlineData("--runtime native needs --sidecar FILE with a native binary, not an assembly", "--runtime", "native")]
@@ -59,5 +59,13 @@ public sealed class PeersOptionsTests
 
         Assert.Equal(2, code);
         Assert.StartsWith("mesh-peers: --peers: ''", errors.ToString(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Parse_Before_IsAnotherBuild_AndRoutesIsNoDefault()
+    {
+        Assert.Equal("old/Mesh.Sidecar.dll", PeersOptions.Parse(["--before", "old/Mesh.Sidecar.dll"], out _)!.Before);
+        Assert.DoesNotContain("routes", PeersOptions.Parse([], out _)!.Peers);
+        Assert.Equal(["routes"], PeersOptions.Parse(["--peers", "routes"], out _)!.Peers);
     }
 }

@@ -1,0 +1,76 @@
+using System.ComponentModel;
+using System.Diagnostics;
+using Mesh.Sidecar.Options;
+
+namespace Mesh.Sidecar.Interception;
+
+/// <summary>Runs <c>init</c>: reads the tables of both families, and changes each in one transaction of <c>iptables-restore</c>.</summary>
+/// <param name="options">What to capture.</param>
+/// <param name="output">Says what was done.</param>
+/// <param name="errors">Says what the machine refused.</param>
+internal sealed class InitCommand(InitOptions options, TextWriter output, TextWriter errors)
+{
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(30); // another one may hold the lock of the tables
+
+    /// <summary>0 when the tables are as asked, 1 when the machine refused.</summary>
+    public async Task<int> RunAsync()
+    {
+        if (!await ChangeAsync("iptables", isIPv6: false))
+        {
+            return 1;
+        }
+
+        // A kernel without IPv6 has nothing to capture there.
+        return !File.Exists("/proc/net/if_inet6") || await ChangeAsync("ip6tables", isIPv6: true) ? 0 : 1;
+    }
+
+    private async Task<bool> ChangeAsync(string tool, bool isIPv6)
+    {
+        if (await RunAsync($"{tool}-save", ["-t", "nat"], "") is not { } saved)
+        {
+            return false;
+        }
+
+        NatRules rules = new(options, isIPv6);
+        string text = options.IsClean ? rules.Remove(saved) : rules.Apply(saved);
+        if (options.IsDryRun)
+        {
+            await output.WriteAsync($"# {tool}-restore --noflush\n{text}");
+            return true;
+        }
+
+        if (text.Length > 0 && await RunAsync($"{tool}-restore", ["--noflush", "--wait", "10"], text) is null)
+        {
+            return false;
+        }
+
+        await output.WriteLineAsync($"{tool}: {(options.IsClean ? "rules are gone" : "traffic goes through the sidecar")}");
+        return true;
+    }
+
+    private async Task<string?> RunAsync(string tool, string[] arguments, string input)
+    {
+        ProcessStartInfo start = new(tool, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true };
+        try
+        {
+            using Process process = Process.Start(start)!;
+            Task<string> said = process.StandardOutput.ReadToEndAsync();
+            Task<string> wrong = process.StandardError.ReadToEndAsync();
+            await process.StandardInput.WriteAsync(input);
+            process.StandardInput.Close();
+            await process.WaitForExitAsync().WaitAsync(Patience);
+            if (process.ExitCode == 0)
+            {
+                return await said;
+            }
+
+            await errors.WriteLineAsync($"{tool}: {(await wrong).Trim().ReplaceLineEndings("; ")} (it needs the capabilities NET_ADMIN and NET_RAW)");
+        }
+        catch (Exception error) when (error is Win32Exception or IOException or TimeoutException)
+        {
+            await errors.WriteLineAsync($"{tool}: {error.Message}");
+        }
+
+        return null;
+    }
+}
