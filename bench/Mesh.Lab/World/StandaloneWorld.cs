@@ -9,7 +9,7 @@ namespace Mesh.Lab.World;
 /// <param name="folder">Logs and rules.</param>
 internal sealed class StandaloneWorld(TimeProvider time, Random random, string folder) : IAsyncDisposable
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private readonly FreePorts _ports = new(random);
     private readonly HttpClient _http = new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(5) };
     private readonly List<ChildProcess> _children = [];
