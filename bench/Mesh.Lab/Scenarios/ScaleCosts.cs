@@ -33,9 +33,10 @@ internal sealed class ChangeCost(StandaloneWorld world, string name, Sidecar sid
     private const int WarmUps = 5;
     private const int Changes = 10;
     private static readonly TimeSpan Idle = TimeSpan.FromSeconds(5);
+    private double _idle;
     private int _number;
 
-    /// <summary>Makes changes one after the other, each in force before the next.</summary>
+    /// <summary>Makes changes one after the other, each in force before the next. What the sidecar spends anyway is taken off.</summary>
     /// <param name="what">What is changed.</param>
     /// <param name="clusters">How many clusters each change must touch.</param>
     /// <param name="result">Receives the figures and a check.</param>
@@ -51,6 +52,7 @@ internal sealed class ChangeCost(StandaloneWorld world, string name, Sidecar sid
         (_, TimeSpan cpu) = sidecar.Process.Usage();
         TimeSpan controlCpu = controlPlane?.Usage().Cpu ?? TimeSpan.Zero;
         int before = (await AppliedAsync(stop)).Count;
+        long start = world.Time.GetTimestamp();
         TimeSpan taken = TimeSpan.Zero;
         for (int i = 0; i < Changes; i++)
         {
@@ -58,20 +60,20 @@ internal sealed class ChangeCost(StandaloneWorld world, string name, Sidecar sid
         }
 
         List<int> touched = (await AppliedAsync(stop))[before..];
-        double each = (sidecar.Process.Usage().Cpu - cpu).TotalMilliseconds / touched.Count;
+        double each = (sidecar.Process.Usage().Cpu - cpu - (_idle * world.Time.GetElapsedTime(start))).TotalMilliseconds / touched.Count;
         string control = controlPlane is null ? "" : string.Create(
             CultureInfo.InvariantCulture, $", control plane {(controlPlane.Usage().Cpu - controlCpu).TotalMilliseconds / touched.Count:0.0} ms");
         result.Notes.Add(string.Create(CultureInfo.InvariantCulture, $"{what + ", each",-56}CPU {each:0.0} ms{control}; in force after {taken.TotalMilliseconds / Changes:0} ms"));
         result.Checks.Add(LabCheck.Equal($"{what}: clusters that a change touches", clusters, touched.Max()));
     }
 
-    /// <summary>What following the rules costs while nothing changes.</summary>
+    /// <summary>What the sidecar spends while nothing changes; to be asked first.</summary>
     public async Task MeasureIdleAsync(PhaseResult result, CancellationToken stop)
     {
         (_, TimeSpan cpu) = sidecar.Process.Usage();
         await world.Waiting.PauseAsync(Idle, stop);
-        double share = (sidecar.Process.Usage().Cpu - cpu) / Idle;
-        result.Notes.Add(string.Create(CultureInfo.InvariantCulture, $"{"while nothing changes",-56}CPU {share * 100:0.0} % of a core"));
+        _idle = (sidecar.Process.Usage().Cpu - cpu) / Idle;
+        result.Notes.Add(string.Create(CultureInfo.InvariantCulture, $"{"while nothing changes",-56}CPU {_idle * 100:0.0} % of a core"));
     }
 
     private async Task<TimeSpan> MakeAsync(Func<int, Task> change, CancellationToken stop)

@@ -60,6 +60,7 @@ internal sealed class ScaleScenario(int services) : ILabScenario
             await ShowAsync(start, result, stop);
             result.Notes.Add(Line("... and until the last rule's status says Programmed", $"{programmed?.TotalMilliseconds:0} ms more"));
             ChangeCost change = new(world, "pushed", start.Sidecar, process);
+            await change.MeasureIdleAsync(result, stop);
             await change.MeasureAsync("one changed DestinationRule", clusters: 3, result, k => rules.ApplyAsync(Encoding.UTF8.GetBytes(ScaleRules.Destination(services / 2, 1000 + k)), stop), stop);
             await change.MeasureAsync("one endpoint more", clusters: 1, result, k => RegisterAsync(api, k, stop), stop);
             (memory, _) = process.Usage();
@@ -71,12 +72,12 @@ internal sealed class ScaleScenario(int services) : ILabScenario
             StartCost start = await StartCost.OfAsync(world, "folder", ["--rules", Path.Combine(copy, "rules")], stop);
             await ShowAsync(start, result, stop);
             ChangeCost change = new(world, "folder", start.Sidecar, null);
+            await change.MeasureIdleAsync(result, stop);
             int service = services / 2;
             await change.MeasureAsync(
                 "one changed DestinationRule", clusters: 3, result, k => File.WriteAllTextAsync(ScaleRules.DestinationFile(copy, service), ScaleRules.Destination(service, 1000 + k), stop), stop);
             await change.MeasureAsync(
                 "one changed endpoint", clusters: 2, result, k => File.WriteAllTextAsync(ScaleRules.EntryFile(copy, service), ScaleRules.Entry(service, 9000 + k), stop), stop);
-            await change.MeasureIdleAsync(result, stop);
         }
 
         private async Task ShowAsync(StartCost start, PhaseResult result, CancellationToken stop)
