@@ -46,13 +46,14 @@ public sealed class SnapshotCompilerIncrementalTests
         ProxySnapshot before = compiler.Compile(Client, view, "1").Snapshot;
         long compiled = compiler.CompiledClusters;
 
-        ProxySnapshot limits = compiler.Compile(Client, With(view, Destination(2, 7)), "2").Snapshot;
+        MeshView changed = With(view, Destination(2, 7));
+        ProxySnapshot limits = compiler.Compile(Client, changed, "2").Snapshot;
         Assert.Equal(compiled + 2, compiler.CompiledClusters); // the whole service and its subset
         Assert.All(before.Clusters.Where(static c => !c.Key.EndsWith("s2.lab", StringComparison.Ordinal)), c => Assert.Same(c.Value, limits.Clusters[c.Key]));
         Assert.All(before.Endpoints, e => Assert.True(e.Value == limits.Endpoints[e.Key]));
         Assert.All(before.Routes.VirtualHosts.Zip(limits.Routes.VirtualHosts), static p => Assert.True(p.First.Routes == p.Second.Routes));
 
-        ProxySnapshot routes = compiler.Compile(Client, With(With(view, Destination(2, 7)), Routes(4, 9)), "3").Snapshot;
+        ProxySnapshot routes = compiler.Compile(Client, With(changed, Routes(4, 9)), "3").Snapshot;
         Assert.Equal(compiled + 2, compiler.CompiledClusters);
         Assert.Equal(
             ["s4.lab:80"],
