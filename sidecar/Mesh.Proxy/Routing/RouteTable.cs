@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
@@ -13,11 +14,13 @@ public sealed class RouteTable
     private readonly Dictionary<string, VirtualHost> _byDomain = new(StringComparer.Ordinal);
     private readonly bool _hasWildcards;
 
-    /// <summary>Indexes <paramref name="config"/>; of two virtual hosts that claim one domain and port, the first has it.</summary>
-    public RouteTable(RouteConfig config)
+    /// <summary>Indexes <paramref name="config"/>: of two virtual hosts that claim one domain and port, the first has it.</summary>
+    /// <param name="config">Virtual hosts.</param>
+    /// <param name="stats">Where routes with a statPrefix count; null for nowhere.</param>
+    public RouteTable(RouteConfig config, RouteStatsTable? stats = null)
     {
         Config = config;
-        foreach (VirtualHost host in config.VirtualHosts.Select(static h => new VirtualHost(h)))
+        foreach (VirtualHost host in config.VirtualHosts.Select(h => new VirtualHost(h, stats)))
         {
             foreach (string domain in host.Config.Domains)
             {

@@ -74,6 +74,9 @@ public enum DecisionReason : byte
 
     /// <summary>A rule asks for this failure.</summary>
     FaultAbort,
+
+    /// <summary>The caller said how long it waits, and that time is over; the limit is in milliseconds.</summary>
+    CallerDeadline,
 }
 
 /// <summary>

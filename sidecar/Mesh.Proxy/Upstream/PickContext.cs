@@ -6,8 +6,9 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>What is known of the request for which an endpoint is chosen. The default knows nothing.</summary>
 /// <param name="Hash">Hash of what consistent hashing goes by; null when the request has none of it.</param>
 /// <param name="Tried">Endpoints that earlier attempts of the request tried; null for a first attempt.</param>
+/// <param name="LeftPriorities">Priorities that a retry does without, as long as another has somebody healthy; null for none.</param>
 /// <param name="Client">TCP: who the connection has to be made for, because its first bytes will name them; null when any will do.</param>
-public readonly record struct PickContext(ulong? Hash = null, IReadOnlyList<Endpoint>? Tried = null, ClientAddresses? Client = null)
+public readonly record struct PickContext(ulong? Hash = null, IReadOnlyList<Endpoint>? Tried = null, ClientAddresses? Client = null, IReadOnlyList<int>? LeftPriorities = null)
 {
     /// <summary>Goes by the IP of <paramref name="client"/>; its port does not count.</summary>
     public static PickContext OfSource(EndPoint? client)

@@ -49,7 +49,7 @@ internal sealed class Pipeline : IAsyncDisposable
         Cluster = Clusters.Find(Name)!;
         RouteTable table = new(new RouteConfig([
             new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
-            new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test")]));
+            new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test")]), Stats.Routes);
         Context = new ProxyContext
         {
             Runtime = runtime,
