@@ -62,14 +62,19 @@ internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSorted
 internal static class ServiceModel
 {
     /// <summary>Registered services first, in order of host, then service entries from the oldest on.</summary>
-    public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules)
+    /// <param name="proxy">Who sees them.</param>
+    /// <param name="view">Services and endpoints.</param>
+    /// <param name="rules">Service entries.</param>
+    /// <param name="cache">What the last call made; gives the same object for the same inputs.</param>
+    public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules, ServiceModelCache cache)
     {
+        cache.BeginRound();
         foreach (MeshService service in view.Services.Values.OrderBy(static s => s.Host, StringComparer.Ordinal))
         {
             ImmutableArray<MeshEndpoint> endpoints = view.Endpoints.GetValueOrDefault(service.Host, []);
-            foreach (MeshServicePort port in service.Ports)
+            foreach (ServicePortModel model in cache.Get(service, endpoints, () => [.. service.Ports.Select(port => Registered(proxy, service, port, endpoints))]))
             {
-                yield return Registered(proxy, service, port, endpoints);
+                yield return model;
             }
         }
 
@@ -82,13 +87,14 @@ internal static class ServiceModel
                 continue;
             }
 
-            foreach (ServicePort port in entry.Ports)
+            // Workloads that an entry selects may come and go while the entry stays as it is.
+            ServicePortModel[] models = entry.WorkloadSelector is null ? cache.Get(document, default, MakeAll) : MakeAll();
+            foreach (ServicePortModel model in models)
             {
-                foreach (string host in entry.Hosts)
-                {
-                    yield return Entry(proxy, document.Key, entry, port, host.ToLowerInvariant(), workloads);
-                }
+                yield return model;
             }
+
+            ServicePortModel[] MakeAll() => [.. entry.Ports.SelectMany(port => entry.Hosts.Select(host => Entry(proxy, document.Key, entry, port, host.ToLowerInvariant(), workloads)))];
         }
     }
 

@@ -45,7 +45,7 @@ internal sealed record SnapshotDiff(
     private static ImmutableArray<EndpointConfig> EndpointsOf(ProxySnapshot snapshot, string cluster) =>
         snapshot.Endpoints.TryGetValue(cluster, out ImmutableArray<EndpointConfig> endpoints) && !endpoints.IsDefault ? endpoints : [];
 
-    private static bool SameItems<T>(ImmutableArray<T> left, ImmutableArray<T> right) => left.AsSpan().SequenceEqual(right.AsSpan());
+    private static bool SameItems<T>(ImmutableArray<T> left, ImmutableArray<T> right) => left == right || left.AsSpan().SequenceEqual(right.AsSpan());
 
     private static bool SameRoutes(RouteConfig left, RouteConfig right) =>
         left.VirtualHosts.Length == right.VirtualHosts.Length && left.VirtualHosts.Zip(right.VirtualHosts, SameHost).All(static same => same);

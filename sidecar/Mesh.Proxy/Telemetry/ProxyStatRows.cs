@@ -42,7 +42,7 @@ public static class ProxyStatRows
         new("memory_physical_size", StatType.Gauge, "Bytes of physical memory in use", static _ => Environment.WorkingSet),
         new("accept_error_total", StatType.Counter, "Times that the system refused to hand over a connection", static s => s.Stats.AcceptErrors.Value),
         new("config_applied_total", StatType.Counter, "Snapshots put in force", static s => s.Stats.ConfigApplied.Value),
-        new("config_rejected_total", StatType.Counter, "Snapshots refused; the last good one stayed", static s => s.Stats.ConfigRejected.Value),
+        new("config_rejected_total", StatType.Counter, "Snapshots, pushes and rule files refused, wholly or in part; what was in force stayed", static s => s.Stats.ConfigRejected.Value),
         new("tls_files_read_total", StatType.Counter, "Times that certificates and keys were read and put in force", static s => s.Stats.TlsFilesRead.Value),
         new("tls_files_rejected_total", StatType.Counter, "Times that certificates or keys could not be used; the last good ones stayed", static s => s.Stats.TlsFilesRejected.Value),
         new("unexpected_exception_total", StatType.Counter, "Exceptions that only a bug can cause", static s => s.Stats.UnexpectedExceptions.Value),

@@ -27,7 +27,7 @@ public sealed class ProxyStats
     /// <summary>Snapshots applied (listener_manager.lds.update_success and friends have no use here).</summary>
     public StripedCounter ConfigApplied { get; } = new();
 
-    /// <summary>config_rejected: snapshots refused; the last good one stays.</summary>
+    /// <summary>config_rejected: snapshots, pushes and rule files refused, wholly or in part; what they would have replaced stays.</summary>
     public StripedCounter ConfigRejected { get; } = new();
 }
 
