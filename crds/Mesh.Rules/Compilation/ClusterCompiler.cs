@@ -36,6 +36,7 @@ internal static class ClusterCompiler
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
             Dns = usesOriginalDestination ? DnsDiscovery.None : service.Dns,
             UsesOriginalDestination = usesOriginalDestination,
+            OnDemandPort = service.OnDemandPort,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
             Hash = usesOriginalDestination ? null : LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash), // nothing is chosen
             Warmup = usesOriginalDestination ? null : LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),

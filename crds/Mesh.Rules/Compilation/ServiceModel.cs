@@ -50,6 +50,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
     public string SubjectAltNames { get; init; } = "";
+
+    /// <summary>Port of the hosts that callers name, if the rule maps it; else 0.</summary>
+    public int OnDemandPort { get; init; }
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -118,13 +121,16 @@ internal static class ServiceModel
         {
             "DNS" => DnsDiscovery.Strict,
             "DNS_ROUND_ROBIN" => DnsDiscovery.Logical,
+            "DYNAMIC_DNS" => DnsDiscovery.Dynamic,
             _ => DnsDiscovery.None,
         };
-        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
+        bool resolves = dns is DnsDiscovery.Strict or DnsDiscovery.Logical;
+        ImmutableArray<LabelledEndpoint> endpoints = resolves || entry.Resolution == "STATIC" ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
         return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [.. NamesOf(host, proxy.Namespace), .. addresses.Select(Bracketed), .. blocks], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            OnDemandPort = dns == DnsDiscovery.Dynamic && port.TargetPort is { } target && target != port.Number ? target : 0,
             IsForAnyAddress = !isHttp && entry.Addresses.IsEmpty,
             IsUnresolved = entry.Resolution is null or "NONE",
             SubjectAltNames = string.Join('\n', entry.SubjectAltNames),

@@ -59,6 +59,9 @@ public sealed record ClusterConfig
     /// <summary>IP that connections come from; null leaves it to the system.</summary>
     public string? SourceAddress { get; init; }
 
+    /// <summary>Port of all hosts of a cluster with <see cref="DnsDiscovery.Dynamic"/>; 0 is the one that the caller asks for.</summary>
+    public int OnDemandPort { get; init; }
+
     /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
     public HashConfig? Hash { get; init; }
 

@@ -85,6 +85,9 @@ public sealed record EndpointConfig(
     /// <summary>Share of the whole locality among those of its priority; 0 in all: localities do not count.</summary>
     public int LocalityWeight { get; init; }
 
-    /// <summary>Where a new connection goes when <see cref="Address"/> is a name; null when it is the address itself. Set by the proxy, never by a compiler.</summary>
+    /// <summary>
+    /// Where a new connection goes when <see cref="Address"/> is a name: addresses in the order in which they are tried, separated by commas (text, so that records
+    /// compare by value); null when it is the address itself. Set by the proxy, never by a compiler.
+    /// </summary>
     public string? DialAddress { get; init; }
 }

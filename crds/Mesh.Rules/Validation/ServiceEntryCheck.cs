@@ -63,6 +63,10 @@ internal static class ServiceEntryCheck
             {
                 at.Item(i).Error($"hosts must be FQDN if no endpoints are provided for resolution mode {entry.Resolution}");
             }
+            else if (entry.Resolution == "DYNAMIC_DNS" && host[0] != '*')
+            {
+                at.Item(i).Error($"resolution DYNAMIC_DNS is for wildcard hosts, such as *.example.com; write resolution: DNS for {RuleNode.Quote(host)}");
+            }
         }
     }
 
@@ -110,6 +114,11 @@ internal static class ServiceEntryCheck
                 here.Field("protocol").Error(
                     $"unsupported protocol: {protocol}; write one of {string.Join(", ", Protocols)}{Suggestion.For(protocol, Protocols)}",
                     DiagnosticCode.NotSupported);
+            }
+
+            if (entry.Resolution == "DYNAMIC_DNS" && port.Protocol?.ToUpperInvariant() is null or "" or "TCP" or "MONGO")
+            {
+                here.Field("protocol").Error("resolution DYNAMIC_DNS needs a protocol that names the host: HTTP, HTTP2, GRPC, TLS or HTTPS");
             }
 
             bool isTcp = port.Protocol is null or "" || port.Protocol.Equals("TCP", StringComparison.OrdinalIgnoreCase);

@@ -39,7 +39,11 @@ public sealed class ProxyHost : IAsyncDisposable
         _options = options;
         BackgroundWork background = new(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
         _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, background);
-        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns))) { InboundSource = options.PassthroughSource };
+        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)))
+        {
+            InboundSource = options.PassthroughSource,
+            OwnAddresses = OwnAddresses,
+        };
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
         {

@@ -11,9 +11,13 @@ internal sealed partial class Http1Exchange
 {
     private byte[]? _newCookie; // value of a set-cookie field for the answer
 
-    private PickContext PickFor(ClusterConfig config) => config.Hash is { } by ? PickBy(by)
+    private PickContext PickFor(ClusterConfig config) => config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: Router.TargetOf(_request.Authority, Port(config)))
         : config.UsesOriginalDestination ? new PickContext(Destination: Side.Destination ?? Router.AddressOf(context, _request.Authority))
+        : config.Hash is { } by ? PickBy(by)
         : default;
+
+    // The rule's port, else the one that was dialled, else the one that the request names.
+    private int Port(ClusterConfig config) => config.OnDemandPort > 0 ? config.OnDemandPort : Side.Destination?.Port ?? 0;
 
     private PickContext PickBy(HashConfig by)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -62,7 +63,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
     {
         // Of a key, bytes without a protocol have the caller's address at most.
         PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster), Destination = side.Destination });
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster), Destination = side.Destination, Target = Target(cluster.Config) });
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;
@@ -103,6 +104,10 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
         }
     }
 
+    // A host that is resolved on demand is the server that the client asks for, on the port that it dialled.
+    private string? Target(ClusterConfig config) => config.Dns != DnsDiscovery.Dynamic || serverName is null ? null : string.Create(
+        CultureInfo.InvariantCulture, $"{serverName}:{(config.OnDemandPort > 0 ? config.OnDemandPort : (side.Destination ?? down.LocalEndPoint as IPEndPoint)?.Port)}");
+
     /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
     private ClientAddresses? Client(Cluster cluster) =>
         cluster.Config.ProxyProtocol != ProxyProtocolVersion.None && down is { RemoteEndPoint: IPEndPoint source, LocalEndPoint: IPEndPoint destination }
@@ -118,6 +123,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
             RentStatus.Overflow or RentStatus.PendingTimeout => (ResponseFlag.UO, ResponseFlag.None),
             RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            RentStatus.NameNotResolved => (ResponseFlag.DF, ResponseFlag.None),
             RentStatus.Cancelled => (ResponseFlag.DC, ResponseFlag.None), // by the end of a drain
             _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
         };

@@ -80,6 +80,12 @@ public enum DecisionReason : byte
 
     /// <summary>Connections to too many different destinations at once.</summary>
     DestinationOverflow,
+
+    /// <summary>The name that the request asks for could not be resolved.</summary>
+    DnsFailure,
+
+    /// <summary>Requests have asked for too many different names.</summary>
+    DnsCacheOverflow,
 }
 
 /// <summary>
@@ -93,6 +99,9 @@ public enum DecisionReason : byte
 /// <param name="Now">The value at that instant; -1 when there is none.</param>
 public readonly record struct DecisionRecord(DecisionReason Reason, string? Rule = null, string? Field = null, long Limit = -1, long Now = -1)
 {
+    /// <summary>What else helps, in words: <c>dns: NXDOMAIN for api.example.com</c>; null when nothing does. Without quotation marks and line ends.</summary>
+    public string? Detail { get; init; }
+
     /// <summary>Whether a decision fell.</summary>
     public bool IsSet => Reason != DecisionReason.None;
 }

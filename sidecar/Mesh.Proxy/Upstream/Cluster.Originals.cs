@@ -59,7 +59,7 @@ public sealed partial class Cluster
         }
 
         Endpoint endpoint = ReviveOrCreateLocked(new EndpointConfig(destination.ToString()));
-        _originals.Add(endpoint.RemoteEndPoint, endpoint);
+        _originals.Add(endpoint.Addresses[0], endpoint);
         Stats.MembershipChange.Add();
         RebuildHostsLocked([.. _hosts.All, endpoint]);
         Services.Ticker.ScheduleNoLaterThan(_originalsCheck, After(OriginalsInterval));

@@ -47,6 +47,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 
+    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Set before the first request.</summary>
+    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
+
     /// <summary>The cluster of this name, or null.</summary>
     public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
 
@@ -125,7 +128,9 @@ public sealed class ClusterManager : IDisposable
     {
         if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSource) is { } config)
         {
-            cluster = _builtIn.GetOrAdd(name, new Cluster(config, _services));
+            Cluster made = new(config, _services);
+            made.Declare([]);
+            cluster = _builtIn.GetOrAdd(name, made);
         }
 
         return cluster;

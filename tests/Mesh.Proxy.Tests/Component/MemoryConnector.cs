@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Pipelines;
 using System.Net;
 using System.Threading.Channels;
@@ -20,6 +21,9 @@ internal sealed class MemoryConnector : IUpstreamConnector
     /// <summary>Window of the connections that are made from now on, see <see cref="MemoryConnection"/>.</summary>
     public long WindowBytes { get; set; }
 
+    /// <summary>Addresses of the connects, oldest first.</summary>
+    public ConcurrentQueue<string> Dialled { get; } = new();
+
     /// <summary>Connections made.</summary>
     public int Made { get; private set; }
 
@@ -31,6 +35,7 @@ internal sealed class MemoryConnector : IUpstreamConnector
     public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
         LastDialled = (IPEndPoint)endPoint;
+        Dialled.Enqueue(endPoint.ToString()!);
         if (Hangs)
         {
             TaskCompletionSource given = new();

@@ -35,7 +35,7 @@ internal sealed class Pipeline : IAsyncDisposable
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
-        Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats);
+        Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats, Dns);
         ClusterConfig config = new()
         {
             Name = Name,
@@ -59,9 +59,10 @@ internal sealed class Pipeline : IAsyncDisposable
             Sink = sink ?? Sink,
             Limits = limits ?? ConnectionLimits.Default,
             Routes = () => table,
-            OutboundPolicy = () => Policy,
+            OutboundPolicy = () => OutboundPolicy,
             OwnAddresses = () => [new IPEndPoint(IPAddress.Loopback, 15_001), new IPEndPoint(IPAddress.Any, 15_006)],
         };
+        Clusters.OwnAddresses = Context.OwnAddresses;
         _dispatcher = new ConnectionDispatcher(Context, Registry);
         Outbound = new ListenerSide(IsInbound: false, null, Stats.Outbound);
         Inbound = new ListenerSide(IsInbound: true, InboundName, Stats.Inbound);
@@ -69,6 +70,11 @@ internal sealed class Pipeline : IAsyncDisposable
     }
 
     public FakeTimeProvider Time { get; } = new();
+
+    public FakeDnsClient Dns { get; } = new();
+
+    /// <summary>What becomes of hosts that no service has.</summary>
+    public OutboundTrafficPolicy OutboundPolicy { get; set; }
 
     public MemoryConnector Upstreams { get; } = new();
 
@@ -92,9 +98,6 @@ internal sealed class Pipeline : IAsyncDisposable
     public ListenerSide Tcp { get; }
 
     public Cluster Cluster { get; }
-
-    /// <summary>What becomes of calls for nobody.</summary>
-    public OutboundTrafficPolicy Policy { get; set; }
 
     public Redirection Redirection => _dispatcher.Redirection;
 

@@ -73,7 +73,10 @@ internal sealed class HostHarness : IAsyncDisposable
         ];
         ApplyResult result = await Host.Applier.ApplyAsync(new ProxySnapshot(
             "v", clusters.ToImmutableDictionary(static c => c.Name), clusters.ToImmutableDictionary(static c => c.Name, _ => endpoints),
-            new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name)]), [.. listeners]));
+            new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name)]), [.. listeners])
+        {
+            OutboundPolicy = OutboundTrafficPolicy.RegistryOnly,
+        });
         Assert.True(result.IsAccepted, string.Join("; ", result.Errors));
         return result;
     }
