@@ -35,8 +35,8 @@ internal static class ClusterCompiler
             Port = service.Port,
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
             Dns = usesOriginalDestination ? DnsDiscovery.None : service.Dns,
-            UsesOriginalDestination = usesOriginalDestination,
             OnDemandPort = service.OnDemandPort,
+            UsesOriginalDestination = usesOriginalDestination,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
             Hash = usesOriginalDestination ? null : LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash), // nothing is chosen
             Warmup = usesOriginalDestination ? null : LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),

@@ -42,6 +42,9 @@ internal sealed record ServicePortModel(
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
 
+    /// <summary>Port of the hosts that callers name, if the rule maps it; else 0.</summary>
+    public int OnDemandPort { get; init; }
+
     /// <summary>Whether redirected connections to its port are its own, whatever address they were going to: it has none.</summary>
     public bool IsForAnyAddress { get; init; }
 
@@ -50,9 +53,6 @@ internal sealed record ServicePortModel(
 
     /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
     public string SubjectAltNames { get; init; } = "";
-
-    /// <summary>Port of the hosts that callers name, if the rule maps it; else 0.</summary>
-    public int OnDemandPort { get; init; }
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -124,8 +124,8 @@ internal static class ServiceModel
             "DYNAMIC_DNS" => DnsDiscovery.Dynamic,
             _ => DnsDiscovery.None,
         };
-        bool resolves = dns is DnsDiscovery.Strict or DnsDiscovery.Logical;
-        ImmutableArray<LabelledEndpoint> endpoints = resolves || entry.Resolution == "STATIC" ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
+        bool hasEndpoints = dns is DnsDiscovery.Strict or DnsDiscovery.Logical || entry.Resolution == "STATIC";
+        ImmutableArray<LabelledEndpoint> endpoints = hasEndpoints ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
         return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [.. NamesOf(host, proxy.Namespace), .. addresses.Select(Bracketed), .. blocks], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",

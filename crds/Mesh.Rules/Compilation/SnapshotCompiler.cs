@@ -129,8 +129,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
         ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && InboundPool == other.InboundPool &&
-        Facts(Service) == Facts(other.Service);
-
-    private static (string Host, string Name, string Namespace, int Port, bool IsHttp, DnsDiscovery Dns, bool IsUnresolved, int OnDemandPort, string SubjectAltNames) Facts(ServicePortModel service) =>
-        (service.Host, service.Name, service.Namespace, service.Port, service.IsHttp, service.Dns, service.IsUnresolved, service.OnDemandPort, service.SubjectAltNames);
+        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
+        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
+        (Service.IsUnresolved, Service.SubjectAltNames) == (other.Service.IsUnresolved, other.Service.SubjectAltNames);
 }

@@ -45,8 +45,7 @@ public sealed record ServiceEntry
             "Whether the service is part of the mesh. Default MESH_EXTERNAL.", "MESH_EXTERNAL", "MESH_INTERNAL")
             .NotEnforcedYet("traffic is sent without mutual TLS", "MESH_EXTERNAL")
         .Enum("resolution", static (o, v) => o with { Resolution = v },
-            "How endpoints are found. Default NONE: connections go to the address that the caller dialled; 503 where it is not known, as through http_proxy by name.",
-            "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
+            "How endpoints are found. Default NONE: connections go to the address that the caller dialled; 503 where it is not known, as through http_proxy by name.", "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
         .List("endpoints", WorkloadEntry.Schema, static (o, v) => o with { Endpoints = v },
             "Endpoints; excludes workloadSelector.")
         .Field("workloadSelector", ServiceEntrySelector.Schema, static (o, v) => o with { WorkloadSelector = v },

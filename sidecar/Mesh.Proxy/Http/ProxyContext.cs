@@ -69,8 +69,19 @@ internal sealed class ProxyContext
 /// <param name="Stats">Counters of the side.</param>
 internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats)
 {
+    /// <summary>The one cluster of an inbound or TCP listener; null routes by authority.</summary>
+    public string? Cluster
+    {
+        get;
+        init
+        {
+            field = value;
+            Only = OnlyTo(value);
+        }
+    } = Cluster;
+
     /// <summary>Where every request goes, under Istio's name for the route; null when that depends on its authority.</summary>
-    public RouteChoice? Only { get; } = Cluster is null ? null : new RouteChoice("default", Cluster);
+    public RouteChoice? Only { get; private init; } = OnlyTo(Cluster);
 
     /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
     public Transport.TcpTarget? Target { get; init; }
@@ -83,4 +94,6 @@ internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamS
 
     /// <summary>Where a redirected connection goes when it is not for this side after all: bytes on a port of HTTP, a server name that no route has. Null for all others.</summary>
     public ListenerSide? Otherwise { get; init; }
+
+    private static RouteChoice? OnlyTo(string? cluster) => cluster is null ? null : new RouteChoice("default", cluster);
 }

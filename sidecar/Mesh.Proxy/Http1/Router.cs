@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using System.Text;
 using Mesh.Proxy.Http;
@@ -12,13 +11,9 @@ namespace Mesh.Proxy.Http1;
 /// <summary>Where a request goes: a route and a cluster, or an answer of our own. Stateless.</summary>
 internal static class Router
 {
-    private const int DefaultPort = 80;
-
-    /// <summary>Where a request for nobody goes, under Istio's name for the route: no limit of time, no retries. To whatever host it names.</summary>
-    private static readonly RouteChoice AllowByName = new("allow_any", BuiltInClusters.PassthroughByName);
-
-    /// <summary>The same of a redirected one: where its connection was going.</summary>
-    private static readonly RouteChoice AllowAny = new("allow_any", BuiltInClusters.Passthrough);
+    // Where requests go that no service answers to, under Istio's name for the route: no limit of time, no retries.
+    private static readonly RouteChoice ToDestination = new("allow_any", BuiltInClusters.Passthrough);
+    private static readonly RouteChoice ToHost = new("allow_any", BuiltInClusters.PassthroughByName);
 
     /// <summary>Chooses where <paramref name="request"/> goes, by which match; null when nowhere, and <see cref="Refusal"/> says why.</summary>
     public static RouteChoice? Choose(ProxyContext context, ListenerSide side, RequestHead request, out RouteMatch? match)
@@ -30,9 +25,9 @@ internal static class Router
         }
 
         VirtualHost? host = Find(context, side, request);
-        if (host is null)
+        if (host is null || !Speaks(host, request))
         {
-            return !PassesThrough(context, side, request.Authority) ? null : side.Destination is null ? AllowByName : AllowAny;
+            return PassThrough(context, side, request.Authority, isKnown: host is not null);
         }
 
         if (host.HasNoRoutes)
@@ -47,9 +42,9 @@ internal static class Router
     /// <summary>Why nothing could be chosen, with the name that stands for the route in the access log.</summary>
     public static ProxyError Refusal(ProxyContext context, ListenerSide side, RequestHead request, out string? routeName)
     {
-        routeName = Find(context, side, request)?.Config.Name;
-        if (routeName is not null)
+        if (Find(context, side, request) is { } host && Speaks(host, request))
         {
+            routeName = host.Config.Name;
             return ProxyErrors.NoRoute();
         }
 
@@ -58,24 +53,10 @@ internal static class Router
         return isLoop ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
     }
 
-    /// <summary>The host and port that <paramref name="authority"/> names, as endpoints that are made on demand are identified; null when it names none.</summary>
-    /// <param name="authority">Authority of the request.</param>
-    /// <param name="port">The port to go to; 0 is the one that it names.</param>
-    public static string? TargetOf(ReadOnlySpan<byte> authority, int port)
-    {
-        if (!HostPort.TryParse(authority, out HostPort parsed))
-        {
-            return null;
-        }
-
-        string host = Encoding.ASCII.GetString(authority[parsed.Host]).ToLowerInvariant().TrimEnd('.');
-        return string.Create(CultureInfo.InvariantCulture, $"{host}:{(port > 0 ? port : parsed.Port == 0 ? DefaultPort : parsed.Port)}");
-    }
-
     /// <summary>The address that an authority names, for a cluster of original destinations without a redirect; null when it is a name, or an address of this proxy itself.</summary>
     public static IPEndPoint? AddressOf(ProxyContext context, ReadOnlySpan<byte> authority) =>
         HostPort.TryParse(authority, out HostPort parsed) && IPAddress.TryParse(Encoding.ASCII.GetString(authority[parsed.Host]), out IPAddress? address)
-        && !IsOwn(authority, context.OwnAddresses()) ? new IPEndPoint(address, parsed.Port == 0 ? DefaultPort : parsed.Port) : null;
+        && !IsOwn(authority, context.OwnAddresses()) ? new IPEndPoint(address, parsed.Port == 0 ? HostPort.DefaultPort : parsed.Port) : null;
 
     /// <summary>What routes look at of <paramref name="request"/>.</summary>
     public static RequestView View(RequestHead request) =>
@@ -84,8 +65,21 @@ internal static class Router
     private static VirtualHost? Find(ProxyContext context, ListenerSide side, RequestHead request)
     {
         RouteTable routes = context.Routes();
-        VirtualHost? host = side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
-        return host is { Config.IsTunnelOnly: true } && !request.IsConnect ? null : host;
+        return side.Destination is { } dialled ? routes.Find(request.Authority, dialled) : routes.Find(request.Authority);
+    }
+
+    private static bool Speaks(VirtualHost host, RequestHead request) => !host.Config.IsTunnelOnly || request.IsConnect;
+
+    // As Istio: what no service answers to goes where its connection was going, unless everything must be registered. Without a redirect the host says where.
+    private static RouteChoice? PassThrough(ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority, bool isKnown)
+    {
+        if (context.OutboundPolicy() != OutboundTrafficPolicy.AllowAny)
+        {
+            return null;
+        }
+
+        return side.Destination is not null ? ToDestination
+            : !isKnown && HostPort.TryParse(authority, out _) && !IsOwn(authority, context.OwnAddresses()) ? ToHost : null;
     }
 
     // As Envoy, which believes whoever is in front of it.
@@ -94,11 +88,6 @@ internal static class Router
         int at = headers.Find(KnownHeader.ForwardedProto);
         return at >= 0 && KnownHeaders.Is(headers.Value(at), "https"u8) ? "https"u8 : "http"u8;
     }
-
-    // What a redirected request names does not matter, only where its connection was going, and that is not this proxy. The name of a service that speaks no HTTP is no unknown one.
-    private static bool PassesThrough(ProxyContext context, ListenerSide side, ReadOnlySpan<byte> authority) =>
-        context.OutboundPolicy() == OutboundTrafficPolicy.AllowAny &&
-        (side.Destination is not null || (HostPort.TryParse(authority, out _) && !IsOwn(authority, context.OwnAddresses()) && context.Routes().Find(authority) is null));
 
     // Only asked when no service has this name, so it may take its time.
     private static bool IsOwn(ReadOnlySpan<byte> authority, IReadOnlyCollection<IPEndPoint> own)
@@ -109,7 +98,7 @@ internal static class Router
         }
 
         string host = Encoding.ASCII.GetString(authority[parsed.Host]).Trim('[', ']');
-        int port = parsed.Port == 0 ? DefaultPort : parsed.Port;
+        int port = parsed.Port == 0 ? HostPort.DefaultPort : parsed.Port;
         IPAddress? address = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback
             : IPAddress.TryParse(host, out IPAddress? literal) ? literal : null;
         return address is not null && OwnAddress.IsAmong(own, address, port);

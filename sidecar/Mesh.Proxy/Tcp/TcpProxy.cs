@@ -1,5 +1,5 @@
-using System.Globalization;
 using System.Net;
+using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Routing;
@@ -104,9 +104,9 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
         }
     }
 
-    // A host that is resolved on demand is the server that the client asks for, on the port that it dialled.
-    private string? Target(ClusterConfig config) => config.Dns != DnsDiscovery.Dynamic || serverName is null ? null : string.Create(
-        CultureInfo.InvariantCulture, $"{serverName}:{(config.OnDemandPort > 0 ? config.OnDemandPort : (side.Destination ?? down.LocalEndPoint as IPEndPoint)?.Port)}");
+    /// <summary>The host to resolve on demand: the server name of TLS.</summary>
+    private string? Target(ClusterConfig config) => config.Dns == DnsDiscovery.Dynamic && serverName is not null
+        ? HostPort.TargetOf(Encoding.ASCII.GetBytes(serverName), config.OnDemandPort > 0 ? config.OnDemandPort : config.Port) : null;
 
     /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
     private ClientAddresses? Client(Cluster cluster) =>

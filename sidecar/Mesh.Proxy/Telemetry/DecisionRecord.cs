@@ -75,17 +75,17 @@ public enum DecisionReason : byte
     /// <summary>A rule asks for this failure.</summary>
     FaultAbort,
 
-    /// <summary>The upstream is where the caller was going, and nobody knows where that is: the connection was not redirected.</summary>
-    NoOriginalDestination,
-
-    /// <summary>Connections to too many different destinations at once.</summary>
-    DestinationOverflow,
-
     /// <summary>The name that the request asks for could not be resolved.</summary>
     DnsFailure,
 
     /// <summary>Requests have asked for too many different names.</summary>
     DnsCacheOverflow,
+
+    /// <summary>The upstream is where the caller was going, and nobody knows where that is: the connection was not redirected.</summary>
+    NoOriginalDestination,
+
+    /// <summary>Connections to too many different destinations at once.</summary>
+    DestinationOverflow,
 }
 
 /// <summary>

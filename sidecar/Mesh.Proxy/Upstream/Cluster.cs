@@ -115,8 +115,7 @@ public sealed partial class Cluster
             HostSet hosts = _hosts;
             ClusterConfig config = _config;
             Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(pick.Destination)
-                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target)
-                : hosts.Pick(Stats, pick);
+                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -132,8 +131,7 @@ public sealed partial class Cluster
                 else if (endpoint is null)
                 {
                     result = config.UsesOriginalDestination ? NoOriginalLocked(pick.Destination)
-                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(pick.Target)
-                        : NoUpstream(hosts);
+                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(pick.Target) : NoUpstream(hosts);
                 }
                 else if (endpoint.IsRemoved)
                 {

@@ -44,11 +44,11 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
+    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
+    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
+
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
-
-    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Set before the first request.</summary>
-    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
     /// <summary>The cluster of this name, or null.</summary>
     public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);

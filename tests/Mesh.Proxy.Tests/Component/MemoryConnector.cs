@@ -34,8 +34,8 @@ internal sealed class MemoryConnector : IUpstreamConnector
 
     public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
-        LastDialled = (IPEndPoint)endPoint;
         Dialled.Enqueue(endPoint.ToString()!);
+        LastDialled = (IPEndPoint)endPoint;
         if (Hangs)
         {
             TaskCompletionSource given = new();

@@ -216,7 +216,7 @@ public sealed class OnDemandTests
     public async Task UnknownHost_RegistryOnly_IsRefusedUnderTheBlackHoleCluster()
     {
         await using Pipeline pipeline = new();
-        pipeline.OutboundPolicy = OutboundTrafficPolicy.RegistryOnly;
+        pipeline.Policy = OutboundTrafficPolicy.RegistryOnly;
 
         MemoryConnection client = await pipeline.SendAsync("GET / HTTP/1.1\r\nHost: who.test\r\n\r\n");
 

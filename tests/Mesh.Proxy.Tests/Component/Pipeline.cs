@@ -59,7 +59,7 @@ internal sealed class Pipeline : IAsyncDisposable
             Sink = sink ?? Sink,
             Limits = limits ?? ConnectionLimits.Default,
             Routes = () => table,
-            OutboundPolicy = () => OutboundPolicy,
+            OutboundPolicy = () => Policy,
             OwnAddresses = () => [new IPEndPoint(IPAddress.Loopback, 15_001), new IPEndPoint(IPAddress.Any, 15_006)],
         };
         Clusters.OwnAddresses = Context.OwnAddresses;
@@ -72,9 +72,6 @@ internal sealed class Pipeline : IAsyncDisposable
     public FakeTimeProvider Time { get; } = new();
 
     public FakeDnsClient Dns { get; } = new();
-
-    /// <summary>What becomes of hosts that no service has.</summary>
-    public OutboundTrafficPolicy OutboundPolicy { get; set; }
 
     public MemoryConnector Upstreams { get; } = new();
 
@@ -98,6 +95,9 @@ internal sealed class Pipeline : IAsyncDisposable
     public ListenerSide Tcp { get; }
 
     public Cluster Cluster { get; }
+
+    /// <summary>What becomes of calls for nobody.</summary>
+    public OutboundTrafficPolicy Policy { get; set; }
 
     public Redirection Redirection => _dispatcher.Redirection;
 

@@ -55,7 +55,7 @@ public sealed class RedirectedTests
     [Fact]
     public async Task Http_ForNobody_RegistryOnly_502()
     {
-        await using Pipeline pipeline = new() { OutboundPolicy = OutboundTrafficPolicy.RegistryOnly };
+        await using Pipeline pipeline = new() { Policy = OutboundTrafficPolicy.RegistryOnly };
         MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:80");
         await client.SendAsync(Request("nobody.test"));
         Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
@@ -87,7 +87,7 @@ public sealed class RedirectedTests
     [Fact]
     public async Task Bytes_ForNobody_RegistryOnly_AreClosedAndCounted()
     {
-        await using Pipeline pipeline = new() { OutboundPolicy = OutboundTrafficPolicy.RegistryOnly };
+        await using Pipeline pipeline = new() { Policy = OutboundTrafficPolicy.RegistryOnly };
         MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:3306");
         Assert.Equal("", await client.ReadToEndAsync());
         Finished record = await pipeline.Sink.NextAsync();
@@ -146,7 +146,7 @@ public sealed class RedirectedTests
     [Fact]
     public async Task Outbound_FromLoopback_StaysTheExplicitProxy()
     {
-        await using Pipeline pipeline = new() { OutboundPolicy = OutboundTrafficPolicy.RegistryOnly };
+        await using Pipeline pipeline = new() { Policy = OutboundTrafficPolicy.RegistryOnly };
         MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:3306", from: "127.0.0.1"); // no rule does that, so nobody asks the kernel
         await client.SendAsync(Request("nobody.test"));
         Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
@@ -247,7 +247,7 @@ public sealed class RedirectedTests
     [InlineData(8443, "203.0.113.5:8443")] // the rule's targetPort
     public async Task Tls_ForAHostThatIsResolvedOnDemand_GoesByItsServerName(int port, string reached)
     {
-        await using Pipeline pipeline = new(c => c with { Dns = DnsDiscovery.Dynamic, OnDemandPort = port, Protocol = ClusterProtocol.Tcp }, endpoints: 0);
+        await using Pipeline pipeline = new(c => c with { Port = 443, Dns = DnsDiscovery.Dynamic, OnDemandPort = port, Protocol = ClusterProtocol.Tcp }, endpoints: 0);
         pipeline.Dns.Set("www.example.com", 60, "203.0.113.5");
         ConnectionRouteConfig route = new() { ServerName = "*.example.com", Clusters = [new WeightedClusterConfig(Pipeline.Name)] };
         pipeline.Redirection.Destinations = new DestinationTable([Service("", "127.0.0.1") with { Port = 443, IsForAnyAddress = true, IsTls = true, Routes = [route] }]);
