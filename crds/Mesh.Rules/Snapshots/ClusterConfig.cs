@@ -95,6 +95,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: longest time in which the upstream takes no byte of a request; zero is none.</summary>
     public TimeSpan WriteTimeout { get; init; }
 
+    /// <summary>Ours: no request takes longer than its caller says that it waits (x-envoy-expected-rq-timeout-ms).</summary>
+    public bool HonoursCallerDeadline { get; init; }
+
     /// <summary>TLS towards the endpoints; null is plain text.</summary>
     public UpstreamTlsConfig? Tls { get; init; }
 

@@ -45,12 +45,12 @@ internal static class LocalReply
         Append(buffer, ref length, " "u8);
         Append(buffer, ref length, ReasonPhrases.GetReasonPhrase(error.Status));
         Append(buffer, ref length, "\r\n"u8);
-        if (error.IsOverload)
+        if (error.IsOverload && !Drops(error, "x-envoy-overloaded"u8))
         {
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
-        if (error.Decision.IsSet)
+        if (error.Decision.IsSet && !Drops(error, "x-mesh-reason"u8))
         {
             Append(buffer, ref length, "x-mesh-reason: "u8);
             AppendReason(buffer, ref length, error.Decision);
@@ -65,11 +65,11 @@ internal static class LocalReply
             Append(buffer, ref length, body);
         }
 
-        bool hasType = body > 0 && error.Headers?.Drops("content-type"u8) != true;
+        bool hasType = body > 0 && !Drops(error, "content-type"u8);
         Append(buffer, ref length, hasType ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
         now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
-        Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, Drops(error, "server"u8) ? "\r\n"u8 : isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
         Append(buffer, ref length, lines);
         Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
         if (!isHead)
@@ -80,6 +80,9 @@ internal static class LocalReply
         output.Advance(length);
         return sent;
     }
+
+    // A route can set or remove fields of our answers as of any other; what tells of the message itself stays, and so does x-mesh-outcome.
+    private static bool Drops(in ProxyError error, ReadOnlySpan<byte> name) => error.Headers?.Drops(name) == true;
 
     // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, detail, scope.
     private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)

@@ -103,6 +103,10 @@ internal static class ProxyErrors
     public static ProxyError RouteTimeout(string? source, TimeSpan limit) =>
         UpstreamTimeout("response_timeout", new DecisionRecord(DecisionReason.RouteTimeout, source, "timeout", (long)limit.TotalMilliseconds));
 
+    /// <summary>The caller waits no more.</summary>
+    public static ProxyError CallerDeadline(TimeSpan limit) =>
+        UpstreamTimeout("caller_deadline_exceeded", new DecisionRecord(DecisionReason.CallerDeadline, Limit: (long)limit.TotalMilliseconds));
+
     /// <summary>An attempt took longer than one may, and there is no other.</summary>
     public static ProxyError PerTryTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
         "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, source, "perTryTimeout", (long)limit.TotalMilliseconds));

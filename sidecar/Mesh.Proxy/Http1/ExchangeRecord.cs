@@ -38,10 +38,14 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>Name of the route.</summary>
     public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
 
+    /// <summary>Where the request counts besides; null for nowhere.</summary>
+    public RouteStats? Route { get; set; }
+
     /// <summary>A new request of <paramref name="client"/> begins now.</summary>
     public void Begin(Http1ServerConnection client)
     {
         _record.Reset();
+        Route = null;
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
         _startedAt = client.ArrivedAt;
@@ -183,6 +187,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.Duration = context.Since(_startedAt);
         _stats.CxRxBytes.Add(_record.WireBytesReceived);
         _stats.CxTxBytes.Add(_record.WireBytesSent);
+        Route?.Add(_record);
         context.Sink.OnFinished(_record);
     }
 

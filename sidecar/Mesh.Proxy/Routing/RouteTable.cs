@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using System.Text;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
@@ -16,11 +17,13 @@ public sealed class RouteTable
     private readonly HashSet<int> _ports = [];
     private readonly bool _hasWildcards;
 
-    /// <summary>Indexes <paramref name="config"/>; of two virtual hosts that claim one domain and port, the first has it.</summary>
-    public RouteTable(RouteConfig config)
+    /// <summary>Indexes <paramref name="config"/>: of two virtual hosts that claim one domain and port, the first has it.</summary>
+    /// <param name="config">Virtual hosts.</param>
+    /// <param name="stats">Where routes with a statPrefix count; null for nowhere.</param>
+    public RouteTable(RouteConfig config, RouteStatsTable? stats = null)
     {
         Config = config;
-        foreach (VirtualHost host in config.VirtualHosts.Select(static h => new VirtualHost(h)))
+        foreach (VirtualHost host in config.VirtualHosts.Select(h => new VirtualHost(h, stats)))
         {
             if (!host.Config.IsTunnelOnly)
             {

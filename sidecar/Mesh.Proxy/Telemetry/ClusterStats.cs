@@ -120,6 +120,9 @@ public sealed class ClusterStats
     /// <summary>upstream_rq_write_timeout: requests of which the upstream took no byte for too long (ours).</summary>
     public StripedCounter RqWriteTimeout { get; } = new();
 
+    /// <summary>upstream_rq_caller_deadline: requests not sent because their caller waits no more (ours).</summary>
+    public StripedCounter RqCallerDeadline { get; } = new();
+
     /// <summary>upstream_rq_retry.</summary>
     public StripedCounter RqRetry { get; } = new();
 
@@ -135,8 +138,11 @@ public sealed class ClusterStats
     /// <summary>Retries that wait or run now (the breaker's count).</summary>
     public Gauge RqRetryActive { get; } = new();
 
-    /// <summary>retry_or_shadow_abandoned: bodies that became too long to be kept for a retry.</summary>
+    /// <summary>retry_or_shadow_abandoned: bodies that became too long to be kept for a retry or a copy.</summary>
     public StripedCounter RetryOrShadowAbandoned { get; } = new();
+
+    /// <summary>upstream_rq_shadow_dropped: copies for this cluster that were not sent, because a bound of their number or of their bytes was reached (ours).</summary>
+    public StripedCounter RqShadowDropped { get; } = new();
 
     /// <summary>Retries by the condition that led to them: why there are so many.</summary>
     public RetryCounters RetriesOn { get; } = new();

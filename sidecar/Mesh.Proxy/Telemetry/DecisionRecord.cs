@@ -86,6 +86,9 @@ public enum DecisionReason : byte
 
     /// <summary>Connections to too many different destinations at once.</summary>
     DestinationOverflow,
+
+    /// <summary>The caller said how long it waits, and that time is over; the limit is in milliseconds.</summary>
+    CallerDeadline,
 }
 
 /// <summary>

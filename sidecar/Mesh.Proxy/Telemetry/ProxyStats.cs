@@ -9,6 +9,9 @@ public sealed class ProxyStats
     /// <summary>http.inbound.downstream_*.</summary>
     public DownstreamStats Inbound { get; } = new();
 
+    /// <summary>vhost.*.route.*.</summary>
+    public RouteStatsTable Routes { get; } = new();
+
     /// <summary>unexpected_exception_total: exceptions that only a bug can cause. Every integration test asserts that it is 0.</summary>
     public StripedCounter UnexpectedExceptions { get; } = new();
 

@@ -50,7 +50,7 @@ internal sealed class Pipeline : IAsyncDisposable
         RouteTable table = new(new RouteConfig([
             new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test", "10.9.0.7", "10.20.0.0/16"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
             new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test"),
-            new VirtualHostConfig("tls.test:443", 443, ["tls.test"], OtherName) { IsTunnelOnly = true }]));
+            new VirtualHostConfig("tls.test:443", 443, ["tls.test"], OtherName) { IsTunnelOnly = true }]), Stats.Routes);
         Context = new ProxyContext
         {
             Runtime = runtime,

@@ -24,6 +24,7 @@ public sealed class RouteCompilerTests
     [InlineData("method: {exact: GET}, scheme: {exact: http}, authority: {prefix: a.}", "method = GET & authority ^ a. & scheme = http")]
     [InlineData("headers: {X-User: {exact: Jason}, b: {}}", "x-user = Jason & b there")]
     [InlineData("withoutHeaders: {X-A: {}, b: {regex: \"*\"}, c: {exact: d}}", "not x-a there & not b there & not c = d")]
+    [InlineData("name: m, statPrefix: pay", "named m & counted as pay")]
     [InlineData("queryParams: {Q: {exact: \"1\"}, r: {}}", "?Q = 1 & ?r there")]
     public void Match_Field_IsComparedWithTheRequest(string match, string expected) =>
         Assert.Equal(expected, RouteText.Match(Assert.Single(One($"match: [{{{match}}}]\n{To("a")}").Matches)));

@@ -146,10 +146,7 @@ public sealed class VirtualServiceMessagesTests
     }
 
     [Theory]
-    [InlineData("http: [{match: [{name: a}], route: [{destination: {host: a}}]}]", "spec.http[0].match[0].name")]
-    [InlineData("http: [{match: [{statPrefix: a}], route: [{destination: {host: a}}]}]", "spec.http[0].match[0].statPrefix")]
     [InlineData("http: [{route: [{destination: {host: a}}], fault: {abort: {grpcStatus: UNAVAILABLE, percentage: {value: 1}}}}]", "spec.http[0].fault.abort.grpcStatus")]
-    [InlineData("http: [{route: [{destination: {host: a}}], retries: {attempts: 1, retryRemoteLocalities: true}}]", "spec.http[0].retries.retryRemoteLocalities")]
     [InlineData("http: [{route: [{destination: {host: a}}], retries: {attempts: 1, retryOn: http3-post-connect-failure}}]", "spec.http[0].retries.retryOn")]
     [InlineData("http: [{route: [{destination: {host: a}}], headers: {request: {set: {x-start: \"%START_TIME%\"}}}}]", "spec.http[0].headers.request.set.x-start")]
     public void Field_WithoutEffectYet_SaysSo(string spec, string path) => Assert.Contains(
