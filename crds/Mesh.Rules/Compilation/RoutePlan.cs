@@ -49,7 +49,7 @@ internal sealed class RoutePlan
     ]);
 
     /// <summary>Whether a plan for these would be the same.</summary>
-    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => rules.HasSameOthers(_rules) && proxy == _proxy && known.AreThoseOf(_known);
+    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => rules.HasSameOthers(_rules) && rules.ServiceEntries == _rules.ServiceEntries && proxy == _proxy && known.AreThoseOf(_known);
 
     /// <summary>Routes of a service port; empty when no virtual service has any for this proxy.</summary>
     public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, ServicePortModel service) =>

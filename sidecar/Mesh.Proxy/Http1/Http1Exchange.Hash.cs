@@ -14,8 +14,11 @@ internal sealed partial class Http1Exchange
 
     private PickContext PickFor(ClusterConfig config) => config.Hash is { } by ? PickBy(by)
         : config.UsesOriginalDestination ? new PickContext(Destination: Side.Destination ?? Router.AddressOf(context, _request.Authority))
-        : config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: HostPort.TargetOf(_request.Authority, config.OnDemandPort))
+        : config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: HostPort.TargetOf(_request.Authority, Port(config)))
         : default;
+
+    // The rule's port, else the one that was dialled, else the one that the request names.
+    private int Port(ClusterConfig config) => config.OnDemandPort > 0 ? config.OnDemandPort : Side.Destination?.Port ?? 0;
 
     private PickContext PickBy(HashConfig by)
     {

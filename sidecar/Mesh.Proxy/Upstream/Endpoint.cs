@@ -103,12 +103,14 @@ public sealed class Endpoint : ILoadTarget
         }
     }
 
-    private static IPEndPoint[] AddressesOf(ClusterConfig cluster, EndpointConfig config) =>
-        Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), a => From(cluster.SourceAddress, IPEndPoint.Parse(a)));
-
     // An address of the other family cannot be the source: then the system chooses.
-    private static IPEndPoint From(string? source, IPEndPoint remote) => source is not null && IPAddress.Parse(source) is var ip && ip.AddressFamily == remote.AddressFamily
-        ? new SourcedEndPoint(remote.Address, remote.Port, ip) : remote;
+    private static IPEndPoint[] AddressesOf(ClusterConfig cluster, EndpointConfig config)
+    {
+        IPEndPoint[] addresses = Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), IPEndPoint.Parse);
+        return cluster.SourceAddress is { } text && IPAddress.Parse(text) is var source
+            ? Array.ConvertAll(addresses, a => a.AddressFamily == source.AddressFamily ? new SourcedEndPoint(a.Address, a.Port, source) : a)
+            : addresses;
+    }
 
     private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(
         cluster.ServiceHost, cluster.ServiceName, cluster.ServiceNamespace, config.Workload, config.WorkloadNamespace, config.WorkloadVersion);

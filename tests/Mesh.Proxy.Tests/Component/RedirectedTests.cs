@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Tests.Middleware;
 using Mesh.Proxy.Transport;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -239,6 +240,33 @@ public sealed class RedirectedTests
         Assert.Equal("", await direct.ReadToEndAsync());
         Finished record = await pipeline.Sink.NextAsync();
         Assert.Equal((ResponseFlag.UH, DecisionReason.NoOriginalDestination), (record.Flag, record.Decision.Reason));
+    }
+
+    [Theory]
+    [InlineData(0, "203.0.113.5:443")] // the port that was dialled
+    [InlineData(8443, "203.0.113.5:8443")] // the rule's targetPort
+    public async Task Tls_ForAHostThatIsResolvedOnDemand_GoesByItsServerName(int port, string reached)
+    {
+        await using Pipeline pipeline = new(c => c with { Port = 443, Dns = DnsDiscovery.Dynamic, OnDemandPort = port, Protocol = ClusterProtocol.Tcp }, endpoints: 0);
+        pipeline.Dns.Set("www.example.com", 60, "203.0.113.5");
+        ConnectionRouteConfig route = new() { ServerName = "*.example.com", Clusters = [new WeightedClusterConfig(Pipeline.Name)] };
+        pipeline.Redirection.Destinations = new DestinationTable([Service("", "127.0.0.1") with { Port = 443, IsForAnyAddress = true, IsTls = true, Routes = [route] }]);
+        MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:443");
+        await client.SendAsync(Hello.For("www.example.com"));
+        await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
+    }
+
+    [Fact]
+    public async Task Tls_ForAServerNameThatNobodyHas_IsForNobody()
+    {
+        await using Pipeline pipeline = new();
+        ConnectionRouteConfig route = new() { ServerName = "a.test", Clusters = [new WeightedClusterConfig(Pipeline.Name)] };
+        pipeline.Redirection.Destinations = new DestinationTable([Service("", "127.0.0.1") with { Port = 443, IsForAnyAddress = true, IsTls = true, Routes = [route] }]);
+        MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:443");
+        await client.SendAsync(Hello.For("www.example.com"));
+        await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal("10.77.0.1:443", pipeline.Upstreams.LastDialled!.ToString());
     }
 
     private static string Request(string host) => Get.Replace("{0}", host, StringComparison.Ordinal);
