@@ -108,7 +108,7 @@ internal sealed partial class StatusWriter(
 
     private static int CountViewers(StoredRule rule, List<PushSession> sessions)
     {
-        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document.Spec);
+        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document);
         return sessions.Count(s => ContentRule.IsVisible(rule.Key.Namespace, exportTo, s.Namespace));
     }
 

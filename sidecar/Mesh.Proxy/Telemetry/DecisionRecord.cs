@@ -75,12 +75,9 @@ public enum DecisionReason : byte
     /// <summary>A rule asks for this failure.</summary>
     FaultAbort,
 
-<<<<<<< HEAD
     /// <summary>The caller said how long it waits, and that time is over; the limit is in milliseconds.</summary>
     CallerDeadline,
 
-=======
->>>>>>> orig
     /// <summary>The name that the request asks for could not be resolved.</summary>
     DnsFailure,
 
@@ -92,12 +89,6 @@ public enum DecisionReason : byte
 
     /// <summary>Connections to too many different destinations at once.</summary>
     DestinationOverflow,
-<<<<<<< HEAD
-=======
-
-    /// <summary>The caller said how long it waits, and that time is over; the limit is in milliseconds.</summary>
-    CallerDeadline,
->>>>>>> orig
 }
 
 /// <summary>

@@ -11,17 +11,12 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="Destination">Where the caller was going; null when nobody knows. Only clusters of original destinations look at it.</param>
 /// <param name="Target">The host that was asked for, <c>name:port</c> in lower case; null when nobody said. Only clusters that resolve on demand look at it.</param>
 public readonly record struct PickContext(
-<<<<<<< HEAD
     ulong? Hash = null,
     IReadOnlyList<Endpoint>? Tried = null,
     ClientAddresses? Client = null,
     IReadOnlyList<int>? LeftPriorities = null,
     IPEndPoint? Destination = null,
     string? Target = null)
-=======
-    ulong? Hash = null, IReadOnlyList<Endpoint>? Tried = null, ClientAddresses? Client = null, IReadOnlyList<int>? LeftPriorities = null,
-    IPEndPoint? Destination = null, string? Target = null)
->>>>>>> orig
 {
     /// <summary>Goes by the IP of <paramref name="client"/>; its port does not count.</summary>
     public static PickContext OfSource(EndPoint? client)
