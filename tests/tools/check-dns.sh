@@ -4,6 +4,7 @@
 tool=$(command -v dnsmasq || echo /usr/sbin/dnsmasq)
 port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
 
+# effect-of: ServiceEntry resolution
 resolver() { # RECORDS...: starts the nameserver anew with these records, each good for a second
   stop dns
   local options=()

@@ -22,7 +22,7 @@ internal static class RuleStatus
     {
         string name = rule.Key.ToString();
         string uid = ContentRule.UidOf(rule);
-        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document.Spec);
+        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document);
         int seen = 0;
         int running = 0;
         string? refusal = null;

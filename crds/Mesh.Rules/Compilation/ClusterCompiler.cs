@@ -44,16 +44,16 @@ internal static class ClusterCompiler
             Outlier = outlier,
             OutlierSource = policy.Outlier.Source,
             PanicThresholdPercent = outlier is null ? PanicThresholdWithoutOutlier : policy.Outlier.Value!.MinHealthPercent ?? 0,
-            Tls = TlsCompiler.Tls(policy.Tls, service.Host),
+            Tls = TlsCompiler.Tls(policy.Tls, service.Host, service.SubjectAltNames),
             ProxyProtocol = TlsCompiler.ProxyProtocol(policy.ProxyProtocol.Value),
             Tunnel = TlsCompiler.Tunnel(policy.Tunnel.Value, service.IsHttp),
         };
     }
 
-    /// <summary>Cluster in front of the own application: of a rule only the connection pool counts there (semantics 1.8).</summary>
-    public static ClusterConfig Inbound(ServicePortModel service, EffectiveRule? rule)
+    /// <summary>Cluster in front of the own application: of a rule only the connection pool counts there (semantics 1.8), and a Sidecar's takes its place.</summary>
+    public static ClusterConfig Inbound(ServicePortModel service, EffectiveRule? rule, SourcedBlock<ConnectionPoolSettings> own)
     {
-        SourcedBlock<ConnectionPoolSettings> pool = TrafficPolicyMerge.Effective(rule, service.Port, null).ConnectionPool;
+        SourcedBlock<ConnectionPoolSettings> pool = own.Value is not null ? own : TrafficPolicyMerge.Effective(rule, service.Port, null).ConnectionPool;
         return new ClusterConfig
         {
             Name = InboundName(service.Port),

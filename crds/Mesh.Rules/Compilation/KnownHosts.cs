@@ -18,6 +18,7 @@ internal sealed class KnownHosts
             _hosts.Add(service.Host, known = new Known(service.Namespace));
         }
 
+        known.IsCalled |= !service.Domains.IsEmpty;
         known.Ports.Add(service.Port);
         known.Subsets.UnionWith(subsets);
         if (service.IsHttp)
@@ -28,6 +29,9 @@ internal sealed class KnownHosts
 
     /// <summary>Whether a service has that name.</summary>
     public bool Has(string host) => _hosts.ContainsKey(host);
+
+    /// <summary>Whether a service is called by that name; one that only routes lead to is not.</summary>
+    public bool IsCalled(string host) => _hosts.TryGetValue(host, out Known? known) && known.IsCalled;
 
     /// <summary>Whether a service fits a wildcard.</summary>
     public bool HasMatchOf(string pattern) => _hosts.Keys.Any(host => Resolution.HostMatch.Matches(pattern, host));
@@ -70,11 +74,13 @@ internal sealed class KnownHosts
     /// <summary>Whether both know the same.</summary>
     public bool AreThoseOf(KnownHosts other) =>
         _hosts.Count == other._hosts.Count && HttpPorts.SetEquals(other.HttpPorts)
-        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Namespace == theirs.Namespace && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
+        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Namespace == theirs.Namespace && h.Value.IsCalled == theirs.IsCalled && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
 
     private sealed class Known(string serviceNamespace)
     {
         public string Namespace { get; } = serviceNamespace;
+
+        public bool IsCalled { get; set; }
 
         public SortedSet<int> Ports { get; } = [];
 

@@ -1,7 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Net;
-using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -22,14 +20,16 @@ internal sealed class RoutePlan
     private readonly VirtualServiceTable _table;
     private readonly RouteCompiler _compiler;
     private readonly Dictionary<string, ImmutableArray<HttpRouteConfig>> _routes = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string Host, int Port, string Address), ImmutableArray<WeightedClusterConfig>> _connections = [];
+    private readonly ConnectionRouteCompiler _connectionCompiler;
+    private readonly Dictionary<string, ImmutableArray<ConnectionRouteConfig>> _connections = new(StringComparer.Ordinal);
     private ImmutableArray<VirtualHostConfig>? _ownHosts;
 
-    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known)
+    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope)
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
-        _table = new VirtualServiceTable(rules, proxy.Namespace);
+        _table = new VirtualServiceTable(rules, proxy.Namespace, scope.Imports);
         _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
+        _connectionCompiler = new ConnectionRouteCompiler(proxy, _table, _compiler);
     }
 
     /// <summary>What is to be said about the rules asked for so far.</summary>
@@ -41,14 +41,14 @@ internal sealed class RoutePlan
     public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => ReferenceEquals(rules, _rules) && proxy == _proxy && known.AreThoseOf(_known);
 
     /// <summary>Routes of a service port; empty when no virtual service has any for this proxy.</summary>
-    public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, string host) =>
-        _table.Find(host) is { } rule ? Routes(rule, virtualHost.Name, virtualHost.Port) : [];
+    public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, ServicePortModel service) =>
+        virtualHost.IsTunnelOnly ? TunnelsFor(virtualHost, service) : _table.Find(service.Host) is { } rule ? Routes(rule, virtualHost.Name, virtualHost.Port) : [];
 
     /// <summary>Virtual hosts for names that no service has, on every port of HTTP services, as Istio: <c>www.example.com</c> that is routed to a service.</summary>
     public ImmutableArray<VirtualHostConfig> OwnHosts() => _ownHosts ??=
     [
         .. from host in _table.Hosts
-           where !_known.Has(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
+           where !_known.IsCalled(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
            from port in _known.HttpPorts.Append(DefaultHttpPort).Distinct()
            let name = string.Create(CultureInfo.InvariantCulture, $"{host.Key}:{port}")
            let routes = Routes(host.Value, name, port, isAdvised: port == DefaultHttpPort)
@@ -56,16 +56,31 @@ internal sealed class RoutePlan
            select new VirtualHostConfig(name, port, Domains(host.Key), "") { Routes = routes },
     ];
 
-    /// <summary>Where the connections of a listener go, by weight; empty when no virtual service says.</summary>
-    public ImmutableArray<WeightedClusterConfig> ConnectionsFor(ServicePortModel service, string address)
+    /// <summary>
+    /// Where the connections of a listener go that leads to <paramref name="services"/>, all of one port; <paramref name="takesLocal"/>: a client of this machine that names
+    /// nobody means the first.
+    /// </summary>
+    public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
-        if (!_connections.TryGetValue((service.Host, service.Port, address), out ImmutableArray<WeightedClusterConfig> clusters))
+        string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
+        if (!_connections.TryGetValue(key, out ImmutableArray<ConnectionRouteConfig> routes))
         {
-            clusters = _table.Find(service.Host) is { } rule ? Connections(rule, service, address) : [];
-            _connections.Add((service.Host, service.Port, address), clusters);
+            routes = _connectionCompiler.Compile(services, takesLocal);
+            _connections.Add(key, routes);
         }
 
-        return clusters;
+        return routes;
+    }
+
+    private ImmutableArray<HttpRouteConfig> TunnelsFor(VirtualHostConfig virtualHost, ServicePortModel service)
+    {
+        if (!_routes.TryGetValue(virtualHost.Name, out ImmutableArray<HttpRouteConfig> routes))
+        {
+            routes = _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : [];
+            _routes.Add(virtualHost.Name, routes);
+        }
+
+        return routes;
     }
 
     // A host without a service stands on every port: what is wrong with its routes is said once, not of ports that nobody meant.
@@ -85,41 +100,6 @@ internal sealed class RoutePlan
         return routes;
     }
 
-    private ImmutableArray<WeightedClusterConfig> Connections(RuleDocument rule, ServicePortModel service, string address)
-    {
-        VirtualService spec = (VirtualService)rule.Spec;
-        for (int i = 0; service.IsTls && i < spec.Tls.Length; i++)
-        {
-            if (spec.Tls[i].Match.Any(m => IsFor(m, service, address)))
-            {
-                return _compiler.Clusters(rule, spec.Tls[i].Route, $"spec.tls[{i}].route", service.Port);
-            }
-        }
-
-        for (int i = 0; !service.IsTls && i < spec.Tcp.Length; i++)
-        {
-            if (spec.Tcp[i].Match.IsEmpty || spec.Tcp[i].Match.Any(m => IsFor(m, service, address)))
-            {
-                return _compiler.Clusters(rule, spec.Tcp[i].Route, $"spec.tcp[{i}].route", service.Port);
-            }
-        }
-
-        return [];
-    }
-
-    // Who calls the listener of a host asks for that host: its name is the server name.
-    private bool IsFor(TlsMatch match, ServicePortModel service, string address) =>
-        RouteMatchCompiler.IsFor(_proxy, service.Port, match.Port, match.SourceLabels, match.SourceNamespace, match.Gateways)
-        && IsWithin(match.DestinationSubnets, address)
-        && match.SniHosts.Any(sni => HostMatch.Matches(sni.ToLowerInvariant(), service.Host));
-
-    private bool IsFor(ConnectionMatch match, ServicePortModel service, string address) =>
-        RouteMatchCompiler.IsFor(_proxy, service.Port, match.Port, match.SourceLabels, match.SourceNamespace, match.Gateways)
-        && IsWithin(match.DestinationSubnets, address);
-
-    private static bool IsWithin(ImmutableArray<string> subnets, string address) => subnets.IsEmpty || subnets.Any(subnet =>
-        IPAddress.Parse(address) is var ip && (IPNetwork.TryParse(subnet, out IPNetwork block) ? block.Contains(ip) : IPAddress.TryParse(subnet, out IPAddress? single) && single.Equals(ip)));
-
     private bool IsMisspelt(KeyValuePair<string, RuleDocument> host) =>
         host.Value.Key.Namespace == _proxy.Namespace && !host.Key.StartsWith('*') && host.Key.EndsWith(HostMatch.ServiceDomain, StringComparison.Ordinal) && !_known.Has(host.Key);
 
@@ -127,7 +107,7 @@ internal sealed class RoutePlan
     private ImmutableArray<string> Domains(string host)
     {
         string[] labels = host.Split('.');
-        return labels.Length == 5 && !host.StartsWith('*') && host.EndsWith($".{HostMatch.ServiceDomain}", StringComparison.Ordinal)
+        return HostMatch.IsService(labels)
             ? ServiceModel.DomainsOf(host, labels[0], labels[1], _proxy.Namespace)
             : [host.Contains(':') ? $"[{host}]" : host];
     }

@@ -41,6 +41,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
+
+    /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
+    public string SubjectAltNames { get; init; } = "";
 }
 
 /// <summary>An endpoint and its labels.</summary>
@@ -61,6 +64,7 @@ internal static class ServiceModel
             }
         }
 
+        SelectableWorkloads workloads = new(view, rules);
         foreach (RuleDocument document in rules.ServiceEntries)
         {
             ServiceEntry entry = (ServiceEntry)document.Spec;
@@ -73,7 +77,7 @@ internal static class ServiceModel
             {
                 foreach (string host in entry.Hosts)
                 {
-                    yield return Entry(document.Key, entry, port, host.ToLowerInvariant());
+                    yield return Entry(proxy, document.Key, entry, port, host.ToLowerInvariant(), workloads);
                 }
             }
         }
@@ -99,7 +103,7 @@ internal static class ServiceModel
         return new(service.Host, name, service.Namespace, port.Number, isHttp, domains, isHttp ? [] : service.Addresses, null, own) { Protocol = port.Protocol.ToUpperInvariant() };
     }
 
-    private static ServicePortModel Entry(RuleKey key, ServiceEntry entry, ServicePort port, string host)
+    private static ServicePortModel Entry(ProxyIdentity proxy, RuleKey key, ServiceEntry entry, ServicePort port, string host, SelectableWorkloads workloads)
     {
         bool isHttp = IsHttp(port.Protocol);
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
@@ -110,14 +114,31 @@ internal static class ServiceModel
             "DNS_ROUND_ROBIN" => DnsDiscovery.Logical,
             _ => DnsDiscovery.None,
         };
-        // Without endpoints the names to resolve are the hosts themselves.
-        IEnumerable<WorkloadEntry> declared = dns != DnsDiscovery.None && entry.Endpoints.IsEmpty && entry.WorkloadSelector is null ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
-        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? [.. Listed(key, declared, port, dns)] : [];
-        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [host, .. addresses.Select(Bracketed)], listeners, key, endpoints)
+        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [.. NamesOf(host, proxy.Namespace), .. addresses.Select(Bracketed)], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            SubjectAltNames = string.Join('\n', entry.SubjectAltNames),
         };
+    }
+
+    private static ImmutableArray<LabelledEndpoint> EndpointsOf(
+        RuleKey key, ServiceEntry entry, ServicePort port, string host, DnsDiscovery dns, SelectableWorkloads workloads)
+    {
+        if (entry.WorkloadSelector is { } selector)
+        {
+            return
+            [
+                .. Listed(key, workloads.Entries(key.Namespace, selector), port, dns)
+                    .Concat(workloads.Sidecars(key.Namespace, selector, port))
+                    .OrderBy(static e => e.Endpoint.Address, StringComparer.Ordinal),
+            ];
+        }
+
+        // Without endpoints the names to resolve are the hosts themselves.
+        IEnumerable<WorkloadEntry> declared = dns != DnsDiscovery.None && entry.Endpoints.IsEmpty ? [new WorkloadEntry { Address = host }] : entry.Endpoints;
+        return [.. Listed(key, declared, port, dns)];
     }
 
     private static IEnumerable<LabelledEndpoint> Listed(RuleKey key, IEnumerable<WorkloadEntry> declared, ServicePort port, DnsDiscovery dns)
@@ -141,6 +162,13 @@ internal static class ServiceModel
     }
 
     private static bool IsHttp(string? protocol) => protocol?.ToUpperInvariant() is "HTTP" or "HTTP2" or "GRPC" or "GRPC-WEB";
+
+    // An entry inside the cluster's domain is a service of the mesh: it has a service's short names.
+    private static ImmutableArray<string> NamesOf(string host, string clientNamespace)
+    {
+        string[] labels = host.Split('.');
+        return HostMatch.IsService(labels) ? DomainsOf(host, labels[0], labels[1], clientNamespace) : [host];
+    }
 
     private static string Bracketed(string address) => address.Contains(':') ? string.Create(CultureInfo.InvariantCulture, $"[{address}]") : address;
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -42,10 +43,18 @@ public sealed class SnapshotCompiler
         }
 
         ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(HostMatch.ServiceHost(proxy.Service, proxy.Namespace), []);
-        SnapshotDraft draft = new(proxy, [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)], this);
+        SidecarScope scope = new(_rules, proxy);
+        SnapshotDraft draft = new(proxy, [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)], scope, this);
         foreach (ServicePortModel service in ServiceModel.For(proxy, view, _rules))
         {
-            draft.AddService(service);
+            if (scope.View(service) is { } seen)
+            {
+                draft.AddService(seen);
+            }
+            else
+            {
+                draft.AddHidden(service);
+            }
         }
 
         draft.AddInbound();
@@ -54,11 +63,11 @@ public sealed class SnapshotCompiler
     }
 
     /// <summary>What virtual services say to the proxy; the plan of the last call where nothing it depends on has changed.</summary>
-    internal RoutePlan Routes(ProxyIdentity proxy, KnownHosts known)
+    internal RoutePlan Routes(ProxyIdentity proxy, KnownHosts known, SidecarScope scope)
     {
         if (_routes?.IsFor(proxy, _rules, known) != true)
         {
-            _routes = new RoutePlan(proxy, _rules, known);
+            _routes = new RoutePlan(proxy, _rules, known, scope);
         }
 
         return _routes;
@@ -114,9 +123,12 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Resilience policy in force, or null.</summary>
     public RuleDocument? Resilience { get; init; }
 
+    /// <summary>Limits that a Sidecar sets in front of the application; empty when it sets none.</summary>
+    public SourcedBlock<ConnectionPoolSettings> InboundPool { get; init; }
+
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) &&
-        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns) ==
-        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns);
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && InboundPool == other.InboundPool &&
+        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.SubjectAltNames) ==
+        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.SubjectAltNames);
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -10,15 +11,16 @@ namespace Mesh.Rules.Compilation;
 /// <summary>What one compile gathers, service port by service port. Not thread-safe; used once.</summary>
 /// <param name="proxy">Whose snapshot it is.</param>
 /// <param name="peers">Zones of all instances of the proxy's service.</param>
+/// <param name="scope">What the proxy sees.</param>
 /// <param name="compiler">Keeps what the last call made.</param>
-internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SnapshotCompiler compiler)
+internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SidecarScope scope, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
-    private readonly HashSet<(string Address, int Port)> _addresses = [];
     private readonly HashSet<string> _hosts = [];
+    private readonly HashSet<RuleKey> _served = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
     private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
-    private readonly List<(ListenerConfig Listener, ServicePortModel Service)> _listeners = [];
+    private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
     private ServicePortModel? _own;
@@ -36,7 +38,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             return;
         }
 
-        _hosts.Add(service.Host);
+        Note(service);
         EffectiveRule? rule = compiler.Lookup(proxy, service.Host, service.Namespace);
         AddCluster(service, rule, null);
         foreach (EffectiveSubset subset in rule?.Subsets ?? [])
@@ -49,12 +51,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
 
         _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
-        AddListeners(service, name);
-        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
-        {
-            _own = service;
-        }
+        AddListeners(service);
     }
+
+    /// <summary>Takes note of a service that the proxy does not see: it is there all the same.</summary>
+    public void AddHidden(ServicePortModel service) => Note(service);
 
     /// <summary>Adds the cluster of the own application, if there is one. After the services.</summary>
     public void AddInbound()
@@ -70,32 +71,52 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
         EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);
         EndpointConfig app = new(
-            proxy.AppAddress, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
+            scope.AppAddress(own.Port, proxy.AppAddress), 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(own.Port);
-        Clusters.Add(name, compiler.Cluster(name, new ClusterInputs(own, rule, null), [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule)));
+        ClusterInputs inputs = new(own, rule, null) { InboundPool = scope.InboundPool(own.Port) };
+        Clusters.Add(name, compiler.Cluster(name, inputs, [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule, i.InboundPool)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
     public CompileResult Finish(string version)
     {
-        RoutePlan plan = compiler.Routes(proxy, _known);
+        RoutePlan plan = compiler.Routes(proxy, _known, scope);
         ImmutableArray<VirtualHostConfig> virtualHosts =
         [
-            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
+            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service) }),
             .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
         ];
-        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
+        ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
+        _findings.AddRange(scope.Findings(proxy.ServicePort));
         ProxySnapshot snapshot = new(
             version,
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
             Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
             new RouteConfig(virtualHosts),
-            listeners);
+            listeners)
+        {
+            OutboundPolicy = scope.OutboundPolicy,
+        };
         return new CompileResult(snapshot, SnapshotAdvice.InOrder(_findings));
+    }
+
+    private void Note(ServicePortModel service)
+    {
+        _hosts.Add(service.Host);
+        if (service.Source is { } source && !service.Endpoints.IsEmpty)
+        {
+            _served.Add(source);
+        }
+
+        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
+        {
+            _own = service;
+        }
     }
 
     private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
@@ -121,6 +142,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             _findings.Add(finding);
         }
 
+        if (subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty)
+        {
+            _findings.Add((subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))));
+        }
+
         if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)
         {
             _findings.Add(unused);
@@ -138,13 +164,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private void AddRoute(ServicePortModel service, string cluster)
     {
         ImmutableArray<string>.Builder domains = ImmutableArray.CreateBuilder<string>();
-        foreach (string domain in service.IsHttp ? service.Domains.Distinct() : [])
+        foreach (string domain in service.Domains.Distinct())
         {
             if (_domains.TryAdd((domain, service.Port), service.Host))
             {
                 domains.Add(domain);
             }
-            else
+            else if (service.IsHttp) // else its listener has told of it, if it is a fault at all
             {
                 Warn(
                     service, "spec",
@@ -157,7 +183,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
+                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")) : null,
+                IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));
         }
@@ -166,20 +193,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     // A name that a service has, such as a virtual IP, stays the service's.
     private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
 
-    private void AddListeners(ServicePortModel service, string cluster)
+    private void AddListeners(ServicePortModel service)
     {
-        foreach (string address in service.Listeners)
+        foreach (string address in service.Listeners.Where(a => !_listeners.TryAdd(service, a)))
         {
-            if (_addresses.Add((address, service.Port)))
-            {
-                ListenerConfig listener = new(
-                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? "");
-                _listeners.Add((listener, service));
-            }
-            else
-            {
-                Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
-            }
+            Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
         }
     }
 

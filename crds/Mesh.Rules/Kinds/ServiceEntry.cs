@@ -50,13 +50,11 @@ public sealed record ServiceEntry
         .List("endpoints", WorkloadEntry.Schema, static (o, v) => o with { Endpoints = v },
             "Endpoints; excludes workloadSelector.")
         .Field("workloadSelector", ServiceEntrySelector.Schema, static (o, v) => o with { WorkloadSelector = v },
-            "Selects workloads as endpoints.")
-            .NotEnforcedYet("the entry gets no endpoints; list them under endpoints")
+            "Selects workloads of the entry's namespace as endpoints: WorkloadEntries, and sidecars by their labels.")
         .List("exportTo", TextType.Any, static (o, v) => o with { ExportTo = v },
             "Namespaces that see the entry: ., * or names. Empty: all.")
         .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
-            "Names of which the server's certificate must carry one.")
-            .NotEnforcedYet("certificates are checked for the names of the DestinationRule alone; write tls.subjectAltNames there");
+            "Names of which the server's certificate must carry one, where a DestinationRule switches TLS on without names of its own.");
 }
 
 /// <summary>A port of a service entry.</summary>

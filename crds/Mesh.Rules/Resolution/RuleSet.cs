@@ -30,6 +30,11 @@ public sealed class RuleSet
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }
 
+    private ImmutableDictionary<string, ImmutableArray<RuleDocument>> Workloads { get; init; } = ImmutableDictionary<string, ImmutableArray<RuleDocument>>.Empty;
+
+    /// <summary>Sidecar resources.</summary>
+    internal SidecarTable Sidecars { get; private init; } = new([]);
+
     /// <summary>Virtual services, oldest first: by creation, name, namespace (semantics 6.1). Delegates among them.</summary>
     public ImmutableArray<RuleDocument> VirtualServices { get; }
 
@@ -51,6 +56,9 @@ public sealed class RuleSet
         return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))])
         {
             Resilience = new ResilienceTable(all),
+            Sidecars = new SidecarTable(all),
+            Workloads = all.Where(static r => r.Spec is WorkloadEntry).GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal)
+                .ToImmutableDictionary(static g => g.Key, static g => g.ToImmutableArray()),
             Advice = new(() => Advise(all)),
         };
     }
@@ -67,6 +75,9 @@ public sealed class RuleSet
 
     /// <summary>The merged rules of a namespace; empty when it has none.</summary>
     internal NamespaceRules Of(string ruleNamespace) => _byNamespace.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
+
+    /// <summary>WorkloadEntries of a namespace, in no order.</summary>
+    internal ImmutableArray<RuleDocument> WorkloadsOf(string ownNamespace) => Workloads.GetValueOrDefault(ownNamespace, []);
 
     /// <summary>Merged rules of every namespace and host.</summary>
     internal IEnumerable<ImmutableArray<EffectiveRule>> AllHosts() => _byNamespace.Values.SelectMany(static n => n.Hosts);

@@ -39,18 +39,24 @@ public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<str
 
     /// <summary>Retries of requests that go to <see cref="Cluster"/> without a route; null is none.</summary>
     public RetryConfig? Retry { get; init; }
+
+    /// <summary>Its service speaks no HTTP: only tunnels (CONNECT) lead there.</summary>
+    public bool IsTunnelOnly { get; init; }
 }
 
-/// <summary>A TCP listener that leads to one cluster.</summary>
+/// <summary>A TCP listener, of one service or of several that are told apart by the server name of TLS.</summary>
 /// <param name="Name">Name, such as <c>127.0.0.1_3306</c>; identity is the address and port.</param>
 /// <param name="Address">IP to bind.</param>
 /// <param name="Port">Port to bind.</param>
-/// <param name="Cluster">Name of the cluster.</param>
-/// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status.</param>
+/// <param name="Cluster">Name of the cluster for connections that no route fits; empty when there is none: they are closed (NR).</param>
+/// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status; of several services the first one's.</param>
 public sealed record ListenerConfig(string Name, string Address, int Port, string Cluster, string Source)
 {
-    /// <summary>Clusters by weight, where a VirtualService says so: each connection goes to one of them; one that does not exist ends the connection (NC). Empty when all go to <see cref="Cluster"/>.</summary>
-    public ImmutableArray<WeightedClusterConfig> Clusters { get; init; } = [];
+    /// <summary>Whether clients speak TLS: the server name that they ask for is read, not consumed, before anything else.</summary>
+    public bool IsTls { get; init; }
+
+    /// <summary>Where connections go; all others to <see cref="Cluster"/>.</summary>
+    public ImmutableArray<ConnectionRouteConfig> Routes { get; init; } = [];
 }
 
 /// <summary>One upstream address of a cluster. Identity is <see cref="Address"/> alone.</summary>

@@ -15,10 +15,19 @@ internal static class ServiceEntryCheck
         CheckHosts(entry, spec.Field("hosts"));
         CheckAddresses(entry, spec.Field("addresses"));
         CheckPorts(entry, spec.Field("ports"));
-        CheckEndpoints(entry, spec.Field("endpoints"));
+        if (entry.Resolution is not null || spec.Field("resolution").Node is null or { Kind: RuleNodeKind.Null }) // else nobody knows what endpoints would have to be
+        {
+            CheckEndpoints(entry, spec.Field("endpoints"));
+        }
+
         if (entry.WorkloadSelector is not null && !entry.Endpoints.IsEmpty)
         {
             spec.Field("workloadSelector").Error("only one of WorkloadSelector or Endpoints is allowed in Service Entry");
+        }
+
+        if (entry.WorkloadSelector is { } selector)
+        {
+            CheckSelector(selector, entry.Resolution, spec.Field("workloadSelector"));
         }
 
         if (entry.Resolution is null && spec.Field("resolution").Node is null)
@@ -27,6 +36,15 @@ internal static class ServiceEntryCheck
         }
 
         ExportToCheck.Check(entry.ExportTo, spec.Field("exportTo"));
+    }
+
+    private static void CheckSelector(ServiceEntrySelector selector, string? resolution, Cursor at)
+    {
+        LabelCheck.CheckSelector(selector.Labels, "every workload of the namespace", at);
+        if (resolution is null or "NONE" or "DYNAMIC_DNS")
+        {
+            at.Warn($"selects nothing with resolution {resolution ?? "NONE"}; write resolution: STATIC, or DNS for workloads that are names");
+        }
     }
 
     private static void CheckHosts(ServiceEntry entry, Cursor at)
@@ -136,24 +154,16 @@ internal static class ServiceEntryCheck
     private static void CheckEndpoint(ServiceEntry entry, string resolution, WorkloadEntry endpoint, Cursor at)
     {
         Cursor addressAt = at.Field("address");
-        switch (endpoint.Address)
+        if (!WorkloadEntryCheck.CheckPlace(endpoint, at) && endpoint.Address is { } address && !IPAddress.TryParse(address, out _))
         {
-            case null or "":
-                if (addressAt.Node is null or { Text: "", Kind: RuleNodeKind.Text or RuleNodeKind.Null })
-                {
-                    addressAt.Error("address is required: the endpoint's IP", DiagnosticCode.Required);
-                }
-
-                break;
-            case { } path when path.StartsWith("unix://", StringComparison.Ordinal):
-                addressAt.NotEnforced("endpoints behind unix sockets are left out");
-                break;
-            case { } address when resolution == "STATIC" && !IPAddress.TryParse(address, out _):
+            if (resolution == "STATIC")
+            {
                 addressAt.Error($"{RuleNode.Quote(address)} is no IP address; resolution STATIC needs one, such as 10.0.0.1");
-                break;
-            case { } address when resolution is "DNS" or "DNS_ROUND_ROBIN" && !IPAddress.TryParse(address, out _) && HostName.Check(address.TrimEnd('.')) is { } problem:
+            }
+            else if (resolution is "DNS" or "DNS_ROUND_ROBIN" && HostName.Check(address.TrimEnd('.')) is { } problem)
+            {
                 addressAt.Error($"endpoint address {RuleNode.Quote(address)} is not a name that can be resolved: {problem}");
-                break;
+            }
         }
 
         foreach (string name in endpoint.Ports.Keys)

@@ -42,7 +42,10 @@ internal static class SnapshotCheck
 
         foreach (ListenerConfig listener in snapshot.Listeners)
         {
-            RequireCluster(snapshot, listener.Cluster, $"listeners[{listener.Name}]", errors);
+            if (listener.Routes.IsEmpty || listener.Cluster.Length > 0) // what its routes leave over needs no cluster
+            {
+                RequireCluster(snapshot, listener.Cluster, $"listeners[{listener.Name}]", errors);
+            }
         }
 
         return errors;

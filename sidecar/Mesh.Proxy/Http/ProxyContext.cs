@@ -70,4 +70,7 @@ internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamS
 
     /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
     public Transport.TcpTarget? Target { get; init; }
+
+    /// <summary>Where the one connection that this side is made for was going before it was redirected; null for all others.</summary>
+    public IPEndPoint? Destination { get; init; }
 }

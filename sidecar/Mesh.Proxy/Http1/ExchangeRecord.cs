@@ -168,6 +168,9 @@ internal sealed class ExchangeRecord(ProxyContext context)
         AddFlag(relay.Flag);
     }
 
+    /// <summary>Why a tunnel was cut off whose upstream took no byte for too long; its flag is set already.</summary>
+    public void Stuck(in ProxyError error) => (_record.Details, _record.Decision) = (error.Details, error.Decision);
+
     /// <summary>The request has ended: completes the record and hands it on.</summary>
     public void Finish(BodyCopier requestBody, BodyCopier responseBody)
     {

@@ -17,7 +17,7 @@ internal static class Router
             return only;
         }
 
-        if (context.Routes().Find(request.Authority) is not { } host)
+        if (Host(context, request) is not { } host)
         {
             return null;
         }
@@ -34,10 +34,13 @@ internal static class Router
     /// <summary>Why nothing could be chosen, with the name that stands for the route in the access log.</summary>
     public static ProxyError Refusal(ProxyContext context, RequestHead request, out string? routeName)
     {
-        routeName = context.Routes().Find(request.Authority)?.Config.Name;
+        routeName = Host(context, request)?.Config.Name;
         return routeName is not null ? ProxyErrors.NoRoute()
             : IsOwn(request.Authority, context.OwnAddresses()) ? ProxyErrors.Loop() : ProxyErrors.UnknownService();
     }
+
+    private static VirtualHost? Host(ProxyContext context, RequestHead request) =>
+        context.Routes().Find(request.Authority) is { } host && (request.IsConnect || !host.Config.IsTunnelOnly) ? host : null;
 
     /// <summary>What routes look at of <paramref name="request"/>.</summary>
     public static RequestView View(RequestHead request) =>

@@ -66,13 +66,27 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
         WireProtocol protocol = IsTcp(side) ? WireProtocol.Opaque : side.IsInbound ? await ProtocolSniffer.DetectAsync(connection.Transport.Input) : WireProtocol.Http1;
         if (protocol == WireProtocol.Opaque)
         {
-            await new TcpProxy(connection, side, context).RunAsync();
+            await ServeTcpAsync(connection, side);
         }
         else if (protocol == WireProtocol.Http1)
         {
             Http1ServerConnection http = new(connection, side, context, Exchanges);
             registry.Change(connection, http.Stop); // one that comes during a drain is not stopped: its first request gets its answer, and a close
             await http.ProcessAsync();
+        }
+    }
+
+    private async Task ServeTcpAsync(ConnectionContext connection, ListenerSide side)
+    {
+        ClientHello? hello = default(ClientHello);
+        if (side.Target is { IsTls: true })
+        {
+            hello = await TlsInspector.ReadAsync(connection.Transport.Input, context.Runtime.Time);
+        }
+
+        if (hello is { } told)
+        {
+            await new TcpProxy(connection, side, told.ServerName, context).RunAsync();
         }
     }
 

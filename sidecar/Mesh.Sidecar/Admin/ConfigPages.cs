@@ -185,11 +185,43 @@ internal sealed class ConfigPages(AdminContext context)
 
         foreach (ListenerConfig listener in listeners)
         {
-            WriteStrings(
-                json, ("name", listener.Name), ("address", $"{listener.Address}:{listener.Port}"), ("cluster", listener.Cluster), ("source", listener.Source));
+            json.WriteStartObject();
+            json.WriteString("name", listener.Name);
+            json.WriteString("address", $"{listener.Address}:{listener.Port}");
+            json.WriteString("cluster", listener.Cluster);
+            json.WriteString("source", listener.Source);
+            json.WriteBoolean("tls_inspector", listener.IsTls);
+            json.WriteStartArray("routes");
+            foreach (ConnectionRouteConfig route in listener.Routes)
+            {
+                WriteConnectionRoute(json, route);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
         }
 
         json.WriteEndArray();
+    }
+
+    private static void WriteConnectionRoute(Utf8JsonWriter json, ConnectionRouteConfig route)
+    {
+        json.WriteStartObject();
+        json.WriteString("server_name", route.ServerName);
+        json.WriteString("destination", route.Destination?.ToString());
+        json.WriteString("caller", route.Caller?.ToString());
+        json.WriteString("source", route.Source);
+        json.WriteStartArray("clusters");
+        foreach (WeightedClusterConfig cluster in route.Clusters)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", cluster.Cluster);
+            json.WriteNumber("weight", cluster.Weight);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     private static void WriteFindings(Utf8JsonWriter json, ImmutableArray<SidecarFinding> findings)

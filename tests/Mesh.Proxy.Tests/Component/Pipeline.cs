@@ -49,7 +49,8 @@ internal sealed class Pipeline : IAsyncDisposable
         Cluster = Clusters.Find(Name)!;
         RouteTable table = new(new RouteConfig([
             new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
-            new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test")]), Stats.Routes);
+            new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test"),
+            new VirtualHostConfig("tls.test:443", 443, ["tls.test"], OtherName) { IsTunnelOnly = true }]), Stats.Routes);
         Context = new ProxyContext
         {
             Runtime = runtime,
@@ -92,10 +93,11 @@ internal sealed class Pipeline : IAsyncDisposable
     public Cluster Cluster { get; }
 
     /// <summary>A client connects.</summary>
-    public MemoryConnection Connect(ListenerSide? side = null, long windowBytes = 0, IPEndPoint? from = null)
+    public MemoryConnection Connect(ListenerSide? side = null, long windowBytes = 0, IPEndPoint? from = null, IPEndPoint? local = null)
     {
         MemoryConnection client = new(windowBytes);
         client.RemoteEndPoint = from ?? client.RemoteEndPoint;
+        client.LocalEndPoint = local ?? client.LocalEndPoint;
         _clients.Add(client);
         _served.Add(_dispatcher.RunAsync(client, side ?? Outbound));
         return client;

@@ -111,7 +111,7 @@ public sealed class ListenerManagerTests
         ListenerConfig listener = HostHarness.TcpListenerOn(HostHarness.FreePort());
         await harness.ApplyAsync(null, listener);
 
-        await harness.ApplyAsync(null, listener with { Clusters = [new WeightedClusterConfig(HostHarness.Name)] });
+        await harness.ApplyAsync(null, listener with { Routes = [new ConnectionRouteConfig { Clusters = [new WeightedClusterConfig(HostHarness.Name)] }] });
 
         using SocketPeer client = await ConnectAsync(listener.Port);
         using SocketPeer upstream = await harness.AcceptAsync();
@@ -123,7 +123,7 @@ public sealed class ListenerManagerTests
     public async Task Update_RouteToAClusterThatDoesNotExist_EndsConnectionsAsNc()
     {
         await using HostHarness harness = await HostHarness.StartAsync();
-        ListenerConfig listener = HostHarness.TcpListenerOn(HostHarness.FreePort()) with { Clusters = [new WeightedClusterConfig("outbound|1|v9|a")] };
+        ListenerConfig listener = HostHarness.TcpListenerOn(HostHarness.FreePort()) with { Routes = [new ConnectionRouteConfig { Clusters = [new WeightedClusterConfig("outbound|1|v9|a")] }] };
 
         Assert.Empty((await harness.ApplyAsync(null, listener)).ListenerProblems);
 

@@ -8,6 +8,10 @@ internal static class RouteText
 {
     public static string Write(HttpRouteConfig route) => string.Join("; ", Parts(route).Where(p => p.Length > 0));
 
+    public static string Write(ConnectionRouteConfig route) =>
+        $"{(route.ServerName.Length > 0 ? route.ServerName : "any")}{(route.Destination is { } d ? $" at {d}" : "")}{(route.Caller is { } c ? $" of {c}" : "")} to "
+        + $"{string.Join(", ", route.Clusters.Select(Cluster))} from {route.Source ?? "the service"}";
+
     public static string Retry(RetryConfig retry)
     {
         string codes = retry.StatusCodes.IsEmpty ? "" : $" {string.Join(' ', retry.StatusCodes)}";

@@ -160,8 +160,8 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFea
         }
     }
 
-    public Task<bool>? TryPump(ConnectionContext to, Action<long> onMoved) =>
-        to is EpollConnection other && other._loop == _loop ? new SplicePump(this, other, onMoved).RunAsync() : null;
+    public Task<bool>? TryPump(ConnectionContext to, Action<long> onMoved, WriteWatch? watch) =>
+        to is EpollConnection other && other._loop == _loop ? new SplicePump(this, other, onMoved, watch).RunAsync() : null;
 
     [Conditional("DEBUG")]
     public void AssertOnLoop() => Debug.Assert(_loop.IsCurrent, "a connection is used on its loop's thread");
