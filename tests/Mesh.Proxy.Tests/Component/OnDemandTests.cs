@@ -94,10 +94,14 @@ public sealed class OnDemandTests
         Assert.Contains("x-mesh-reason: pending_overflow; ", await third.ReadHeadAsync(), StringComparison.Ordinal);
 
         gate.SetResult();
-        for (int i = 0; i < 2; i++)
+        MemoryConnection[] upstreams = [await pipeline.Upstreams.AcceptAsync(), await pipeline.Upstreams.AcceptAsync()];
+        foreach (MemoryConnection upstream in upstreams) // both are in use before the first is answered, so that neither serves both
         {
-            MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
             await upstream.ReadHeadAsync();
+        }
+
+        foreach (MemoryConnection upstream in upstreams)
+        {
             await upstream.SendAsync("HTTP/1.1 204 No Content\r\n\r\n");
         }
 

@@ -89,7 +89,7 @@ public sealed class ConnectRaceTests : IDisposable
 
         FakeTransport loser = _proxy.Connector.Started[0].Succeed();
 
-        Assert.True(loser.IsDisposed);
+        await Eventually.HoldsAsync(() => loser.IsDisposed, "the loser is closed");
         Assert.Same(winner, Assert.Single(_proxy.Connector.Alive));
     }
 
