@@ -1,8 +1,10 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Api;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Store;
+using Mesh.Injection;
 using Microsoft.Extensions.Logging;
 
 const int Refused = 1; // the machine says no: port, permission, folder in use
@@ -22,6 +24,12 @@ if (problem is not null)
     return Fail(problem, WrongUsage);
 }
 
+(InjectionSettings? injection, problem) = Webhooks.ReadSettings(options);
+if (injection is null)
+{
+    return Fail(problem!, WrongUsage);
+}
+
 // The one place where the process meets the real clock and real chance.
 #pragma warning disable RS0030
 TimeProvider time = TimeProvider.System;
@@ -38,6 +46,7 @@ if (store is null)
 
 await using ControlPlaneServer server = new(
     options, (certificates, token), store, api => api.MapKubernetesApi(store, time), (time, random, log));
+await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, store, (time, log));
 using ITimer edits = time.CreateTimer(_ => store.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
@@ -45,6 +54,7 @@ using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSi
 try
 {
     await server.StartAsync(Print);
+    await (webhooks?.StartAsync(Print) ?? Task.CompletedTask);
 }
 catch (IOException error)
 {

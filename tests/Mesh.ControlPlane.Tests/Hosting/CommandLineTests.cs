@@ -45,6 +45,8 @@ public sealed class CommandLineTests
     [InlineData("serve --data a --data b", "--data: given twice")]
     [InlineData("serve --listen 0.0.0.0:1", "--listen: 0.0.0.0:1 can be reached from other machines; add --tls-cert FILE --tls-key FILE --token-file FILE")]
     [InlineData("serve --listen [::]:1 --tls-cert c --tls-key k", "--token-file: missing; TLS and token go together, add --token-file FILE")]
+    [InlineData("serve --webhook-listen 15017", "--webhook-listen: '15017' is not right; write IP:PORT")]
+    [InlineData("serve --webhook-service mesh", "--webhook-service: 'mesh' is not right; write NAME.NAMESPACE")]
     [InlineData("serve --tls-cert c", "--tls-key: missing; TLS and token go together, add --tls-key FILE --token-file FILE")]
     public void Read_Wrong_IsOneLineThatSaysWhatToWrite(string line, string expected)
     {
