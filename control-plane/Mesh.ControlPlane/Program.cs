@@ -3,6 +3,7 @@ using System.Security.Cryptography.X509Certificates;
 using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Api;
 using Mesh.ControlPlane.Hosting;
+using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Store;
 using Mesh.Injection;
 using Microsoft.Extensions.Logging;
@@ -38,16 +39,24 @@ Random random = Random.Shared;
 
 using LineLoggerProvider log = new(Console.Error, time);
 using ILoggerFactory loggers = LoggerFactory.Create(logging => logging.AddProvider(log));
-using RuleStore? store = Open(options.Data, out problem);
-if (store is null)
+ApiServer? apiServer = null;
+if (options.Kubernetes && ((apiServer, problem) = ClusterAccess.Find(options, Environment.GetEnvironmentVariable)).problem is not null)
 {
-    return Fail(problem!, Refused);
+    return Fail(problem!, WrongUsage);
 }
 
-await using ControlPlaneServer server = new(
-    options, (certificates, token), store, api => api.MapKubernetesApi(store, time), (time, random, log));
-await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, store, (time, log));
-using ITimer edits = time.CreateTimer(_ => store.PickUpEdits(), null, EditPoll, EditPoll);
+using ClusterSource? cluster = apiServer is null ? null : new(apiServer, Identity(), (time, random, loggers));
+using RuleStore? store = cluster is null ? Open(options.Data, out problem) : null;
+if (problem is not null)
+{
+    return Fail(problem, Refused);
+}
+
+IRuleStore rules = cluster?.Rules ?? (IRuleStore)store!;
+await using ControlPlaneServer server = new(options, (certificates, token), rules, MapRules, (time, random, log), cluster);
+ClusterCertificates? secret = cluster is null ? null : new(cluster.Client, apiServer!.Namespace, options.WebhookService);
+await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, rules, (time, log), secret);
+using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
@@ -61,10 +70,22 @@ catch (IOException error)
     return Fail(error.Message, Refused);
 }
 
-Print($"rules are kept in {options.Data}");
+Print(apiServer is null ? $"rules are kept in {options.Data}" : $"rules are those of the cluster at {apiServer.Address}");
 await ended.Task;
 await server.StopAsync();
 return 0;
+
+// In a cluster its own API server takes the rules.
+void MapRules(Microsoft.AspNetCore.Routing.IEndpointRouteBuilder api)
+{
+    if (store is not null)
+    {
+        api.MapKubernetesApi(store, time);
+    }
+}
+
+// A pod's name, and something that its next container does not share.
+string Identity() => $"{Environment.MachineName}_{random.GetHexString(8, lowercase: true)}";
 
 RuleStore? Open(string data, out string? refusal)
 {

@@ -57,6 +57,8 @@ public sealed class ReportTests
         Assert.Equal("meshctl", Text(driver, "name"));
         List<string?> ids = [.. driver.GetProperty("rules").EnumerateArray().Select(r => Text(r, "id"))];
         Assert.Equal("deprecated, unknown-field", string.Join(", ", ids));
+        Assert.All(driver.GetProperty("rules").EnumerateArray(), static r => Assert.All(
+            (string[])["shortDescription", "fullDescription", "help"], name => Assert.NotEqual("", Text(r.GetProperty(name), "text"))));
         JsonElement[] results = [.. only.GetProperty("results").EnumerateArray()];
         Assert.Equal(["warning", "error"], results.Select(r => Text(r, "level")));
         Assert.All(results, r => Assert.Equal(Text(r, "ruleId"), ids[r.GetProperty("ruleIndex").GetInt32()]));
@@ -71,7 +73,7 @@ public sealed class ReportTests
     [Fact]
     public void Sarif_NoFindings_IsARunWithoutResults()
     {
-        Invocation run = Invocation.WithInput("", "validate", "-", "-o", "sarif");
+        Invocation run = Invocation.WithInput("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: b}\n", "validate", "-", "-o", "sarif");
         using JsonDocument json = JsonDocument.Parse(run.Output);
 
         Assert.Equal(0, run.Code);

@@ -111,6 +111,17 @@ public sealed class ValidateTests
         Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
 
+    [Theory]
+    [InlineData("")]
+    [InlineData(" \n")]
+    public void Validate_EmptyInput_EndsWith2AndSaysThatNothingCame(string input)
+    {
+        Invocation run = Invocation.WithInput(input, "validate", "-", "-");
+
+        Assert.Equal((2, ""), (run.Code, run.Output));
+        Assert.StartsWith("meshctl: stdin: nothing came;", run.Error, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Validate_FolderWithoutRules_EndsWith2()
     {

@@ -95,14 +95,52 @@ public sealed class ControlPlaneTests : IDisposable
         await Proxied.AssertNoBugAsync(caller);
     }
 
+    [Fact]
+    public async Task WorkloadSelector_FindsWorkloadEntriesAndSidecarsByLabels()
+    {
+        const string Kinds = "/apis/networking.istio.io/v1beta1/namespaces/default/";
+        Uri host = new("http://vm.example/");
+        await using EchoUpstream bare = await EchoUpstream.StartAsync();
+        await using EchoUpstream app = await EchoUpstream.StartAsync();
+        await using MeshProcess control = ControlPlane("127.0.0.1:0");
+        Uri api = await control.AddressAsync("api");
+        await using MeshProcess caller = Sidecar("caller:8080", "127.0.0.1:9", api);
+        using HttpClient client = Proxied.Client(await caller.AddressAsync("outbound"));
+
+        await ApplyAsync(api, Entry("app: vm"), Kinds + "serviceentries/vm");
+        await ApplyAsync(api, $$"""
+            apiVersion: networking.istio.io/v1beta1
+            kind: WorkloadEntry
+            metadata: {name: bare}
+            spec: {address: 127.0.0.1, ports: {http: {{bare.Address.Split(':')[1]}} }, labels: {app: vm} }
+            """, Kinds + "workloadentries/bare");
+        await Eventually.TrueAsync(async () => (await client.GetAsync(host)).StatusCode == HttpStatusCode.OK && bare.Served > 0, () => "the workload gets nothing");
+
+        await using MeshProcess labelled = Sidecar("labelled:8080", app.Address, api, "--labels", "tier=sidecar");
+        await ApplyAsync(api, Entry("tier: sidecar"), Kinds + "serviceentries/vm");
+        await Eventually.TrueAsync(async () => (await client.GetAsync(host)).StatusCode == HttpStatusCode.OK && app.Served > 0, () => "the sidecar with the label gets nothing");
+        await Proxied.AssertNoBugAsync(caller);
+
+        static string Entry(string label) => $$"""
+            apiVersion: networking.istio.io/v1beta1
+            kind: ServiceEntry
+            metadata: {name: vm}
+            spec:
+              hosts: [vm.example]
+              resolution: STATIC
+              ports: [{number: 80, targetPort: 8080, name: http, protocol: HTTP}]
+              workloadSelector: {labels: { {{label}} } }
+            """;
+    }
+
     private static async Task ReachableAsync(HttpClient client) => await Eventually.TrueAsync(
         async () => (await client.GetAsync(Products)).StatusCode == HttpStatusCode.OK, () => "products cannot be reached through the sidecar");
 
-    private static async Task ApplyAsync(Uri api, string yaml)
+    private static async Task ApplyAsync(Uri api, string yaml, string path = RulePath)
     {
         using HttpClient client = Proxied.Direct();
         using StringContent body = new(yaml, Encoding.UTF8, "application/apply-patch+yaml");
-        using HttpResponseMessage answer = await client.PatchAsync(new Uri(api, RulePath + "?fieldManager=test&force=true"), body);
+        using HttpResponseMessage answer = await client.PatchAsync(new Uri(api, path + "?fieldManager=test&force=true"), body);
         Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
     }
 
@@ -115,7 +153,7 @@ public sealed class ControlPlaneTests : IDisposable
     private MeshProcess ControlPlane(string listen) =>
         MeshProcess.Start("Mesh.ControlPlane", "serve", "--listen", listen, "--data", Path.Combine(_scratch.Path, "data"));
 
-    private MeshProcess Sidecar(string service, string app, Uri api) => MeshProcess.Sidecar(
-        "--service", service, "--app", app, "--control-plane", api.ToString(), "--node", service.Split(':')[0] + "-1",
-        "--state", _scratch.Folder("state-" + service.Split(':')[0]));
+    private MeshProcess Sidecar(string service, string app, Uri api, params string[] more) => MeshProcess.Sidecar(
+        ["--service", service, "--app", app, "--control-plane", api.ToString(), "--node", service.Split(':')[0] + "-1",
+        "--state", _scratch.Folder("state-" + service.Split(':')[0]), .. more]);
 }

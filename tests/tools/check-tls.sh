@@ -95,6 +95,16 @@ YAML
 }
 ca="caCertificates: $pki/private.pem"
 mine="clientCertificate: $pki/client.pem, privateKey: $pki/client.key"
+# effect-of: DestinationRule trafficPolicy.tls.mode
+# effect-of: DestinationRule trafficPolicy.tls.caCertificates
+# effect-of: DestinationRule trafficPolicy.tls.sni
+# effect-of: DestinationRule trafficPolicy.tls.subjectAltNames
+# effect-of: DestinationRule trafficPolicy.tls.insecureSkipVerify
+# effect-of: DestinationRule trafficPolicy.tls.clientCertificate
+# effect-of: DestinationRule trafficPolicy.tls.privateKey
+# effect-of: DestinationRule trafficPolicy.proxyProtocol.version
+# effect-of: DestinationRule trafficPolicy.tunnel.targetHost
+# effect-of: DestinationRule trafficPolicy.tunnel.targetPort
 entry partner.test "$(free_port tls)" "{tls: {mode: SIMPLE, $ca}}"
 entry partner-of-haproxy.test "$(free_port haproxy)" "{tls: {mode: SIMPLE, $ca, sni: partner.test}}"
 entry named.test "$(free_port tls)" "{tls: {mode: SIMPLE, $ca, subjectAltNames: [partner.test]}}"

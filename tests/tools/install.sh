@@ -8,7 +8,7 @@ tools=artifacts/tools && mkdir -p "$tools"
 missing=()
 for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm node:nodejs \
   slowhttptest:slowhttptest h2load:nghttp2-client jq:jq clang:clang nginx:nginx haproxy:haproxy \
-  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin; do
+  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin ip:iproute2 iptables:iptables; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev) # the linker of a native publish wants it, as it wants clang
@@ -48,4 +48,4 @@ for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node with ws, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node with ws, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy, ip, iptables"

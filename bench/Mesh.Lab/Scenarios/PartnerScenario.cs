@@ -44,6 +44,8 @@ internal sealed class PartnerScenario : ILabScenario
         }
     }
 
+    // effect-of: DestinationRule trafficPolicy.connectionPool.http.http2MaxRequests
+    // effect-of: VirtualService http.timeout
     private static string Rules(ProductsApp partner, bool withTimeout) => string.Create(CultureInfo.InvariantCulture, $$"""
         apiVersion: networking.istio.io/v1
         kind: ServiceEntry

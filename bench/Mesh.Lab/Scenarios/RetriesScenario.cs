@@ -57,6 +57,8 @@ internal sealed class RetriesScenario : ILabScenario
         return top;
     }
 
+    // effect-of: VirtualService http.retries.attempts
+    // effect-of: ResiliencePolicy profile
     private static string Rules(string host, string endpoint, bool isSafe)
     {
         int colon = endpoint.LastIndexOf(':');

@@ -32,15 +32,25 @@ internal static class RuleFiles
         {
             try
             {
+                if (source == "-")
+                {
+                    if (seen.Add(source))
+                    {
+                        texts.Add(new RuleText(StandardInput, input.ReadToEnd()));
+                    }
+
+                    continue;
+                }
+
                 string[] files = FilesOf(source);
                 if (files.Length == 0)
                 {
                     return ([], $"{source}: the folder holds no {string.Join(", ", Extensions)} file");
                 }
 
-                foreach (string file in files.Where(f => seen.Add(f == "-" ? f : Path.GetFullPath(f))))
+                foreach (string file in files.Where(f => seen.Add(Path.GetFullPath(f))))
                 {
-                    texts.Add(file == "-" ? new RuleText(StandardInput, input.ReadToEnd()) : new RuleText(file, File.ReadAllText(file)));
+                    texts.Add(new RuleText(file, File.ReadAllText(file)));
                 }
             }
             catch (Exception error) when (error is IOException or UnauthorizedAccessException)
@@ -49,10 +59,12 @@ internal static class RuleFiles
             }
         }
 
-        return (texts, null);
+        return texts.Any(static t => t.Name == StandardInput && string.IsNullOrWhiteSpace(t.Text))
+            ? ([], $"{StandardInput}: nothing came; pipe rules into it: kubectl get dr,vs,se -o yaml | meshctl validate -")
+            : (texts, null);
     }
 
-    private static string[] FilesOf(string source) => source == "-" || !Directory.Exists(source)
+    private static string[] FilesOf(string source) => !Directory.Exists(source)
         ? [source]
         : [.. Directory.EnumerateFiles(source, "*", Below)
             .Where(static f => Extensions.Contains(Path.GetExtension(f), StringComparer.OrdinalIgnoreCase))

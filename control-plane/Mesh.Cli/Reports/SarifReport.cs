@@ -42,6 +42,10 @@ internal static class SarifReport
         {
             json.WriteStartObject();
             json.WriteString("id", check);
+            (string what, string help) = CheckTexts.Of(check);
+            Text(json, "shortDescription", what);
+            Text(json, "fullDescription", what);
+            Text(json, "help", help);
             json.WriteEndObject();
         }
 
@@ -86,6 +90,13 @@ internal static class SarifReport
 
         json.WriteEndObject();
         json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void Text(Utf8JsonWriter json, string name, string text)
+    {
+        json.WriteStartObject(name);
+        json.WriteString("text", text);
         json.WriteEndObject();
     }
 

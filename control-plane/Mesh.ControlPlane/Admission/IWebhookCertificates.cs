@@ -5,8 +5,8 @@ namespace Mesh.ControlPlane.Admission;
 /// <summary>The certificate of the webhooks. Thread-safe.</summary>
 internal interface IWebhookCertificates
 {
-    /// <summary>The certificate, with its key, for a handshake that begins now.</summary>
-    X509Certificate2 Current { get; }
+    /// <summary>The certificate, with its key, for a handshake that begins now; null as long as there is none, and then handshakes fail.</summary>
+    X509Certificate2? Current { get; }
 }
 
 /// <summary>What is kept of the webhooks' authority: PEM texts. Immutable.</summary>

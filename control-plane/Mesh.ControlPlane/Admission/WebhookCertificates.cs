@@ -3,11 +3,11 @@ using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Admission;
 
-/// <summary>Keeps the webhooks' certificate good: makes it at the start, looks each hour whether it or its authority is to be renewed, and tells API servers what to trust.</summary>
+/// <summary>Keeps the webhooks' certificate good: makes it at the start, looks each minute whether it or its authority is to be renewed, and tells API servers what to trust.</summary>
 internal sealed partial class WebhookCertificates : IWebhookCertificates, IDisposable
 {
-    /// <summary>Time between looks. Far below the day for which a new authority is only announced.</summary>
-    public static readonly TimeSpan Interval = TimeSpan.FromHours(1);
+    /// <summary>Time between looks: so long may a configuration that was just installed, or reset by an upgrade, refuse pods.</summary>
+    public static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
 
     /// <summary>Time between looks after one failed.</summary>
     public static readonly TimeSpan RetryInterval = TimeSpan.FromSeconds(10);
@@ -19,8 +19,9 @@ internal sealed partial class WebhookCertificates : IWebhookCertificates, IDispo
     private readonly ILogger _log;
     private KeptCertificates? _shown;
     private volatile X509Certificate2? _current;
+    private string _trouble = "";
 
-    /// <summary>Makes it; <see cref="RenewAsync"/> must have run once before the first handshake.</summary>
+    /// <summary>Makes it; nothing is asked yet.</summary>
     /// <param name="store">Where the certificates are kept.</param>
     /// <param name="target">Who is told what to trust.</param>
     /// <param name="service">The webhooks' Service, <c>NAME.NAMESPACE</c>.</param>
@@ -33,7 +34,7 @@ internal sealed partial class WebhookCertificates : IWebhookCertificates, IDispo
     }
 
     /// <inheritdoc/>
-    public X509Certificate2 Current => _current ?? throw new InvalidOperationException("the webhooks' certificate is not made yet");
+    public X509Certificate2? Current => _current;
 
     /// <summary>Brings all up to date once. Throws <see cref="IOException"/> when the store or the target cannot be reached; what was shown stays.</summary>
     public async Task RenewAsync(CancellationToken cancellationToken)
@@ -62,7 +63,7 @@ internal sealed partial class WebhookCertificates : IWebhookCertificates, IDispo
     /// <summary>Renews until cancelled.</summary>
     public async Task RunAsync(CancellationToken cancellationToken)
     {
-        TimeSpan pause = Interval;
+        TimeSpan pause = _current is null ? TimeSpan.Zero : Interval;
         while (!cancellationToken.IsCancellationRequested)
         {
             await Task.Delay(pause, _time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -78,6 +79,7 @@ internal sealed partial class WebhookCertificates : IWebhookCertificates, IDispo
         try
         {
             await RenewAsync(cancellationToken);
+            _trouble = "";
             return true;
         }
         catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
@@ -86,7 +88,12 @@ internal sealed partial class WebhookCertificates : IWebhookCertificates, IDispo
         }
         catch (IOException error)
         {
-            LogFailed(error.Message);
+            if (_trouble != error.Message)
+            {
+                _trouble = error.Message;
+                LogFailed(error.Message);
+            }
+
             return false;
         }
     }

@@ -11,6 +11,7 @@ internal sealed class Webhooks : IAsyncDisposable
     private readonly WebhookCertificates _certificates;
     private readonly WebhookServer _server;
     private readonly CancellationTokenSource _stop = new();
+    private readonly bool _isCluster;
     private Task _renewal = Task.CompletedTask;
 
     /// <summary>Puts them together.</summary>
@@ -18,10 +19,15 @@ internal sealed class Webhooks : IAsyncDisposable
     /// <param name="settings">Settings of injected sidecars.</param>
     /// <param name="rules">Rules in force.</param>
     /// <param name="runtime">Clock and log.</param>
-    public Webhooks(ServeOptions options, InjectionSettings settings, IRuleStore rules, (TimeProvider Time, ILoggerProvider Log) runtime)
+    /// <param name="cluster">The cluster that keeps the certificates; null for a folder.</param>
+    public Webhooks(
+        ServeOptions options, InjectionSettings settings, IRuleStore rules, (TimeProvider Time, ILoggerProvider Log) runtime, ClusterCertificates? cluster = null)
     {
-        CertificateFolder folder = new(Path.Combine(options.Data, "webhook"));
-        _certificates = new WebhookCertificates(folder, folder, options.WebhookService, runtime.Time, runtime.Log.CreateLogger(typeof(WebhookCertificates).FullName!));
+        CertificateFolder? folder = cluster is null ? new CertificateFolder(Path.Combine(options.Data, "webhook")) : null;
+        _isCluster = cluster is not null;
+        _certificates = new WebhookCertificates(
+            (ICertificateStore?)cluster ?? folder!, (ICaBundleTarget?)cluster ?? folder!, options.WebhookService, runtime.Time,
+            runtime.Log.CreateLogger(typeof(WebhookCertificates).FullName!));
         _server = new WebhookServer(options.WebhookListen!, _certificates, new InjectionWebhook(settings), new RuleWebhook(rules), runtime);
     }
 
@@ -48,7 +54,11 @@ internal sealed class Webhooks : IAsyncDisposable
     /// <param name="print">Receives <c>webhook listening on URL</c>.</param>
     public async Task StartAsync(Action<string> print)
     {
-        await _certificates.RenewAsync(_stop.Token);
+        if (!_isCluster)
+        {
+            await _certificates.RenewAsync(_stop.Token); // an API server may be away for a while, a folder that cannot be written stays so
+        }
+
         await _server.StartAsync(print);
         _renewal = _certificates.RunAsync(_stop.Token);
     }

@@ -45,6 +45,7 @@ internal static class Shapes
         Column("Name", "string", "name", "Name of the rule, unique within its namespace.", 0),
         .. kind.Columns.Select(static c => Column(c.Name, c.Type, "", c.Description, c.Priority)),
         Column("Age", "date", "", "Time since the rule was created.", 0),
+        .. RuleKind.StatusColumns.Select(static c => Column(c.Name, c.Type, "", c.Description, c.Priority)),
     ];
 
     private static JsonObject Column(string name, string type, string format, string description, int priority) =>
@@ -59,6 +60,11 @@ internal static class Shapes
         }
 
         cells.Add((JsonNode)JsonValue.Create(Age(now - (rule.Document.CreationTimestamp ?? now))));
+        foreach (PrinterColumn column in RuleKind.StatusColumns)
+        {
+            cells.Add(Condition(rule.Object, column.Name));
+        }
+
         JsonObject partial = whole ? InVersion(request, rule.Object) : new JsonObject
         {
             ["kind"] = "PartialObjectMetadata",
@@ -78,6 +84,10 @@ internal static class Shapes
 
         return at is JsonArray or JsonObject ? JsonValue.Create(at.ToJsonString()) : at?.DeepClone();
     }
+
+    // Each of these columns has the name of its condition; null until the status is written.
+    private static JsonNode? Condition(JsonObject obj, string type) =>
+        (obj["status"]?["conditions"] as JsonArray)?.FirstOrDefault(c => (string?)c?["type"] == type)?["status"]?.DeepClone();
 
     // As kubectl prints ages: two units while small, one when large.
     private static string Age(TimeSpan age) => age.TotalSeconds switch

@@ -57,13 +57,13 @@ internal static class CommandLine
             if (value.Length == 0 || row.Take(options, value) is not { } taken)
             {
                 string example = row.Value == "IP:PORT" ? ", for example 127.0.0.1:15010 or [::1]:0" : "";
-                return Wrong($"{(isGiven ? row.Name : row.Variable)}: '{value}' is not right; write {row.Value}{example}");
+                return Wrong($"{(isGiven ? row.Name : row.Variable)}: '{value}' is not right; write {(row.Value.Length > 0 ? row.Value : "true or false")}{example}");
             }
 
             options = taken;
         }
 
-        return Guarded(options) is { } missing ? Wrong(missing) : new CommandLineResult(Complete(options, environment), null, null);
+        return (Guarded(options) ?? Clustered(options)) is { } missing ? Wrong(missing) : new CommandLineResult(Complete(options, environment), null, null);
     }
 
     private static string? Collect(IReadOnlyList<string> arguments, Dictionary<string, string> given)
@@ -78,12 +78,13 @@ internal static class CommandLine
                 return $"{name}: there is no such option; 'serve' knows {string.Join(", ", OptionRow.All.Select(static r => r.Name))}";
             }
 
-            if (equals < 0 && (i + 1 == arguments.Count || arguments[i + 1].StartsWith("--", StringComparison.Ordinal)))
+            bool isSwitch = row.Value.Length == 0;
+            if (equals < 0 && !isSwitch && (i + 1 == arguments.Count || arguments[i + 1].StartsWith("--", StringComparison.Ordinal)))
             {
                 return $"{name}: its value is missing; write {name} {row.Value}";
             }
 
-            if (!given.TryAdd(name, equals < 0 ? arguments[++i] : argument[(equals + 1)..]))
+            if (!given.TryAdd(name, equals >= 0 ? argument[(equals + 1)..] : isSwitch ? "true" : arguments[++i]))
             {
                 return $"{name}: given twice; write it once";
             }
@@ -115,6 +116,13 @@ internal static class CommandLine
             : missing.Count < 3 ? $"{missing[0].Split(' ')[0]}: missing; TLS and token go together, add {string.Join(" ", missing)}"
             : $"--listen: {options.Listen} can be reached from other machines; add {string.Join(" ", missing)}, or listen on 127.0.0.1";
     }
+
+    /// <summary>What goes only with a cluster, and what only without.</summary>
+    private static string? Clustered(ServeOptions options) =>
+        options.Kubernetes && options.Data.Length > 0 ? "--data: with --kubernetes the rules live in the cluster; leave --data out"
+        : !options.Kubernetes && (options.KubeConfig ?? options.Context) is not null
+            ? $"{(options.KubeConfig is not null ? "--kubeconfig" : "--context")}: means nothing without --kubernetes; add --kubernetes"
+        : null;
 
     private static ServeOptions Complete(ServeOptions options, Func<string, string?> environment) => options with
     {

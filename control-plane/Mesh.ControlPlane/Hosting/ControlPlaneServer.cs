@@ -1,5 +1,6 @@
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Status;
@@ -21,9 +22,11 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly StatusWriter _status;
     private readonly PushStats _stats = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly ClusterSource? _cluster;
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
     private Task _loops = Task.CompletedTask;
+    private volatile bool _isComplete;
 
     /// <summary>Puts it together; nothing listens yet.</summary>
     /// <param name="options">Completed options.</param>
@@ -31,29 +34,34 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     /// <param name="store">The rules.</param>
     /// <param name="mapRules">Adds the API of the rules.</param>
     /// <param name="runtime">Clock, chance and log.</param>
+    /// <param name="cluster">The cluster that rules and services come from; null without one.</param>
     public ControlPlaneServer(
         ServeOptions options,
         (X509Certificate2Collection? Certificates, TokenFile? Token) security,
         IRuleStore store,
         Action<IEndpointRouteBuilder> mapRules,
-        (TimeProvider Time, Random Random, ILoggerProvider Log) runtime)
+        (TimeProvider Time, Random Random, ILoggerProvider Log) runtime,
+        ClusterSource? cluster = null)
     {
+        _cluster = cluster;
+        _isComplete = cluster is null;
         _apiAddress = options.Listen;
         _metricsAddress = options.MetricsListen!;
         _api = WebHost.Create(_apiAddress, security.Certificates, runtime.Log);
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
-        _registry = new EndpointRegistry(runtime.Time, runtime.Random);
-        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>());
+        _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
+        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(), cluster is null ? null : () => cluster.Elector.IsLeader);
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(security.Token);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
+        _api.Use(next => context => OpenWhenCompleteAsync(context, next));
         new SidecarRoutes(_registry, Hub, _status, _stats, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         mapRules(_api);
-        MapMetrics(new MetricsPage(store, _registry, _stats));
+        MapMetrics(new MetricsPage(store, _registry, _stats, cluster));
     }
 
     /// <summary>The versions; for tests.</summary>
@@ -65,7 +73,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     {
         await StartAsync(_api, "--listen", _apiAddress);
         await StartAsync(_metrics, "--metrics-listen", _metricsAddress);
-        _loops = Task.WhenAll(Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+        _loops = RunAsync();
         print($"api listening on {WebHost.AddressOf(_api)}");
         print($"metrics listening on {WebHost.AddressOf(_metrics)}");
     }
@@ -103,6 +111,35 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
     }
 
+    private async Task RunAsync()
+    {
+        Task cluster = Task.CompletedTask;
+        if (_cluster is not null)
+        {
+            cluster = _cluster.RunAsync(_stop.Token);
+            await _cluster.FirstLists.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Hub.Refresh(); // before its loop runs: the first stream must not see half of the lists
+            _cluster.Elector.Changed += _status.Signal.Set;
+        }
+
+        _isComplete = !_stop.IsCancellationRequested;
+        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+    }
+
+    /// <summary>A sidecar that asks before the first lists are here would be told that there is nothing, and believe it.</summary>
+    private Task OpenWhenCompleteAsync(HttpContext context, RequestDelegate next)
+    {
+        if (_isComplete || !context.Request.Path.StartsWithSegments("/mesh/v1"))
+        {
+            return next(context);
+        }
+
+        context.Response.Headers.RetryAfter = "1";
+        return Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, NotReady());
+    }
+
+    private string NotReady() => $"waiting for the first lists: {string.Join(", ", _cluster?.Waiting ?? [])}";
+
     private async Task CountRefusalsAsync(HttpContext context, RequestDelegate next)
     {
         await next(context);
@@ -124,6 +161,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics.MapGet("/healthz", static context => Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
         _metrics.MapGet("/readyz", context => _stop.IsCancellationRequested
             ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, "draining")
+            : !_isComplete ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, NotReady())
             : Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
     }
 }

@@ -38,6 +38,11 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
             text.Append($"  {rule.Key}  generation {rule.Document.Generation}  {(string?)programmed?["message"] ?? "not pushed yet"}\n");
         }
 
+        foreach (RejectedRule rejected in store.Rejected)
+        {
+            text.Append($"  NOT TAKEN  {rejected.Place}  {rejected.Problem}\n");
+        }
+
         text.Append("\nSidecars\n");
         foreach (RegisteredSidecar sidecar in Sorted())
         {
@@ -91,6 +96,7 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
         {
             result[host] = new JsonObject
             {
+                ["addresses"] = new JsonArray([.. service.Addresses.Select(static address => JsonValue.Create(address))]),
                 ["ports"] = new JsonArray([.. service.Ports.Select(static p => new JsonObject { ["number"] = p.Number, ["protocol"] = p.Protocol })]),
                 ["endpoints"] = new JsonArray([.. state.Endpoints[host].Select(static e => new JsonObject
                 {

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Store;
@@ -10,10 +11,18 @@ namespace Mesh.ControlPlane.Hosting;
 /// <param name="store">Rules.</param>
 /// <param name="registry">Sidecars.</param>
 /// <param name="stats">Counters.</param>
-internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, PushStats stats)
+/// <param name="cluster">The cluster, or null.</param>
+internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, PushStats stats, ClusterSource? cluster = null)
 {
     /// <summary>Content type of the page.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
+
+    private static readonly (string Name, string Type, string Help, Func<WatchLoop, long> Value)[] Watched =
+    [
+        ("mesh_kubernetes_lists_total", "counter", "Whole lists read from the cluster.", static l => l.Lists),
+        ("mesh_kubernetes_watches_total", "counter", "Watches opened.", static l => l.Watches),
+        ("mesh_kubernetes_trouble", "gauge", "1 while a resource cannot be followed; the log says why.", static l => l.Trouble is null ? 0 : 1),
+    ];
 
     /// <summary>The page now.</summary>
     public string Write()
@@ -43,8 +52,17 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
 
         Family(page, "mesh_rejected_writes_total", "counter", "Writes of rules that the API refused.");
         Sample(page, "mesh_rejected_writes_total", stats.RejectedWrites);
+        Family(page, "mesh_rules_rejected", "gauge", "Rules that the store has and cannot take, the last good version of each stays.");
+        Sample(page, "mesh_rules_rejected", store.Rejected.Count);
+        Family(page, "mesh_rule_rejections_total", "counter", "Times that a rule in the store could not be taken.");
+        Sample(page, "mesh_rule_rejections_total", store.Rejections);
         Family(page, "mesh_store_revision", "gauge", "Revision of the rule store.");
         Sample(page, "mesh_store_revision", rules.Revision);
+        if (cluster is not null)
+        {
+            Cluster(page, cluster, rules);
+        }
+
         return page.ToString();
     }
 
@@ -52,6 +70,24 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         page.Append($"# HELP {name} {help}\n# TYPE {name} {type}\n");
 
     private static void Sample(StringBuilder page, string series, long value) => page.Append(CultureInfo.InvariantCulture, $"{series} {value}\n");
+
+    private static void Cluster(StringBuilder page, ClusterSource cluster, RuleStoreState rules)
+    {
+        Family(page, "mesh_leader", "gauge", "1 while this replica writes statuses.");
+        Sample(page, "mesh_leader", cluster.Elector.IsLeader ? 1 : 0);
+        Family(page, "mesh_rules_refused", "gauge", "Objects in the cluster that are no valid rules.");
+        Sample(page, "mesh_rules_refused", rules.Refused.Count);
+        Family(page, "mesh_status_writes_total", "counter", "Statuses written to the cluster.");
+        Sample(page, "mesh_status_writes_total", cluster.Statuses.Writes);
+        foreach ((string name, string type, string help, Func<WatchLoop, long> value) in Watched)
+        {
+            Family(page, name, type, help);
+            foreach (WatchLoop loop in cluster.Loops)
+            {
+                Sample(page, $"{name}{{resource=\"{loop.Type.Name}\"}}", value(loop));
+            }
+        }
+    }
 
     private void Latency(StringBuilder page)
     {

@@ -6,7 +6,7 @@ namespace Mesh.ControlPlane.Hosting;
 
 /// <summary>One option: name, word for its value, line of the help, and how a text becomes part of the options (null: the text is wrong).</summary>
 /// <param name="Name">With dashes.</param>
-/// <param name="Value">What to write after it.</param>
+/// <param name="Value">What to write after it; empty for a switch, which alone means true.</param>
 /// <param name="Help">One line.</param>
 /// <param name="Take">Takes the text.</param>
 internal sealed record OptionRow(string Name, string Value, string Help, Func<ServeOptions, string, ServeOptions?> Take)
@@ -25,6 +25,10 @@ internal sealed record OptionRow(string Name, string Value, string Help, Func<Se
         new("--tls-key", "FILE", "its key, PEM", static (o, v) => o with { TlsKey = v }),
         new("--token-file", "FILE", "token that every request must bear; read again when the file changes",
             static (o, v) => o with { TokenFile = v }),
+        new("--kubernetes", "", "take rules, services and endpoints from a cluster; in a pod by its service account",
+            static (o, v) => v is "true" or "1" ? o with { Kubernetes = true } : v is "false" or "0" ? o with { Kubernetes = false } : null),
+        new("--kubeconfig", "FILE", "credentials for the cluster ($KUBECONFIG, else ~/.kube/config)", static (o, v) => o with { KubeConfig = v }),
+        new("--context", "NAME", "context of the kubeconfig (its current one)", static (o, v) => o with { Context = v }),
         new("--webhook-listen", "IP:PORT", "admission webhooks over TLS: /inject and /validate; not given: none",
             static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { WebhookListen = at } : null),
         new("--webhook-service", "NAME.NAMESPACE", "Service under which the API server finds them (mesh-control-plane.mesh-system)",

@@ -23,6 +23,15 @@ internal sealed record ServeOptions
     /// <summary>File with the token that every request must bear, or null.</summary>
     public string? TokenFile { get; init; }
 
+    /// <summary>True when rules, services and endpoints come from a cluster.</summary>
+    public bool Kubernetes { get; init; }
+
+    /// <summary>The kubeconfig, or null for the usual places.</summary>
+    public string? KubeConfig { get; init; }
+
+    /// <summary>Context of the kubeconfig, or null for its current one.</summary>
+    public string? Context { get; init; }
+
     /// <summary>Where the admission webhooks listen, or null for none.</summary>
     public IPEndPoint? WebhookListen { get; init; }
 

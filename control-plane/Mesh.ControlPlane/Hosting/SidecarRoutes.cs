@@ -146,8 +146,7 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             {
                 session.Sent(next.Content, time.GetTimestamp());
                 stats.CountPush(next.Push.IsFull);
-                SseWriter.WriteEvent(context.Response.BodyWriter, next.Push.Version, SseWriter.PushEvent, PushMessageWriter.Write(next.Push));
-                await context.Response.BodyWriter.FlushAsync(end);
+                await context.Response.BodyWriter.WriteAsync(hub.Pushes.EventOf(next.Push), end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);

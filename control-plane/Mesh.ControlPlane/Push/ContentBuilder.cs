@@ -14,6 +14,9 @@ namespace Mesh.ControlPlane.Push;
 internal sealed class ContentBuilder(string epoch)
 {
     private ImmutableDictionary<RuleKey, StoredRule> _formerRules = ImmutableDictionary<RuleKey, StoredRule>.Empty;
+    private ImmutableDictionary<RuleKey, ContentRule>? _hashedRules;
+    private byte[] _rulesHash = [];
+    private Dictionary<string, HashedService> _hashedServices = [];
     private string _hash = "";
     private long _number;
 
@@ -60,16 +63,45 @@ internal sealed class ContentBuilder(string epoch)
         return next.ToImmutable();
     }
 
-    private static string Hash(ImmutableDictionary<RuleKey, ContentRule> rules, RegistryState registry)
+    /// <summary>A hash of what a sidecar can see. Only what is another object than last time is hashed anew: a mesh has ten thousand endpoints, and one of them changed.</summary>
+    private string Hash(ImmutableDictionary<RuleKey, ContentRule> rules, RegistryState registry)
     {
-        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        foreach ((RuleKey key, ContentRule rule) in rules.OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal))
+        if (!ReferenceEquals(rules, _hashedRules))
         {
-            hash.AppendData(Encoding.UTF8.GetBytes($"{key} {rule.Fingerprint}\n"));
+            _hashedRules = rules;
+            IEnumerable<string> lines = rules.Select(static r => $"{r.Key} {r.Value.Fingerprint}\n").Order(StringComparer.Ordinal);
+            _rulesHash = SHA256.HashData(Encoding.UTF8.GetBytes(string.Concat(lines)));
         }
 
-        PushMessage rest = new() { Version = "", IsFull = true, Services = [.. registry.Services.Values], Endpoints = registry.Endpoints };
-        hash.AppendData(Encoding.UTF8.GetBytes(PushMessageWriter.Write(rest)));
+        using IncrementalHash hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(_rulesHash);
+        Dictionary<string, HashedService> next = new(registry.Services.Count, StringComparer.Ordinal);
+        foreach ((string host, MeshService service) in registry.Services)
+        {
+            ImmutableArray<MeshEndpoint> endpoints = registry.Endpoints.GetValueOrDefault(host, []);
+            HashedService hashed = _hashedServices.TryGetValue(host, out HashedService? known) && ReferenceEquals(known.Service, service) && known.Endpoints == endpoints
+                ? known
+                : new HashedService(service, endpoints);
+            next.Add(host, hashed);
+            hash.AppendData(hashed.Hash);
+        }
+
+        _hashedServices = next;
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    private sealed class HashedService(MeshService service, ImmutableArray<MeshEndpoint> endpoints)
+    {
+        public MeshService Service => service;
+
+        public ImmutableArray<MeshEndpoint> Endpoints => endpoints;
+
+        public byte[] Hash { get; } = SHA256.HashData(Encoding.UTF8.GetBytes(PushMessageWriter.Write(new PushMessage
+        {
+            Version = "",
+            IsFull = true,
+            Services = [service],
+            Endpoints = ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>>.Empty.Add(service.Host, endpoints),
+        })));
     }
 }

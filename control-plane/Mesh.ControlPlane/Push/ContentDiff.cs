@@ -36,9 +36,9 @@ internal static class ContentDiff
         ImmutableArray<MeshService> services =
             [.. now.Services.Values.Where(s => !old.Services.TryGetValue(s.Host, out MeshService? former) || !Same(former, s))];
         ImmutableArray<string> removedServices = [.. old.Services.Keys.Where(host => !now.Services.ContainsKey(host))];
-        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = now.Endpoints.RemoveRange(now.Endpoints
-            .Where(e => old.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> former) && Same(former, e.Value))
-            .Select(static e => e.Key));
+        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>> endpoints = now.Endpoints
+            .Where(e => !old.Endpoints.TryGetValue(e.Key, out ImmutableArray<MeshEndpoint> former) || !Same(former, e.Value))
+            .ToImmutableSortedDictionary(StringComparer.Ordinal);
         bool isNothing = rules.IsEmpty && removedRules.IsEmpty && services.IsEmpty && removedServices.IsEmpty && endpoints.IsEmpty;
         return isNothing ? null : new PushMessage
         {
@@ -58,10 +58,12 @@ internal static class ContentDiff
     private static ImmutableArray<PushedRule> Sorted(IEnumerable<ContentRule> rules) =>
         [.. rules.Select(static r => r.Pushed).OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal)];
 
-    private static bool Same(MeshService left, MeshService right) =>
-        ReferenceEquals(left, right) || (left.Namespace == right.Namespace && left.Ports.SequenceEqual(right.Ports));
+    /// <summary>Whether a sidecar would see no difference.</summary>
+    public static bool Same(MeshService left, MeshService right) =>
+        ReferenceEquals(left, right) || (left.Namespace == right.Namespace && left.Ports.SequenceEqual(right.Ports) && left.Addresses.SequenceEqual(right.Addresses));
 
-    private static bool Same(ImmutableArray<MeshEndpoint> left, ImmutableArray<MeshEndpoint> right) =>
+    /// <summary>Whether a sidecar would see no difference.</summary>
+    public static bool Same(ImmutableArray<MeshEndpoint> left, ImmutableArray<MeshEndpoint> right) =>
         left == right || left.SequenceEqual(right, EndpointComparer.Instance);
 
     /// <summary>Compares labels by content; a record compares them by reference.</summary>

@@ -5,6 +5,7 @@ using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Store;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
 using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Push;
@@ -43,7 +44,7 @@ internal sealed record ContentRule(PushedRule Pushed, string Fingerprint, string
         string version = rule.ResourceVersion.ToString(System.Globalization.CultureInfo.InvariantCulture);
         metadata["resourceVersion"] = version;
         PushedRule pushed = new(rule.Key, version, RuleWriter.ToYaml(document));
-        return new ContentRule(pushed, fingerprint, UidOf(rule), rule.Document.Generation, ExportToOf(rule.Document.Spec));
+        return new ContentRule(pushed, fingerprint, UidOf(rule), rule.Document.Generation, ExportToOf(rule.Document));
     }
 
     /// <summary>metadata.uid of a stored rule.</summary>
@@ -59,11 +60,12 @@ internal sealed record ContentRule(PushedRule Pushed, string Fingerprint, string
     public static bool IsVisible(string ruleNamespace, ImmutableArray<string> exportTo, string clientNamespace) =>
         ruleNamespace == clientNamespace || exportTo.IsEmpty || exportTo.Contains("*") || exportTo.Contains(clientNamespace);
 
-    /// <summary>exportTo of a spec; empty for kinds that have none.</summary>
-    public static ImmutableArray<string> ExportToOf(object spec) => spec switch
+    /// <summary>exportTo of a rule; empty for kinds that have none. A Sidecar is for its own namespace alone, but that of the root namespace is for all.</summary>
+    public static ImmutableArray<string> ExportToOf(RuleDocument document) => document.Spec switch
     {
         DestinationRule rule => rule.ExportTo,
         ServiceEntry entry => entry.ExportTo,
+        Sidecar when document.Key.Namespace != RuleSet.RootNamespace => ["."],
         VirtualService { Hosts.IsEmpty: false } rule => rule.ExportTo, // a delegate goes wherever the rules go that refer to it: its exportTo is about those
         _ => [],
     };

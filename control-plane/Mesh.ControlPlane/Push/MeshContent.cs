@@ -13,6 +13,11 @@ internal sealed record MeshContent(string Version, ImmutableDictionary<RuleKey, 
     /// <summary>Nothing.</summary>
     public static MeshContent Empty { get; } = new("", ImmutableDictionary<RuleKey, ContentRule>.Empty, RegistryState.Empty);
 
+    private bool? _isSeenAlike;
+
+    /// <summary>Whether sidecars of all namespaces see the same rules; most meshes have no rule that is kept to some.</summary>
+    public bool IsSeenAlike => _isSeenAlike ??= Rules.Values.All(static rule => rule.IsVisibleTo(""));
+
     /// <summary>The rules alone, under a version of its own, which no history knows: who holds it still needs the rest.</summary>
     public MeshContent RulesOnly() => this with { Version = Version + "-rules", Registry = RegistryState.Empty };
 }

@@ -38,6 +38,9 @@ internal sealed partial class PushHub
         Refresh();
     }
 
+    /// <summary>Pushes that several streams need.</summary>
+    public PushCache Pushes { get; } = new();
+
     /// <summary>The newest content.</summary>
     public MeshContent Current => _watched.Content;
 

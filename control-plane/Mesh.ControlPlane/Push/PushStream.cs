@@ -37,12 +37,12 @@ internal sealed class PushStream
         {
             _needsFull = false;
             _sent = current;
-            return (ContentDiff.Full(current, _namespace), current);
+            return (_hub.Pushes.Full(current, _namespace), current);
         }
 
         // Before that a sidecar with state of a former run gets rules only, and keeps the endpoints it has.
         MeshContent target = _needsFull ? current.RulesOnly() : current;
-        PushMessage? push = ContentDiff.Between(_sent, target, _namespace);
+        PushMessage? push = _hub.Pushes.Between(_sent, target, _namespace);
         _sent = target;
         return push is null ? null : (push, target);
     }

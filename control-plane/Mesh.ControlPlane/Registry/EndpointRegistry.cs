@@ -18,6 +18,7 @@ internal sealed class EndpointRegistry : IDisposable
 
     private readonly TimeProvider _time;
     private readonly Random _random;
+    private readonly IServiceSource? _services;
     private readonly Lock _gate = new();
     private readonly ITimer _timer;
     private long _sweepDue;
@@ -25,10 +26,15 @@ internal sealed class EndpointRegistry : IDisposable
     private volatile RegistryState _current = RegistryState.Empty;
 
     /// <summary>An empty registry.</summary>
-    public EndpointRegistry(TimeProvider time, Random random)
+    /// <param name="time">Clock.</param>
+    /// <param name="random">Chance, for ids.</param>
+    /// <param name="services">Who knows the services; null when the sidecars' registrations make them up.</param>
+    public EndpointRegistry(TimeProvider time, Random random, IServiceSource? services = null)
     {
         _time = time;
         _random = random;
+        _services = services;
+        services?.Changed += () => Changed?.Invoke();
         _timer = time.CreateTimer(static me => ((EndpointRegistry)me!).Sweep(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
@@ -36,7 +42,7 @@ internal sealed class EndpointRegistry : IDisposable
     public event Action? Changed;
 
     /// <summary>Services and endpoints now.</summary>
-    public RegistryState Current => _current;
+    public RegistryState Current => _services?.Current ?? _current;
 
     /// <summary>All sidecars now.</summary>
     public IReadOnlyCollection<RegisteredSidecar> Sidecars => [.. Volatile.Read(ref _sidecars).Values];

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Store;
+using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Status;
@@ -21,7 +22,7 @@ internal static class RuleStatus
     {
         string name = rule.Key.ToString();
         string uid = ContentRule.UidOf(rule);
-        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document.Spec);
+        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document);
         int seen = 0;
         int running = 0;
         string? refusal = null;
@@ -45,7 +46,19 @@ internal static class RuleStatus
             refusal ??= error is null ? null : $"{session.Id} refuses it: {(error.Path.Length > 0 ? error.Path + ": " : "")}{error.Message}";
         }
 
-        return Write(rule, Programmed(rule.Document.Generation, seen, running, refusal), findings, now);
+        (string, string, string) accepted = ("True", "Accepted", "the rule is valid");
+        return Write(rule.Object, rule.Document.Generation, (accepted, Programmed(rule.Document.Generation, seen, running, refusal)), findings, now);
+    }
+
+    /// <summary>The status of an object that is no valid rule.</summary>
+    public static JsonObject Refused(RefusedRule rule, DateTimeOffset now)
+    {
+        List<SidecarFinding> findings = [.. rule.Findings.Select(d =>
+            new SidecarFinding(rule.Key.ToString(), d.Severity == Severity.Error ? "error" : "warning", d.Path, d.Message))];
+        long generation = long.TryParse(rule.Object["metadata"]?["generation"]?.ToString(), CultureInfo.InvariantCulture, out long number) ? number : 0;
+        (string, string, string) accepted = ("False", "Invalid", "the rule is not valid");
+        (string, string, string) programmed = ("False", "Invalid", "not sent to any sidecar; the last valid generation stays in force");
+        return Write(rule.Object, generation, (accepted, programmed), findings, now);
     }
 
     private static (string Status, string Reason, string Message) Programmed(long generation, int seen, int running, string? refusal)
@@ -60,15 +73,19 @@ internal static class RuleStatus
     }
 
     private static JsonObject Write(
-        StoredRule rule, (string Status, string Reason, string Message) programmed, List<SidecarFinding> findings, DateTimeOffset now)
+        JsonObject obj,
+        long generation,
+        ((string Status, string Reason, string Message) Accepted, (string Status, string Reason, string Message) Programmed) conditions,
+        List<SidecarFinding> findings,
+        DateTimeOffset now)
     {
-        JsonArray? former = rule.Object["status"]?["conditions"] as JsonArray;
+        JsonArray? former = obj["status"]?["conditions"] as JsonArray;
         JsonObject status = new()
         {
-            ["observedGeneration"] = rule.Document.Generation,
+            ["observedGeneration"] = generation,
             ["conditions"] = new JsonArray(
-                Condition("Accepted", ("True", "Accepted", "the rule is valid"), former, now),
-                Condition("Programmed", programmed, former, now)),
+                Condition("Accepted", conditions.Accepted, former, now),
+                Condition("Programmed", conditions.Programmed, former, now)),
         };
         JsonArray messages = new([
             .. findings.DistinctBy(static f => (f.Severity, f.Path, f.Message)).Take(MaxMessages)

@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Store;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
@@ -14,8 +15,17 @@ namespace Mesh.ControlPlane.Status;
 /// Keeps the status of every rule up to date: after each answer of a sidecar, each change of a rule, each coming and going. A status says the
 /// same for the same facts, so writing it does not set off another round. <see cref="RunAsync"/> runs once; <see cref="Signal"/> may be set by anybody.
 /// </summary>
-internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry registry, TimeProvider time, ILogger<StatusWriter> logger)
+/// <param name="store">Rules and their status.</param>
+/// <param name="registry">Sidecars.</param>
+/// <param name="time">Clock.</param>
+/// <param name="logger">Log.</param>
+/// <param name="isLeader">Whether this replica writes, where there may be several; null where there is one. Whoever begins to lead sets the signal.</param>
+internal sealed partial class StatusWriter(
+    IRuleStore store, EndpointRegistry registry, TimeProvider time, ILogger<StatusWriter> logger, Func<bool>? isLeader = null)
 {
+    /// <summary>Pause between two rounds where writing goes over the network: a thousand sidecars that answer are a dozen rounds, not a hundred.</summary>
+    private static readonly TimeSpan RemotePause = TimeSpan.FromSeconds(1);
+
     private readonly Dictionary<RuleKey, (string Uid, long Generation, ImmutableArray<SidecarFinding> Warnings)> _warnings = [];
 
     /// <summary>Something happened that a status may depend on.</summary>
@@ -30,6 +40,11 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
         while (!stop.IsCancellationRequested)
         {
             await debouncer.WaitAsync(stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            if (isLeader?.Invoke() == false)
+            {
+                continue;
+            }
+
             try
             {
                 WriteAll();
@@ -39,6 +54,11 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
 #pragma warning restore CA1031
             {
                 LogFailed(error);
+            }
+
+            if (isLeader is not null)
+            {
+                await Task.Delay(RemotePause, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
         }
 
@@ -51,13 +71,28 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
     {
         RuleStoreState rules = store.Current;
         List<PushSession> sessions = [.. registry.Sidecars.Select(static s => s.Session)];
+        ImmutableArray<RuleDocument> maxima = PartnerMaximum.EntriesOf(rules.Rules.Values.Select(static r => r.Document));
         DateTimeOffset now = time.GetUtcNow();
         foreach (StoredRule rule in rules.Rules.Values)
         {
-            JsonObject status = RuleStatus.Of(rule, Warnings(rule), sessions, now);
+            if (rules.Refused.ContainsKey(rule.Key))
+            {
+                continue; // an older version of an object whose newest is no valid rule: the status is about the newest
+            }
+
+            JsonObject status = RuleStatus.Of(rule, [.. Warnings(rule), .. AboveMaximum(rule, maxima, sessions)], sessions, now);
             if (!JsonNode.DeepEquals(status, rule.Object["status"]))
             {
                 store.TrySetStatus(rule.Key, ContentRule.UidOf(rule), status); // gone meanwhile: nothing to write
+            }
+        }
+
+        foreach (RefusedRule rule in rules.Refused.Values)
+        {
+            JsonObject status = RuleStatus.Refused(rule, now);
+            if (!JsonNode.DeepEquals(status, rule.Object["status"]))
+            {
+                store.TrySetStatus(rule.Key, (string?)rule.Object["metadata"]?["uid"] ?? "", status);
             }
         }
 
@@ -65,6 +100,16 @@ internal sealed partial class StatusWriter(IRuleStore store, EndpointRegistry re
         {
             _warnings.Remove(gone);
         }
+    }
+
+    // Depends on who is there, so it is worked out each time; usually no entry says a maximum.
+    private static IEnumerable<SidecarFinding> AboveMaximum(StoredRule rule, ImmutableArray<RuleDocument> maxima, List<PushSession> sessions) =>
+        maxima.IsEmpty ? [] : PartnerMaximum.Find(rule.Document, maxima, CountViewers(rule, sessions)).Select(d => new SidecarFinding(rule.Key.ToString(), "warning", d.Path, d.Message));
+
+    private static int CountViewers(StoredRule rule, List<PushSession> sessions)
+    {
+        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document);
+        return sessions.Count(s => ContentRule.IsVisible(rule.Key.Namespace, exportTo, s.Namespace));
     }
 
     private ImmutableArray<SidecarFinding> Warnings(StoredRule rule)

@@ -17,6 +17,9 @@ internal static class RuleAdvice
     {
         DestinationRule destination => OnDestination(destination, HostMatch.Expand(destination.Host ?? "", rule.Key.Namespace), hosts),
         VirtualService service => OnRoutes(service, rule.Key.Namespace, hosts),
+        ServiceEntry => EntryAdvice.Check(rule, hosts),
+        ResiliencePolicy => PolicyAdvice.Check(rule, hosts.All),
+        WorkloadEntry => WorkloadAdvice.OnWorkload(rule, hosts.Selecting(rule.Key.Namespace)),
         _ => [],
     };
 
@@ -29,6 +32,11 @@ internal static class RuleAdvice
         if (FullNameOf(host) is { } full && !hosts.Has(host))
         {
             yield return Of("dotted-host", "spec.host", $"'{host}' is taken as it is, and no ServiceEntry has that host; for the service of that name and namespace write {full}");
+        }
+
+        foreach (Diagnostic empty in OnSubsets(rule.Spec as DestinationRule, host, hosts))
+        {
+            yield return empty;
         }
 
         if (rule.Spec is not DestinationRule { TrafficPolicy: { OutlierDetection: { } outlier } policy })
@@ -53,6 +61,11 @@ internal static class RuleAdvice
         }
     }
 
+    /// <summary>A subset that fits none of a service's endpoints.</summary>
+    public static Diagnostic EmptySubset(Subset subset, int index, string service) => Of(
+        "subset-empty", $"spec.subsets[{index}].labels",
+        $"no endpoint of {service} has {string.Join(", ", subset.Labels.Select(static l => $"{l.Key}: {l.Value}"))}; what is sent to subset '{subset.Name}' is answered 503 (UH, no healthy upstream)");
+
     /// <summary>The name in full that <c>reviews.prod</c> or <c>reviews.prod.svc</c> may stand for; null for every other host.</summary>
     public static string? FullNameOf(string host) => host.Split('.') switch
     {
@@ -70,6 +83,18 @@ internal static class RuleAdvice
                 "zone-affinity", "",
                 "with endpoints in several zones, outlierDetection makes callers stay in their own zone while it is healthy; " +
                 "write loadBalancer: {localityLbSetting: {enabled: false}} to use all, or enabled: true to say that it is meant");
+
+    private static IEnumerable<Diagnostic> OnSubsets(DestinationRule? rule, string host, ExternalHosts hosts)
+    {
+        WorkloadEntry[] listed = [.. hosts.Entries(host).SelectMany(static e => e.Endpoints)];
+        for (int i = 0; listed.Length > 0 && i < rule?.Subsets.Length; i++)
+        {
+            if (!listed.Any(e => LabelMatch.HasAll(e.Labels, rule.Subsets[i].Labels)))
+            {
+                yield return EmptySubset(rule.Subsets[i], i, $"'{host}'");
+            }
+        }
+    }
 
     private static IEnumerable<Diagnostic> OnDestination(DestinationRule rule, string host, ExternalHosts hosts)
     {
@@ -98,15 +123,17 @@ internal static class RuleAdvice
         }
     }
 
+    // Once for each host, at the first route to it: the others lack the same.
     private static IEnumerable<Diagnostic> OnRoutes(VirtualService rule, string ruleNamespace, ExternalHosts hosts)
     {
+        HashSet<string> told = new(StringComparer.Ordinal);
         for (int i = 0; i < rule.Http.Length; i++)
         {
             HttpRoute route = rule.Http[i];
             string? external = route.Timeout > TimeSpan.Zero ? null : route.Route
                 .Select(d => HostMatch.Expand(d.Destination?.Host ?? "", ruleNamespace))
                 .FirstOrDefault(hosts.IsExternal);
-            if (external is not null)
+            if (external is not null && told.Add(external))
             {
                 yield return Of(
                     "no-timeout", $"spec.http[{i}].timeout",

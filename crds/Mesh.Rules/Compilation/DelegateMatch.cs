@@ -33,6 +33,7 @@ internal static class DelegateMatch
         SourceNamespace = root.SourceNamespace,
         Gateways = root.Gateways,
         IgnoreUriCase = leaf.IgnoreUriCase ?? root.IgnoreUriCase,
+        StatPrefix = leaf.StatPrefix ?? root.StatPrefix,
     };
 
     private static bool IsWithin(HttpMatch root, HttpMatch leaf) =>

@@ -24,6 +24,7 @@ internal static class ResilienceCompiler
         return cluster with
         {
             ResilienceSource = place,
+            HonoursCallerDeadline = IsSafe(policy),
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")

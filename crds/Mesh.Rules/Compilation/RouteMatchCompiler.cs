@@ -52,6 +52,8 @@ internal static class RouteMatchCompiler
 
     private static HttpMatchConfig One(HttpMatch match) => new()
     {
+        Name = string.IsNullOrEmpty(match.Name) ? null : match.Name,
+        StatPrefix = string.IsNullOrEmpty(match.StatPrefix) ? null : match.StatPrefix,
         Path = Text(match.Uri),
         IgnorePathCase = match.IgnoreUriCase == true && match.Uri is { Regex: null },
         Method = Text(match.Method),

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Globalization;
-using System.Net;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
@@ -21,34 +20,46 @@ internal sealed class RoutePlan
     private readonly KnownHosts _known;
     private readonly VirtualServiceTable _table;
     private readonly RouteCompiler _compiler;
-    private readonly Dictionary<string, ImmutableArray<HttpRouteConfig>> _routes = new(StringComparer.Ordinal);
-    private readonly Dictionary<(string Host, int Port, string Address), ImmutableArray<WeightedClusterConfig>> _connections = [];
+    private readonly Dictionary<string, CompiledRoutes> _routes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, CompiledRoutes> _former = [];
+    private readonly ConnectionRouteCompiler _connectionCompiler;
+    private readonly Dictionary<string, (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes)> _connections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes)> _tunnels = new(StringComparer.Ordinal);
     private ImmutableArray<VirtualHostConfig>? _ownHosts;
+    private ImmutableArray<(RuleKey Rule, Diagnostic Finding)>? _tableFindings;
 
-    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known)
+    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope, RoutePlan? former)
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
-        _table = new VirtualServiceTable(rules, proxy.Namespace);
+        if (former is not null && proxy == former._proxy && ReferenceEquals(rules.Resilience, former._rules.Resilience) && known.AreThoseOf(former._known))
+        {
+            _former = former._routes;
+        }
+
+        _table = new VirtualServiceTable(rules, proxy.Namespace, scope.Imports);
         _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
+        _connectionCompiler = new ConnectionRouteCompiler(proxy, _table, _compiler);
     }
 
     /// <summary>What is to be said about the rules asked for so far.</summary>
-    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings
-        .Concat(_table.Conflicts().Select(static c => (c.Loser.Key, VirtualServiceConflicts.Finding(c.Host, c.Loser, c.Winner))))
-        .Concat(_table.Hosts.Where(IsMisspelt).Select(h => (h.Value.Key, RuleSetCheck.Warning("spec.hosts", _known.FindProblem(h.Key, 0, "") + "; only callers of that very name meet the rule"))));
+    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings.Concat(_tableFindings ??=
+    [
+        .. _table.Conflicts().Select(static c => (c.Loser.Key, VirtualServiceConflicts.Finding(c.Host, c.Loser, c.Winner))),
+        .. _table.Hosts.Where(IsMisspelt).Select(h => (h.Value.Key, RuleSetCheck.Warning("spec.hosts", _known.FindProblem(h.Key, 0, "") + "; only callers of that very name meet the rule"))),
+    ]);
 
     /// <summary>Whether a plan for these would be the same.</summary>
-    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => ReferenceEquals(rules, _rules) && proxy == _proxy && known.AreThoseOf(_known);
+    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => rules.HasSameOthers(_rules) && rules.ServiceEntries == _rules.ServiceEntries && proxy == _proxy && known.AreThoseOf(_known);
 
     /// <summary>Routes of a service port; empty when no virtual service has any for this proxy.</summary>
-    public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, string host) =>
-        _table.Find(host) is { } rule ? Routes(rule, virtualHost.Name, virtualHost.Port) : [];
+    public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, ServicePortModel service) =>
+        virtualHost.IsTunnelOnly ? TunnelsFor(virtualHost, service) : _table.Find(service.Host) is { } rule ? Routes(rule, virtualHost.Name, virtualHost.Port) : [];
 
     /// <summary>Virtual hosts for names that no service has, on every port of HTTP services, as Istio: <c>www.example.com</c> that is routed to a service.</summary>
     public ImmutableArray<VirtualHostConfig> OwnHosts() => _ownHosts ??=
     [
         .. from host in _table.Hosts
-           where !_known.Has(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
+           where !_known.IsCalled(host.Key) && !(host.Key.StartsWith('*') && _known.HasMatchOf(host.Key))
            from port in _known.HttpPorts.Append(DefaultHttpPort).Distinct()
            let name = string.Create(CultureInfo.InvariantCulture, $"{host.Key}:{port}")
            let routes = Routes(host.Value, name, port, isAdvised: port == DefaultHttpPort)
@@ -56,69 +67,58 @@ internal sealed class RoutePlan
            select new VirtualHostConfig(name, port, Domains(host.Key), "") { Routes = routes },
     ];
 
-    /// <summary>Where the connections of a listener go, by weight; empty when no virtual service says.</summary>
-    public ImmutableArray<WeightedClusterConfig> ConnectionsFor(ServicePortModel service, string address)
+    /// <summary>
+    /// Where the connections of a listener go that leads to <paramref name="services"/>, all of one port; <paramref name="takesLocal"/>: a client of this machine that names
+    /// nobody means the first.
+    /// </summary>
+    public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
-        if (!_connections.TryGetValue((service.Host, service.Port, address), out ImmutableArray<WeightedClusterConfig> clusters))
+        string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
+        if (!_connections.TryGetValue(key, out (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes) last) ||
+            !last.Of.AsSpan().SequenceEqual(services.ToArray(), ReferenceEqualityComparer.Instance))
         {
-            clusters = _table.Find(service.Host) is { } rule ? Connections(rule, service, address) : [];
-            _connections.Add((service.Host, service.Port, address), clusters);
+            last = ([.. services], _connectionCompiler.Compile(services, takesLocal));
+            _connections[key] = last;
         }
 
-        return clusters;
+        return last.Routes;
+    }
+
+    private ImmutableArray<HttpRouteConfig> TunnelsFor(VirtualHostConfig virtualHost, ServicePortModel service)
+    {
+        if (!_tunnels.TryGetValue(virtualHost.Name, out (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes) last) || !ReferenceEquals(last.Of, service))
+        {
+            last = (service, _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : []);
+            _tunnels[virtualHost.Name] = last;
+        }
+
+        return last.Routes;
     }
 
     // A host without a service stands on every port: what is wrong with its routes is said once, not of ports that nobody meant.
     private ImmutableArray<HttpRouteConfig> Routes(RuleDocument rule, string name, int port, bool isAdvised = true)
     {
-        if (!_routes.TryGetValue(name, out ImmutableArray<HttpRouteConfig> routes))
+        if (!_routes.TryGetValue(name, out CompiledRoutes? compiled))
         {
-            int said = _compiler.Findings.Count;
-            routes = _compiler.Compile(rule, name, port);
-            _routes.Add(name, routes);
-            if (!isAdvised)
-            {
-                _compiler.Findings.RemoveRange(said, _compiler.Findings.Count - said);
-            }
+            compiled = _former.TryGetValue(name, out CompiledRoutes? same) && ReferenceEquals(same.Rule, rule) && !HasDelegates(rule) ? same : Compile(rule, name, port, isAdvised);
+            _compiler.Findings.AddRange(compiled.Findings);
+            _routes.Add(name, compiled);
         }
 
-        return routes;
+        return compiled.Routes;
     }
 
-    private ImmutableArray<WeightedClusterConfig> Connections(RuleDocument rule, ServicePortModel service, string address)
+    // Their routes stand in other documents, which may have changed.
+    private static bool HasDelegates(RuleDocument rule) => ((VirtualService)rule.Spec).Http.Any(static r => r.Delegate is not null);
+
+    private CompiledRoutes Compile(RuleDocument rule, string name, int port, bool isAdvised)
     {
-        VirtualService spec = (VirtualService)rule.Spec;
-        for (int i = 0; service.IsTls && i < spec.Tls.Length; i++)
-        {
-            if (spec.Tls[i].Match.Any(m => IsFor(m, service, address)))
-            {
-                return _compiler.Clusters(rule, spec.Tls[i].Route, $"spec.tls[{i}].route", service.Port);
-            }
-        }
-
-        for (int i = 0; !service.IsTls && i < spec.Tcp.Length; i++)
-        {
-            if (spec.Tcp[i].Match.IsEmpty || spec.Tcp[i].Match.Any(m => IsFor(m, service, address)))
-            {
-                return _compiler.Clusters(rule, spec.Tcp[i].Route, $"spec.tcp[{i}].route", service.Port);
-            }
-        }
-
-        return [];
+        int said = _compiler.Findings.Count;
+        ImmutableArray<HttpRouteConfig> routes = _compiler.Compile(rule, name, port);
+        List<(RuleKey Rule, Diagnostic Finding)> findings = _compiler.Findings.GetRange(said, _compiler.Findings.Count - said);
+        _compiler.Findings.RemoveRange(said, findings.Count);
+        return new CompiledRoutes(rule, routes, isAdvised ? findings : []);
     }
-
-    // Who calls the listener of a host asks for that host: its name is the server name.
-    private bool IsFor(TlsMatch match, ServicePortModel service, string address) =>
-        RouteMatchCompiler.IsFor(_proxy, service.Port, match.Port, match.SourceLabels, match.SourceNamespace, match.Gateways)
-        && IsWithin(match.DestinationSubnets, address)
-        && match.SniHosts.Any(sni => HostMatch.Matches(sni.ToLowerInvariant(), service.Host));
-
-    private bool IsFor(ConnectionMatch match, ServicePortModel service, string address) =>
-        RouteMatchCompiler.IsFor(_proxy, service.Port, match.Port, match.SourceLabels, match.SourceNamespace, match.Gateways)
-        && IsWithin(match.DestinationSubnets, address);
-
-    private static bool IsWithin(ImmutableArray<string> subnets, string address) => subnets.IsEmpty || subnets.Any(subnet =>
-        IPAddress.Parse(address) is var ip && (IPNetwork.TryParse(subnet, out IPNetwork block) ? block.Contains(ip) : IPAddress.TryParse(subnet, out IPAddress? single) && single.Equals(ip)));
 
     private bool IsMisspelt(KeyValuePair<string, RuleDocument> host) =>
         host.Value.Key.Namespace == _proxy.Namespace && !host.Key.StartsWith('*') && host.Key.EndsWith(HostMatch.ServiceDomain, StringComparison.Ordinal) && !_known.Has(host.Key);
@@ -127,8 +127,11 @@ internal sealed class RoutePlan
     private ImmutableArray<string> Domains(string host)
     {
         string[] labels = host.Split('.');
-        return labels.Length == 5 && !host.StartsWith('*') && host.EndsWith($".{HostMatch.ServiceDomain}", StringComparison.Ordinal)
+        return HostMatch.IsService(labels)
             ? ServiceModel.DomainsOf(host, labels[0], labels[1], _proxy.Namespace)
             : [host.Contains(':') ? $"[{host}]" : host];
     }
+
+    /// <summary>Routes of one virtual host, what they were made of, and what is to be said about them.</summary>
+    private sealed record CompiledRoutes(RuleDocument Rule, ImmutableArray<HttpRouteConfig> Routes, List<(RuleKey Rule, Diagnostic Finding)> Findings);
 }

@@ -94,13 +94,18 @@ internal static class SnapshotAdvice
         }
     }
 
+    /// <summary>Service entries of the proxy's namespace whose selector found no endpoint; <paramref name="served"/> are the entries that have some.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnSelectors(RuleSet rules, string clientNamespace, HashSet<RuleKey> served) => rules.ServiceEntries
+        .Where(r => r.Key.Namespace == clientNamespace && r.Spec is ServiceEntry { WorkloadSelector: not null, Resolution: "STATIC" or "DNS" or "DNS_ROUND_ROBIN" } && !served.Contains(r.Key))
+        .Select(static r => (r.Key, WorkloadAdvice.OnEmptySelector(r)));
+
     /// <summary>Resilience policies of the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies(ResilienceTable policies, string clientNamespace, HashSet<string> hosts)
     {
         RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
         foreach (RuleDocument rule in own)
         {
-            foreach (Diagnostic finding in RuleSetCheck.Check(rule, own))
+            foreach (Diagnostic finding in RuleSetCheck.Conflicts(rule, own))
             {
                 yield return (rule.Key, finding);
             }

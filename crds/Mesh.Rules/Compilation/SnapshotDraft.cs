@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -10,21 +11,25 @@ namespace Mesh.Rules.Compilation;
 /// <summary>What one compile gathers, service port by service port. Not thread-safe; used once.</summary>
 /// <param name="proxy">Whose snapshot it is.</param>
 /// <param name="peers">Zones of all instances of the proxy's service.</param>
+/// <param name="scope">What the proxy sees.</param>
 /// <param name="compiler">Keeps what the last call made.</param>
-internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SnapshotCompiler compiler)
+internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> peers, SidecarScope scope, SnapshotCompiler compiler)
 {
     private readonly Dictionary<(string Domain, int Port), string> _domains = [];
-    private readonly HashSet<(string Address, int Port)> _addresses = [];
     private readonly HashSet<string> _hosts = [];
+    private readonly HashSet<RuleKey> _served = [];
     private readonly HashSet<EffectiveRule> _used = new(ReferenceEqualityComparer.Instance);
     private readonly List<(VirtualHostConfig VirtualHost, ServicePortModel Service)> _virtualHosts = [];
-    private readonly List<(ListenerConfig Listener, ServicePortModel Service)> _listeners = [];
+    private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
     private ServicePortModel? _own;
 
     /// <summary>Clusters so far.</summary>
-    public Dictionary<string, CompiledCluster> Clusters { get; } = [];
+    public Dictionary<string, CompiledCluster> Clusters { get; } = new(compiler.ClusterCount);
+
+    // Names of the clusters that are not the very same as after the last call.
+    private readonly List<string> _fresh = [];
 
     /// <summary>Adds the clusters, routes and listeners of a service port; of two with one host and port the first counts.</summary>
     public void AddService(ServicePortModel service)
@@ -36,7 +41,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             return;
         }
 
-        _hosts.Add(service.Host);
+        Note(service);
         EffectiveRule? rule = compiler.Lookup(proxy, service.Host, service.Namespace);
         AddCluster(service, rule, null);
         foreach (EffectiveSubset subset in rule?.Subsets ?? [])
@@ -49,12 +54,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
 
         _known.Add(service, rule?.Subsets.Select(static s => s.Subset.Name ?? "") ?? []);
         AddRoute(service, name);
-        AddListeners(service, name);
-        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
-        {
-            _own = service;
-        }
+        AddListeners(service);
     }
+
+    /// <summary>Takes note of a service that the proxy does not see: it is there all the same.</summary>
+    public void AddHidden(ServicePortModel service) => Note(service);
 
     /// <summary>Adds the cluster of the own application, if there is one. After the services.</summary>
     public void AddInbound()
@@ -70,32 +74,76 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
         EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);
         EndpointConfig app = new(
-            proxy.AppAddress, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
+            scope.AppAddress(own.Port, proxy.AppAddress), 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(own.Port);
-        Clusters.Add(name, compiler.Cluster(name, new ClusterInputs(own, rule, null), [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule)));
+        ClusterInputs inputs = new(own, rule, null) { InboundPool = scope.InboundPool(own.Port) };
+        _fresh.Add(name);
+        Clusters.Add(name, compiler.Cluster(name, inputs, [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule, i.InboundPool)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
-    public CompileResult Finish(string version)
+    /// <param name="version">Version of the snapshot.</param>
+    /// <param name="last">Snapshot of the last call.</param>
+    public CompileResult Finish(string version, ProxySnapshot last)
     {
-        RoutePlan plan = compiler.Routes(proxy, _known);
+        RoutePlan plan = compiler.Routes(proxy, _known, scope);
         ImmutableArray<VirtualHostConfig> virtualHosts =
         [
-            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service.Host) }),
+            .. _virtualHosts.Select(v => v.VirtualHost with { Routes = plan.RoutesFor(v.VirtualHost, v.Service) }),
             .. plan.OwnHosts().Select(Unclaimed).Where(static v => !v.Domains.IsEmpty),
         ];
-        ImmutableArray<ListenerConfig> listeners = [.. _listeners.Select(l => l.Listener with { Clusters = plan.ConnectionsFor(l.Service, l.Listener.Address) })];
+        ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
+        _findings.AddRange(scope.Findings(proxy.ServicePort));
         ProxySnapshot snapshot = new(
             version,
-            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
-            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
+            Updated(last.Clusters, static c => c.Config, static (a, b) => ReferenceEquals(a, b)),
+            Updated(last.Endpoints, static c => c.Endpoints, static (a, b) => a == b),
             new RouteConfig(virtualHosts),
-            listeners);
+            listeners)
+        {
+            OutboundPolicy = scope.OutboundPolicy,
+        };
         return new CompileResult(snapshot, SnapshotAdvice.InOrder(_findings));
+    }
+
+    private void Note(ServicePortModel service)
+    {
+        _hosts.Add(service.Host);
+        if (service.Source is { } source && !service.Endpoints.IsEmpty)
+        {
+            _served.Add(source);
+        }
+
+        if (service.Namespace == proxy.Namespace && service.Name == proxy.Service && service.Port == proxy.ServicePort)
+        {
+            _own = service;
+        }
+    }
+
+    // Much cheaper than a new dictionary when little has changed.
+    private ImmutableDictionary<string, T> Updated<T>(ImmutableDictionary<string, T> last, Func<CompiledCluster, T> value, Func<T, T, bool> isSame)
+    {
+        ImmutableDictionary<string, T>.Builder next = last.ToBuilder();
+        foreach (string name in _fresh)
+        {
+            T now = value(Clusters[name]);
+            if (!last.TryGetValue(name, out T? before) || !isSame(before, now))
+            {
+                next[name] = now;
+            }
+        }
+
+        if (next.Count != Clusters.Count)
+        {
+            next.RemoveRange(last.Keys.Where(name => !Clusters.ContainsKey(name)));
+        }
+
+        return next.ToImmutable();
     }
 
     private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
@@ -106,30 +154,35 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         }
 
         string name = ClusterCompiler.OutboundName(service.Host, service.Port, subset?.Subset.Name ?? "");
+        if (compiler.Unchanged(name, service, rule, subset) is { } same)
+        {
+            Clusters.Add(name, same);
+            _findings.AddRange(same.Findings);
+            return;
+        }
+
         ImmutableArray<LabelledEndpoint> selected =
             [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).DistinctBy(static e => e.Endpoint.Address)];
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
-        ImmutableArray<EndpointConfig> endpoints = LocalityCompiler.Place(proxy, peers, policy, selected);
+        ImmutableArray<EndpointConfig> endpoints = ClusterCompiler.UsesOriginalDestination(service, policy) ? [] : LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name,
             new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },
             endpoints,
             static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset), i.Resilience));
-        Clusters.Add(name, cluster);
-        if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
-        {
-            _findings.Add(finding);
-        }
-
-        if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)
-        {
-            _findings.Add(unused);
-        }
-
-        if (SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints) is { } affinity)
-        {
-            _findings.Add(affinity);
-        }
+        ImmutableArray<(RuleKey, Diagnostic)> findings =
+        [
+            .. new[]
+            {
+                SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length),
+                subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty ? (subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))) : null,
+                SnapshotAdvice.OnUnusedTunnel(service, rule, subset),
+                SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints),
+            }.OfType<(RuleKey, Diagnostic)>(),
+        ];
+        _fresh.Add(name);
+        Clusters.Add(name, cluster with { Findings = findings });
+        _findings.AddRange(findings);
     }
 
     private RuleDocument? Resilience(ServicePortModel service, string subset, string? route) =>
@@ -138,13 +191,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private void AddRoute(ServicePortModel service, string cluster)
     {
         ImmutableArray<string>.Builder domains = ImmutableArray.CreateBuilder<string>();
-        foreach (string domain in service.IsHttp ? service.Domains.Distinct() : [])
+        foreach (string domain in service.Domains.Distinct())
         {
             if (_domains.TryAdd((domain, service.Port), service.Host))
             {
                 domains.Add(domain);
             }
-            else
+            else if (service.IsHttp) // else its listener has told of it, if it is a fault at all
             {
                 Warn(
                     service, "spec",
@@ -157,7 +210,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")),
+                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")) : null,
+                IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));
         }
@@ -166,20 +220,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     // A name that a service has, such as a virtual IP, stays the service's.
     private VirtualHostConfig Unclaimed(VirtualHostConfig host) => host with { Domains = [.. host.Domains.Where(d => _domains.TryAdd((d, host.Port), host.Name))] };
 
-    private void AddListeners(ServicePortModel service, string cluster)
+    private void AddListeners(ServicePortModel service)
     {
-        foreach (string address in service.Listeners)
+        foreach (string address in service.Listeners.Where(a => !_listeners.TryAdd(service, a)))
         {
-            if (_addresses.Add((address, service.Port)))
-            {
-                ListenerConfig listener = new(
-                    string.Create(CultureInfo.InvariantCulture, $"{address}_{service.Port}"), address, service.Port, cluster, service.Source?.ToString() ?? "");
-                _listeners.Add((listener, service));
-            }
-            else
-            {
-                Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
-            }
+            Warn(service, "spec.addresses", $"{address} port {service.Port} leads to another service already; give '{service.Host}' an address of its own");
         }
     }
 

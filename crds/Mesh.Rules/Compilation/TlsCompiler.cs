@@ -12,7 +12,10 @@ internal static class TlsCompiler
     /// TLS, or null for plain text. Without subjectAltNames the certificate must be for the name that is sent: Istio checks no name then if sni is written or
     /// the port is TCP, and takes any certificate of the CA (sidecar/adr/0018).
     /// </summary>
-    public static UpstreamTlsConfig? Tls(SourcedBlock<ClientTlsSettings> block, string serviceHost)
+    /// <param name="block">The block in force.</param>
+    /// <param name="serviceHost">Full host of the service.</param>
+    /// <param name="declaredNames">Names that the service's own entry lists, one a line; the block's list takes their place.</param>
+    public static UpstreamTlsConfig? Tls(SourcedBlock<ClientTlsSettings> block, string serviceHost, string declaredNames)
     {
         if (block.Value is not { Mode: "SIMPLE" or "MUTUAL" } tls)
         {
@@ -22,10 +25,11 @@ internal static class TlsCompiler
         bool isMutual = tls.Mode == "MUTUAL";
         bool skips = tls.InsecureSkipVerify == true;
         string name = string.IsNullOrEmpty(tls.Sni) ? serviceHost : tls.Sni;
+        string expected = !tls.SubjectAltNames.IsEmpty ? string.Join('\n', tls.SubjectAltNames) : declaredNames.Length > 0 ? declaredNames : name;
         return new UpstreamTlsConfig
         {
             Sni = name.StartsWith('*') ? "" : name, // of many hosts none in particular
-            SubjectAltNames = skips ? "" : tls.SubjectAltNames.IsEmpty ? name : string.Join('\n', tls.SubjectAltNames),
+            SubjectAltNames = skips ? "" : expected,
             SkipsVerification = skips,
             Files = new TlsFilesConfig(
                 tls.CaCertificates ?? "",

@@ -105,6 +105,5 @@ public sealed record ConnectionMatch
         .List("gateways", TextType.Any, static (o, v) => o with { Gateways = v },
             "Gateways that obey this match; overrides those of the rule.")
         .Text("sourceSubnet", static (o, v) => o with { SourceSubnet = v },
-            "IP or CIDR block of the caller.")
-            .NotEnforcedYet("connections from everywhere match");
+            "IP or CIDR block of the caller.");
 }

@@ -50,8 +50,7 @@ public sealed record HttpMatch
 
     internal static ObjectSchema<HttpMatch> Schema { get; } = new ObjectSchema<HttpMatch>()
         .Text("name", static (o, v) => o with { Name = v },
-            "Name for the access log.")
-            .NotEnforcedYet("the access log has the name of the route alone")
+            "Name for the access log, which shows route.match.")
         .Field("uri", TextMatch.Schema, static (o, v) => o with { Uri = v },
             "Path without query. A prefix is a plain text: /foo fits /foobar too.")
         .Field("scheme", TextMatch.Schema, static (o, v) => o with { Scheme = v },
@@ -77,8 +76,7 @@ public sealed record HttpMatch
         .Flag("ignoreUriCase", static (o, v) => o with { IgnoreUriCase = v },
             "Letters of the path may differ in case (exact and prefix only).")
         .Text("statPrefix", static (o, v) => o with { StatPrefix = v },
-            "Prefix for statistics of the route.")
-            .NotEnforcedYet("statistics are kept for clusters, not for routes");
+            "Requests that fit are counted apart, as vhost.HOST.route.PREFIX.upstream_rq_*.");
 }
 
 /// <summary>A comparison of a text; at most one of the three.</summary>

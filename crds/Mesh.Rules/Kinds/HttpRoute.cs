@@ -77,10 +77,8 @@ public sealed record HttpRoute
             "Faults for testing.")
         .Field("mirror", Destination.Schema, static (o, v) => o with { Mirror = v },
             "Where a copy of each request goes.")
-            .NotEnforcedYet("no copies are sent")
         .List("mirrors", MirrorSettings.Schema, static (o, v) => o with { Mirrors = v },
             "Where copies of requests go, each with its share.")
-            .NotEnforcedYet("no copies are sent")
         .Whole("mirrorPercent", static (o, v) => o with { MirrorPercent = v },
             "Share of requests that mirror gets.", min: 0, max: 100, outOfRange: "percentage is out of 0..100 range")
             .Deprecated("deprecated; write mirrorPercentage with its value")

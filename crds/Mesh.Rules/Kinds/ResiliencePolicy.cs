@@ -49,7 +49,7 @@ public sealed record ResiliencePolicy
         .Text("route", static (o, v) => o with { Route = v },
             "Only for the route of this name in a VirtualService; such a policy speaks of retries alone.")
         .Enum("profile", static (o, v) => o with { Profile = v },
-            "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries.",
+            "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries, no longer than the caller waits (x-envoy-expected-rq-timeout-ms).",
             "istio", SafeProfile)
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: the policy changes nothing.", "enforce", ShadowMode)

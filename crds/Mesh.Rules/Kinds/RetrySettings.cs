@@ -31,8 +31,7 @@ public sealed record RetrySettings
         .Text("retryOn", static (o, v) => o with { RetryOn = v },
             "Conditions and status codes, comma separated, such as connect-failure,503. Unset: those that are safe.")
         .Flag("retryRemoteLocalities", static (o, v) => o with { RetryRemoteLocalities = v },
-            "Whether retries may leave the locality.")
-            .NotEnforcedYet("retries choose among the same endpoints as first attempts", "false")
+            "Whether retries may leave the locality: after every second attempt the priorities tried so far are left. Default false.")
         .Flag("retryIgnorePreviousHosts", static (o, v) => o with { RetryIgnorePreviousHosts = v },
             "Whether a retry prefers hosts that were not tried. Default true.")
         .Duration("backoff", static (o, v) => o with { Backoff = v },

@@ -42,6 +42,13 @@ public sealed record RuleKind
     /// <summary>Columns between Name and Age.</summary>
     public required ImmutableArray<PrinterColumn> Columns { get; init; }
 
+    /// <summary>Columns of our own behind Age, so that Istio's stay where scripts expect them: for each condition of the status whether it holds.</summary>
+    public static ImmutableArray<PrinterColumn> StatusColumns { get; } =
+    [
+        Condition("Accepted", "Whether the rule is valid"),
+        Condition("Programmed", "Whether every sidecar that may see the rule runs it"),
+    ];
+
     /// <summary>One line about the kind, for <c>kubectl explain</c>.</summary>
     public required string Description { get; init; }
 
@@ -50,4 +57,9 @@ public sealed record RuleKind
 
     /// <summary>Reads and checks a spec; null when it is no object. Set by <see cref="RuleKinds"/>.</summary>
     internal Func<RuleNode, Cursor, object?> ReadSpec { get; init; } = static (_, _) => null;
+
+    /// <summary>All fields of the spec. Set by <see cref="RuleKinds"/>.</summary>
+    internal Func<IEnumerable<FieldEntry>> Fields { get; init; } = static () => [];
+
+    private static PrinterColumn Condition(string type, string description) => new(type, "string", $".status.conditions[?(@.type==\"{type}\")].status", description);
 }

@@ -48,6 +48,26 @@ public static class RuleKinds
         Kinds.VirtualService.Schema,
         VirtualServiceCheck.Check);
 
+    /// <summary>A workload that service entries select as an endpoint.</summary>
+    public static RuleKind WorkloadEntry { get; } = Networking(
+        "WorkloadEntry",
+        "workloadentries",
+        "we",
+        "One workload, such as a virtual machine, that the ServiceEntries of its namespace select by its labels.",
+        [new PrinterColumn("Address", "string", ".spec.address", "Address of the workload")],
+        Kinds.WorkloadEntry.Schema,
+        WorkloadEntryCheck.Check);
+
+    /// <summary>What a sidecar sees of the mesh.</summary>
+    public static RuleKind Sidecar { get; } = Networking(
+        "Sidecar",
+        "sidecars",
+        "",
+        "Which services the sidecars of a namespace see, what they do with calls for others, and what stands in front of their applications.",
+        [],
+        Kinds.Sidecar.Schema,
+        SidecarCheck.Check);
+
     /// <summary>Ours: what Istio's kinds have no field for.</summary>
     public static RuleKind ResiliencePolicy { get; } = Of(
         Networking(
@@ -65,7 +85,7 @@ public static class RuleKinds
         "v1alpha1");
 
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, ResiliencePolicy];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>
@@ -92,11 +112,12 @@ public static class RuleKinds
             Kind = kind,
             Plural = plural,
             Singular = kind.ToLowerInvariant(),
-            ShortNames = [shortName],
+            ShortNames = shortName.Length > 0 ? [shortName] : [],
             Categories = IstioCategories,
             Columns = columns,
             Description = description,
             OpenApiSchema = () => WholeObject(description, spec.OpenApi()),
+            Fields = () => spec.Fields,
             ReadSpec = (node, at) =>
             {
                 if (!spec.TryRead(node, at, out T value))
@@ -104,7 +125,7 @@ public static class RuleKinds
                     return null;
                 }
 
-                check(value, at);
+                at.Check(value, check);
                 return value;
             },
         };

@@ -36,7 +36,6 @@ public sealed record VirtualService
             "Routes of HTTP requests; the first that matches counts.")
         .List("tls", TlsRoute.Schema, static (o, v) => o with { Tls = v },
             "Routes of TLS connections by the server name that the client sends.")
-            .NotEnforcedYet("connections are not told apart by server name; the first route that covers the host of a listener gets all of them")
         .List("tcp", TcpRoute.Schema, static (o, v) => o with { Tcp = v },
             "Routes of other connections; the first that matches counts.")
         .List("exportTo", TextType.Any, static (o, v) => o with { ExportTo = v },

@@ -18,6 +18,9 @@ public static class HostMatch
     /// <summary>Full name of a service.</summary>
     public static string ServiceHost(string service, string serviceNamespace) => $"{service}.{serviceNamespace}.{ServiceDomain}".ToLowerInvariant();
 
+    /// <summary>Whether these are the labels of a service's full name: service, namespace and the cluster's domain.</summary>
+    public static bool IsService(ReadOnlySpan<string> labels) => labels is [[not '*', ..], _, "svc", "cluster", "local"];
+
     /// <summary>Whether <paramref name="pattern"/> (a full name, <c>*.suffix</c> or <c>*</c>) names <paramref name="host"/>. <c>*.foo.com</c> is not foo.com.</summary>
     public static bool Matches(string pattern, string host) => pattern.StartsWith('*')
         ? host.Length > pattern.Length - 1 && host.EndsWith(pattern[1..], StringComparison.Ordinal)

@@ -10,36 +10,28 @@ namespace Mesh.Rules.Resolution;
 public static class RuleSetCheck
 {
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
-    public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
+    /// <param name="rule">The rule.</param>
+    /// <param name="all">Rules around it.</param>
+    /// <param name="sidecars">Sidecars that there are, as far as known: what each may do adds up.</param>
+    public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all, int sidecars = 1)
     {
         RuleDocument[] rules = [.. all];
         ExternalHosts hosts = new(rules);
-        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts)];
+        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts), .. PartnerMaximum.Find(rule, PartnerMaximum.EntriesOf(rules), sidecars)];
     }
 
-    private static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all)
+    /// <summary>Those of the warnings that are about rules of one kind which meet each other.</summary>
+    internal static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all) => rule.Spec switch
     {
-        if (rule.Spec is VirtualService)
-        {
-            return [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)];
-        }
+        VirtualService => [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)],
+        ResiliencePolicy policy when ResilienceTable.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
+        Sidecar when SidecarTable.HidingOf(rule, all) is { } older => [HiddenSidecar(older)],
+        DestinationRule => Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, HostOf(rule), [.. OthersForHost(rule, all), rule])),
+        _ => [],
+    };
 
-        if (rule.Spec is ResiliencePolicy policy)
-        {
-            return ResilienceTable.HidingOf(rule, all) is { } older ? [HiddenPolicy(older, policy)] : [];
-        }
-
-        if (rule.Spec is not DestinationRule)
-        {
-            return [];
-        }
-
-        string host = HostOf(rule);
-        IEnumerable<RuleDocument> forHost = all
-            .Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && HostOf(r) == host)
-            .Append(rule);
-        return Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, host, forHost));
-    }
+    private static IEnumerable<RuleDocument> OthersForHost(RuleDocument rule, RuleDocument[] all) =>
+        all.Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && HostOf(r) == HostOf(rule));
 
     /// <summary>Warnings about <paramref name="rule"/>, one of those that <paramref name="merged"/> was made of: all that its namespace has for its host.</summary>
     internal static ImmutableArray<Diagnostic> Check(RuleDocument rule, ImmutableArray<EffectiveRule> merged)
@@ -69,6 +61,13 @@ public static class RuleSetCheck
         $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
     {
         Check = "hidden-policy",
+    };
+
+    private static Diagnostic HiddenSidecar(RuleDocument older) => Warning(
+        "spec.workloadSelector",
+        $"never counts: the older Sidecar '{older.Key.Name}' of this namespace is for the same workloads; put both into one") with
+    {
+        Check = "several-sidecars",
     };
 
     private static Diagnostic Conflict(EffectiveRule joint)

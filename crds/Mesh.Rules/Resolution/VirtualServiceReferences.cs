@@ -31,7 +31,8 @@ internal static class VirtualServiceReferences
         }
     }
 
-    private static IEnumerable<(Destination? Destination, string Path)> DestinationsOf(VirtualService spec) =>
+    /// <summary>Destinations of every route and mirror, with their places.</summary>
+    public static IEnumerable<(Destination? Destination, string Path)> DestinationsOf(VirtualService spec) =>
     [
         .. spec.Http.SelectMany(static (r, i) => r.Route.Select((d, j) => (d.Destination, $"spec.http[{i}].route[{j}].destination"))),
         .. spec.Http.Select(static (r, i) => (r.Mirror, $"spec.http[{i}].mirror")),
@@ -40,8 +41,8 @@ internal static class VirtualServiceReferences
         .. spec.Tcp.SelectMany(static (r, i) => r.Route.Select((d, j) => (d.Destination, $"spec.tcp[{i}].route[{j}].destination"))),
     ];
 
-    // Of every namespace: which rule a caller obeys depends on the caller.
-    private static HashSet<string> SubsetsOf(string host, IEnumerable<RuleDocument> all) =>
+    /// <summary>Subsets of a host in the rules of every namespace: which rule a caller obeys depends on the caller.</summary>
+    public static HashSet<string> SubsetsOf(string host, IEnumerable<RuleDocument> all) =>
     [
         .. from rule in all
            let spec = rule.Spec as DestinationRule

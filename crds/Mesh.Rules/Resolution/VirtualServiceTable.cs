@@ -15,14 +15,18 @@ public sealed class VirtualServiceTable
 
     private readonly ImmutableArray<RuleDocument> _all;
     private readonly string _clientNamespace;
+    private readonly Func<RuleDocument, bool>? _isImported;
     private readonly Dictionary<string, RuleDocument> _byHost = new(StringComparer.Ordinal);
     private readonly ImmutableArray<string> _wildcards;
 
-    /// <summary>Picks from <paramref name="rules"/> what <paramref name="clientNamespace"/> sees.</summary>
-    public VirtualServiceTable(RuleSet rules, string clientNamespace)
+    /// <summary>
+    /// Picks from <paramref name="rules"/> what <paramref name="clientNamespace"/> sees, and of that what <paramref name="isImported"/> lets in; null lets everything in.
+    /// </summary>
+    public VirtualServiceTable(RuleSet rules, string clientNamespace, Func<RuleDocument, bool>? isImported = null)
     {
         _all = rules.VirtualServices;
         _clientNamespace = clientNamespace;
+        _isImported = isImported;
         foreach (RuleDocument rule in _all.Where(IsObeyed))
         {
             foreach (string host in HostsOf(rule))
@@ -54,6 +58,14 @@ public sealed class VirtualServiceTable
         r.Key.Name == name && r.Key.Namespace == delegateNamespace && r.Spec is VirtualService { IsDelegate: true } spec
         && RuleSet.IsVisible(spec.ExportTo, delegateNamespace, rootNamespace));
 
+    /// <summary>Full hosts to which the virtual services in force and their delegates lead.</summary>
+    internal IEnumerable<string> AllDestinations() =>
+        from rule in _byHost.Values.Distinct()
+        from document in (RuleDocument[])[rule, .. Delegates(rule)]
+        from destination in VirtualServiceReferences.DestinationsOf((VirtualService)document.Spec)
+        where destination.Destination?.Host is not null
+        select HostMatch.Expand(destination.Destination!.Host!, document.Key.Namespace);
+
     /// <summary>Virtual services that have lost a host to an older one: the host, the loser, the winner.</summary>
     internal IEnumerable<(string Host, RuleDocument Loser, RuleDocument Winner)> Conflicts() =>
         from rule in _all.Where(IsObeyed)
@@ -74,9 +86,16 @@ public sealed class VirtualServiceTable
     /// <summary>Whether sidecars obey a rule with these gateways.</summary>
     internal static bool IsForSidecars(ImmutableArray<string> gateways) => gateways.IsEmpty || gateways.Contains(Mesh);
 
+    private IEnumerable<RuleDocument> Delegates(RuleDocument root) => ((VirtualService)root.Spec).Http
+        .Select(static r => r.Delegate)
+        .Where(static d => d?.Name is not null)
+        .Select(d => FindDelegate(string.IsNullOrEmpty(d!.Namespace) ? root.Key.Namespace : d.Namespace, d.Name!, root.Key.Namespace))
+        .OfType<RuleDocument>();
+
     private bool IsObeyed(RuleDocument rule)
     {
         VirtualService spec = (VirtualService)rule.Spec;
-        return !spec.IsDelegate && IsForSidecars(spec.Gateways) && RuleSet.IsVisible(spec.ExportTo, rule.Key.Namespace, _clientNamespace);
+        return !spec.IsDelegate && IsForSidecars(spec.Gateways) && RuleSet.IsVisible(spec.ExportTo, rule.Key.Namespace, _clientNamespace)
+            && (_isImported is null || _isImported(rule));
     }
 }

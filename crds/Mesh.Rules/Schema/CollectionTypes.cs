@@ -29,6 +29,8 @@ internal sealed class ListType<TItem>(FieldType<TItem> item) : FieldType<Immutab
     }
 
     public override JsonObject OpenApi() => new() { ["type"] = "array", ["items"] = item.OpenApi() };
+
+    public override IEnumerable<FieldEntry> Fields => item.Fields;
 }
 
 /// <summary>A map from free names to values.</summary>
@@ -55,4 +57,6 @@ internal sealed class MapType<TItem>(FieldType<TItem> item) : FieldType<Immutabl
     }
 
     public override JsonObject OpenApi() => new() { ["type"] = "object", ["additionalProperties"] = item.OpenApi() };
+
+    public override IEnumerable<FieldEntry> Fields => item.Fields;
 }

@@ -46,6 +46,11 @@ internal static class CrdDocument
         }
 
         columns.Add((JsonNode)Column(new PrinterColumn("Age", "date", ".metadata.creationTimestamp", "Time since creation")));
+        foreach (PrinterColumn column in RuleKind.StatusColumns)
+        {
+            columns.Add((JsonNode)Column(column));
+        }
+
         return new JsonObject
         {
             ["name"] = version,

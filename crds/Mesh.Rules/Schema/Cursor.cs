@@ -49,6 +49,20 @@ internal readonly struct Cursor
             : new Cursor(path, null, _line, _column, _sink);
     }
 
+    /// <summary>
+    /// Runs a check of <paramref name="value"/>, which was read from here. What could not be read looks as if it had not been written, so nothing is said of a place
+    /// around or at one with an error: <c>simple: ROUNDROBIN</c> is one mistake, not two.
+    /// </summary>
+    public void Check<T>(T value, Action<T, Cursor> check)
+    {
+        int read = _sink.Count;
+        check(value, this);
+        string[] wrong = [.. _sink.Take(read).Where(static d => d.Severity == Severity.Error).Select(static d => d.Path)];
+        Diagnostic[] kept = [.. _sink.Where((d, i) => (i < read && d.Severity == Severity.Error) || !Array.Exists(wrong, path => IsWithin(path, d.Path)))];
+        _sink.Clear();
+        _sink.AddRange(kept);
+    }
+
     public void Error(string message, DiagnosticCode code = DiagnosticCode.Invalid) =>
         _sink.Add(new Diagnostic(Severity.Error, code, Path, _line, _column, message));
 
@@ -64,4 +78,7 @@ internal readonly struct Cursor
 
     /// <summary>Reports a value of the wrong type.</summary>
     public void TypeError(string message) => Error(message, DiagnosticCode.TypeInvalid);
+
+    private static bool IsWithin(string path, string around) =>
+        path.StartsWith(around, StringComparison.Ordinal) && (path.Length == around.Length || path[around.Length] is '.' or '[');
 }

@@ -10,4 +10,7 @@ internal abstract class FieldType<TValue>
 
     /// <summary>A fresh OpenAPI v3 schema of the value.</summary>
     public abstract JsonObject OpenApi();
+
+    /// <summary>All fields inside, each block before what it holds; of a list or map those of an item, of a scalar none.</summary>
+    public virtual IEnumerable<FieldEntry> Fields => [];
 }

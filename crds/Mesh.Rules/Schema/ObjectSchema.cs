@@ -14,7 +14,7 @@ internal sealed class ObjectSchema<T> : FieldType<T>
 {
     private readonly List<Row> _rows = [];
 
-    private sealed record Row(string Name, Func<T, RuleNode, Cursor, T> Apply, Func<JsonObject> OpenApi, string Doc)
+    private sealed record Row(string Name, Func<T, RuleNode, Cursor, T> Apply, Func<JsonObject> OpenApi, Func<IEnumerable<FieldEntry>> Inner, string Doc)
     {
         /// <summary>Message when the field is missing; null for an optional field.</summary>
         public string? Required { get; init; }
@@ -38,6 +38,7 @@ internal sealed class ObjectSchema<T> : FieldType<T>
             name,
             (target, node, at) => type.TryRead(node, at, out TValue value) ? set(target, value) : target,
             type.OpenApi,
+            () => type.Fields,
             doc));
         return this;
     }
@@ -151,6 +152,24 @@ internal sealed class ObjectSchema<T> : FieldType<T>
         }
 
         return result;
+    }
+
+    public override IEnumerable<FieldEntry> Fields
+    {
+        get
+        {
+            foreach (Row row in _rows)
+            {
+                FieldEntry[] inner = [.. row.Inner()];
+                yield return new FieldEntry(row.Name, row.NotEnforced, row.Harmless.Length > 0, inner.Length > 0);
+                foreach (FieldEntry entry in inner)
+                {
+                    yield return row.NotEnforced is null
+                        ? entry with { Path = $"{row.Name}.{entry.Path}" }
+                        : entry with { Path = $"{row.Name}.{entry.Path}", NotEnforced = row.NotEnforced, IsPartly = false };
+                }
+            }
+        }
     }
 
     private static string Shorten(string name) => name.Length <= 80 ? name : name[..77] + "...";

@@ -53,6 +53,15 @@ public sealed record ClusterConfig
     /// <summary>Whether the addresses of its endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
 
+    /// <summary>Port of all hosts of a cluster with <see cref="DnsDiscovery.Dynamic"/>; 0 is the one that the caller asks for.</summary>
+    public int OnDemandPort { get; init; }
+
+    /// <summary>The upstream is the address that the caller was going to (resolution NONE, PASSTHROUGH): no endpoints are declared, none is chosen.</summary>
+    public bool UsesOriginalDestination { get; init; }
+
+    /// <summary>IP that connections come from; null leaves it to the system.</summary>
+    public string? SourceAddress { get; init; }
+
     /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
     public HashConfig? Hash { get; init; }
 
@@ -85,6 +94,9 @@ public sealed record ClusterConfig
 
     /// <summary>Ours: longest time in which the upstream takes no byte of a request; zero is none.</summary>
     public TimeSpan WriteTimeout { get; init; }
+
+    /// <summary>Ours: no request takes longer than its caller says that it waits (x-envoy-expected-rq-timeout-ms).</summary>
+    public bool HonoursCallerDeadline { get; init; }
 
     /// <summary>TLS towards the endpoints; null is plain text.</summary>
     public UpstreamTlsConfig? Tls { get; init; }

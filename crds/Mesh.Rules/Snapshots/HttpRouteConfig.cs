@@ -51,6 +51,12 @@ public sealed record HttpRouteConfig
 /// <summary>What a request must look like; everything given must fit.</summary>
 public sealed record HttpMatchConfig
 {
+    /// <summary>Its name, which the access log shows behind that of the route; null for none.</summary>
+    public string? Name { get; init; }
+
+    /// <summary>Name under which requests that fit are counted apart; null for none.</summary>
+    public string? StatPrefix { get; init; }
+
     /// <summary>Path without its query; null fits every path.</summary>
     public StringMatch? Path { get; init; }
 

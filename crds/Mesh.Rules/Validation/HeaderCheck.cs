@@ -62,7 +62,7 @@ internal static class HeaderCheck
             }
             else if (value.Contains('%', StringComparison.Ordinal))
             {
-                at.Field(name).NotEnforced("Envoy's %…% variables are sent as they are written");
+                at.Field(name).NotEnforced("Envoy's %NAME% variables are sent as they are written");
             }
         }
     }

@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Resolution;
 using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Validation;
@@ -15,18 +16,36 @@ internal static class ServiceEntryCheck
         CheckHosts(entry, spec.Field("hosts"));
         CheckAddresses(entry, spec.Field("addresses"));
         CheckPorts(entry, spec.Field("ports"));
-        CheckEndpoints(entry, spec.Field("endpoints"));
+        if (entry.Resolution is not null || spec.Field("resolution").Node is null or { Kind: RuleNodeKind.Null }) // else nobody knows what endpoints would have to be
+        {
+            CheckEndpoints(entry, spec.Field("endpoints"));
+        }
+
         if (entry.WorkloadSelector is not null && !entry.Endpoints.IsEmpty)
         {
             spec.Field("workloadSelector").Error("only one of WorkloadSelector or Endpoints is allowed in Service Entry");
         }
 
+        if (entry.WorkloadSelector is { } selector)
+        {
+            CheckSelector(selector, entry.Resolution, spec.Field("workloadSelector"));
+        }
+
         if (entry.Resolution is null && spec.Field("resolution").Node is null)
         {
-            spec.Field("resolution").NotEnforced("the default, NONE, gets no endpoints; write resolution: DNS, or STATIC and list them");
+            spec.Field("resolution").Warn("the default, NONE, goes to the address that the caller dialled, which only redirected connections have; to look the name up write resolution: DNS");
         }
 
         ExportToCheck.Check(entry.ExportTo, spec.Field("exportTo"));
+    }
+
+    private static void CheckSelector(ServiceEntrySelector selector, string? resolution, Cursor at)
+    {
+        LabelCheck.CheckSelector(selector.Labels, "every workload of the namespace", at);
+        if (resolution is null or "NONE" or "DYNAMIC_DNS")
+        {
+            at.Warn($"selects nothing with resolution {resolution ?? "NONE"}; write resolution: STATIC, or DNS for workloads that are names");
+        }
     }
 
     private static void CheckHosts(ServiceEntry entry, Cursor at)
@@ -48,6 +67,10 @@ internal static class ServiceEntryCheck
             {
                 at.Item(i).Error($"hosts must be FQDN if no endpoints are provided for resolution mode {entry.Resolution}");
             }
+            else if (entry.Resolution == "DYNAMIC_DNS" && host[0] != '*')
+            {
+                at.Item(i).Error($"resolution DYNAMIC_DNS is for wildcard hosts, such as *.example.com; write resolution: DNS for {RuleNode.Quote(host)}");
+            }
         }
     }
 
@@ -57,17 +80,13 @@ internal static class ServiceEntryCheck
         {
             string address = entry.Addresses[i];
             bool isCidr = address.Contains('/', StringComparison.Ordinal);
-            if (isCidr ? !IPNetwork.TryParse(address, out _) : !IPAddress.TryParse(address, out _))
+            if (!AddressBlock.TryParse(address, out _))
             {
                 at.Item(i).Error($"{RuleNode.Quote(address)} is neither an IP address nor a CIDR block; write for example 240.0.0.1 or 240.0.0.0/24");
             }
             else if (isCidr && entry.Resolution is not (null or "NONE" or "STATIC"))
             {
                 at.Item(i).Error("CIDR addresses are allowed only for NONE/STATIC resolution types");
-            }
-            else if (isCidr)
-            {
-                at.Item(i).NotEnforced("no listener is opened for a CIDR block; list single addresses");
             }
         }
 
@@ -99,6 +118,11 @@ internal static class ServiceEntryCheck
                 here.Field("protocol").Error(
                     $"unsupported protocol: {protocol}; write one of {string.Join(", ", Protocols)}{Suggestion.For(protocol, Protocols)}",
                     DiagnosticCode.NotSupported);
+            }
+
+            if (entry.Resolution == "DYNAMIC_DNS" && port.Protocol?.ToUpperInvariant() is null or "" or "TCP" or "MONGO")
+            {
+                here.Field("protocol").Error("resolution DYNAMIC_DNS needs a protocol that names the host: HTTP, HTTP2, GRPC, TLS or HTTPS");
             }
 
             bool isTcp = port.Protocol is null or "" || port.Protocol.Equals("TCP", StringComparison.OrdinalIgnoreCase);
@@ -136,24 +160,16 @@ internal static class ServiceEntryCheck
     private static void CheckEndpoint(ServiceEntry entry, string resolution, WorkloadEntry endpoint, Cursor at)
     {
         Cursor addressAt = at.Field("address");
-        switch (endpoint.Address)
+        if (!WorkloadEntryCheck.CheckPlace(endpoint, at) && endpoint.Address is { } address && !IPAddress.TryParse(address, out _))
         {
-            case null or "":
-                if (addressAt.Node is null or { Text: "", Kind: RuleNodeKind.Text or RuleNodeKind.Null })
-                {
-                    addressAt.Error("address is required: the endpoint's IP", DiagnosticCode.Required);
-                }
-
-                break;
-            case { } path when path.StartsWith("unix://", StringComparison.Ordinal):
-                addressAt.NotEnforced("endpoints behind unix sockets are left out");
-                break;
-            case { } address when resolution == "STATIC" && !IPAddress.TryParse(address, out _):
+            if (resolution == "STATIC")
+            {
                 addressAt.Error($"{RuleNode.Quote(address)} is no IP address; resolution STATIC needs one, such as 10.0.0.1");
-                break;
-            case { } address when resolution is "DNS" or "DNS_ROUND_ROBIN" && !IPAddress.TryParse(address, out _) && HostName.Check(address.TrimEnd('.')) is { } problem:
+            }
+            else if (resolution is "DNS" or "DNS_ROUND_ROBIN" && HostName.Check(address.TrimEnd('.')) is { } problem)
+            {
                 addressAt.Error($"endpoint address {RuleNode.Quote(address)} is not a name that can be resolved: {problem}");
-                break;
+            }
         }
 
         foreach (string name in endpoint.Ports.Keys)

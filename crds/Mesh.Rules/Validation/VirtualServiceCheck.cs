@@ -36,6 +36,8 @@ internal static class VirtualServiceCheck
         }
 
         UnreachableRouteCheck.Check(rule.Http, spec.Field("http"));
+        UnreachableConnectionCheck.CheckTls(rule.Tls, spec.Field("tls"));
+        UnreachableConnectionCheck.CheckTcp(rule.Tcp, spec.Field("tcp"));
         ExportToCheck.Check(rule.ExportTo, spec.Field("exportTo"));
     }
 
@@ -138,7 +140,12 @@ internal static class VirtualServiceCheck
     {
         for (int i = 0; i < route.Match.Length; i++)
         {
-            CheckSubnets(route.Match[i].DestinationSubnets, at.Field("match").Item(i).Field("destinationSubnets"));
+            (ConnectionMatch match, Cursor here) = (route.Match[i], at.Field("match").Item(i));
+            CheckSubnets(match.DestinationSubnets, here.Field("destinationSubnets"));
+            if (!string.IsNullOrEmpty(match.SourceSubnet))
+            {
+                CheckSubnet(match.SourceSubnet, here.Field("sourceSubnet"));
+            }
         }
 
         CheckDestinations(route.Route, "TCP", at.Field("route"));
@@ -163,10 +170,15 @@ internal static class VirtualServiceCheck
     {
         for (int i = 0; i < subnets.Length; i++)
         {
-            if (!IPAddress.TryParse(subnets[i], out _) && !IPNetwork.TryParse(subnets[i], out _))
-            {
-                at.Item(i).Error($"{RuleNode.Quote(subnets[i])} is neither an IP address nor a CIDR block; write for example 10.0.0.0/24");
-            }
+            CheckSubnet(subnets[i], at.Item(i));
+        }
+    }
+
+    private static void CheckSubnet(string subnet, Cursor at)
+    {
+        if (!AddressBlock.TryParse(subnet, out _))
+        {
+            at.Error($"{RuleNode.Quote(subnet)} is neither an IP address nor a CIDR block; write for example 10.0.0.0/24");
         }
     }
 

@@ -56,7 +56,8 @@ internal sealed record HeaderService
     public static ObjectSchema<HeaderService> Schema { get; } = new ObjectSchema<HeaderService>()
         .Text("host", static (o, v) => o with { Service = o.Service with { Host = v } }, "Host.").Required("host is required")
         .Text("namespace", static (o, v) => o with { Service = o.Service with { Namespace = v } }, "Namespace.").Required("namespace is required")
-        .List("ports", HeaderPort.Schema, static (o, v) => o with { Service = o.Service with { Ports = [.. v.Select(static p => p.Port)] } }, "Ports.");
+        .List("ports", HeaderPort.Schema, static (o, v) => o with { Service = o.Service with { Ports = [.. v.Select(static p => p.Port)] } }, "Ports.")
+        .List("addresses", TextType.Any, static (o, v) => o with { Service = o.Service with { Addresses = v } }, "IPs of the service itself.");
 }
 
 /// <summary>A port of a service.</summary>

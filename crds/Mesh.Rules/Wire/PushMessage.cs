@@ -7,7 +7,11 @@ namespace Mesh.Rules.Wire;
 /// <param name="Host">Fully qualified host, <c>products.default.svc.cluster.local</c>.</param>
 /// <param name="Namespace">Namespace.</param>
 /// <param name="Ports">Ports, ascending.</param>
-public sealed record MeshService(string Host, string Namespace, ImmutableArray<MeshServicePort> Ports);
+public sealed record MeshService(string Host, string Namespace, ImmutableArray<MeshServicePort> Ports)
+{
+    /// <summary>IPs of the service itself, such as a cluster's: what a redirected caller dialled. Empty where services have names only.</summary>
+    public ImmutableArray<string> Addresses { get; init; } = [];
+}
 
 /// <summary>A port of a service.</summary>
 /// <param name="Number">1 to 65535.</param>

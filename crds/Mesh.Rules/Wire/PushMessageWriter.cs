@@ -57,12 +57,17 @@ public static class PushMessageWriter
         }
     }
 
-    private static JsonObject Service(MeshService service) => new()
+    private static JsonObject Service(MeshService service)
     {
-        ["host"] = service.Host,
-        ["namespace"] = service.Namespace,
-        ["ports"] = new JsonArray([.. service.Ports.Select(static p => new JsonObject { ["number"] = p.Number, ["protocol"] = p.Protocol })]),
-    };
+        JsonObject result = new()
+        {
+            ["host"] = service.Host,
+            ["namespace"] = service.Namespace,
+            ["ports"] = new JsonArray([.. service.Ports.Select(static p => new JsonObject { ["number"] = p.Number, ["protocol"] = p.Protocol })]),
+        };
+        AddList(result, "addresses", service.Addresses.Select(static address => JsonValue.Create(address)));
+        return result;
+    }
 
     private static JsonObject Endpoint(MeshEndpoint endpoint)
     {

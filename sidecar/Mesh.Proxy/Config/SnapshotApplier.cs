@@ -45,7 +45,7 @@ public sealed partial class SnapshotApplier : IDisposable
         await _turn.WaitAsync();
         try
         {
-            IReadOnlyList<string> errors = SnapshotCheck.FindErrors(snapshot);
+            IReadOnlyList<string> errors = SnapshotCheck.FindErrors(snapshot, _state.Snapshot);
             if (errors.Count > 0)
             {
                 _stats.ConfigRejected.Add();
@@ -70,7 +70,7 @@ public sealed partial class SnapshotApplier : IDisposable
         SnapshotDiff diff = SnapshotDiff.Between(old.Snapshot, next);
         _clusters.AddOrUpdate(diff.Clusters);
         await _clusters.WhenResolvedAsync(diff.Clusters.Select(static c => c.Config.Name));
-        _state = new ProxyState(next, diff.RoutesChanged ? new RouteTable(next.Routes) : old.Routes);
+        _state = new ProxyState(next, diff.RoutesChanged ? new RouteTable(next.Routes, _stats.Routes) : old.Routes);
 
         // Without a change too if something could not be bound last time: it may succeed now.
         if (Listeners is { } listeners && (diff.ListenersChanged || _listenerProblems.Count > 0))

@@ -38,19 +38,19 @@ internal static class LocalReply
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
         ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0) + (error.Decision.Detail?.Length ?? 0))));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
         Append(buffer, ref length, " "u8);
         Append(buffer, ref length, ReasonPhrases.GetReasonPhrase(error.Status));
         Append(buffer, ref length, "\r\n"u8);
-        if (error.IsOverload)
+        if (error.IsOverload && !Drops(error, "x-envoy-overloaded"u8))
         {
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
-        if (error.Decision.IsSet)
+        if (error.Decision.IsSet && !Drops(error, "x-mesh-reason"u8))
         {
             Append(buffer, ref length, "x-mesh-reason: "u8);
             AppendReason(buffer, ref length, error.Decision);
@@ -65,11 +65,11 @@ internal static class LocalReply
             Append(buffer, ref length, body);
         }
 
-        bool hasType = body > 0 && error.Headers?.Drops("content-type"u8) != true;
+        bool hasType = body > 0 && !Drops(error, "content-type"u8);
         Append(buffer, ref length, hasType ? "\r\ncontent-type: text/plain\r\ndate: "u8 : "\r\ndate: "u8);
         now.TryFormat(buffer[length..], out int written, "r", CultureInfo.InvariantCulture);
         length += written;
-        Append(buffer, ref length, isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
+        Append(buffer, ref length, Drops(error, "server"u8) ? "\r\n"u8 : isInbound ? "\r\nserver: istio-envoy\r\n"u8 : "\r\nserver: envoy\r\n"u8);
         Append(buffer, ref length, lines);
         Append(buffer, ref length, closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
         if (!isHead)
@@ -81,7 +81,10 @@ internal static class LocalReply
         return sent;
     }
 
-    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, scope.
+    // A route can set or remove fields of our answers as of any other; what tells of the message itself stays, and so does x-mesh-outcome.
+    private static bool Drops(in ProxyError error, ReadOnlySpan<byte> name) => error.Headers?.Drops(name) == true;
+
+    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, detail, scope.
     private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
     {
         Append(buffer, ref length, decision.Reason.ToText());
@@ -107,6 +110,13 @@ internal static class LocalReply
         {
             Append(buffer, ref length, "; now="u8);
             Append(buffer, ref length, decision.Now);
+        }
+
+        if (decision.Detail is { } detail)
+        {
+            Append(buffer, ref length, "; detail=\""u8);
+            Append(buffer, ref length, detail);
+            Append(buffer, ref length, "\""u8);
         }
 
         Append(buffer, ref length, "; scope=sidecar"u8);

@@ -8,6 +8,7 @@ internal sealed class ExchangePool(ProxyContext context)
     private const int MaxIdle = 1024; // some 4 KiB each
     private readonly Lock _gate = new();
     private readonly Stack<Http1Exchange> _idle = new();
+    private readonly MirrorSender _mirrors = new(context);
 
     /// <summary>Exchanges that wait here.</summary>
     public int Idle
@@ -21,6 +22,9 @@ internal sealed class ExchangePool(ProxyContext context)
         }
     }
 
+    /// <summary>Copies of requests that are under way.</summary>
+    public int CopiesInFlight => _mirrors.InFlight;
+
     /// <summary>An exchange for the next request of <paramref name="client"/>.</summary>
     public Http1Exchange Rent(Http1ServerConnection client)
     {
@@ -30,7 +34,7 @@ internal sealed class ExchangePool(ProxyContext context)
             _idle.TryPop(out exchange);
         }
 
-        exchange ??= new Http1Exchange(context);
+        exchange ??= new Http1Exchange(context, _mirrors);
         exchange.Attach(client);
         return exchange;
     }

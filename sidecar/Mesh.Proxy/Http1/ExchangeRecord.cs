@@ -13,6 +13,7 @@ namespace Mesh.Proxy.Http1;
 internal sealed class ExchangeRecord(ProxyContext context)
 {
     private const int RequestIdLength = 36;
+    private static readonly DestinationLabels BlackHole = new(BuiltInClusters.BlackHole, BuiltInClusters.BlackHole, "unknown", "unknown", "unknown", "unknown");
     private readonly RequestRecord _record = new();
     private readonly byte[] _newRequestId = new byte[RequestIdLength];
     private DownstreamStats _stats = null!; // from Begin on
@@ -37,10 +38,14 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>Name of the route.</summary>
     public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
 
+    /// <summary>Where the request counts besides; null for nowhere.</summary>
+    public RouteStats? Route { get; set; }
+
     /// <summary>A new request of <paramref name="client"/> begins now.</summary>
     public void Begin(Http1ServerConnection client)
     {
         _record.Reset();
+        Route = null;
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
         _startedAt = client.ArrivedAt;
@@ -116,6 +121,11 @@ internal sealed class ExchangeRecord(ProxyContext context)
     {
         (_record.ResponseCode, _record.Details) = (error.Status, error.Details);
         AddFlag(error.Flag);
+        if (error.Decision.Reason == DecisionReason.UnknownService)
+        {
+            _record.Destination = BlackHole;
+        }
+
         (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
         _record.BytesSent = bodyBytes;
         FirstByteOut(context.Now);
@@ -164,6 +174,9 @@ internal sealed class ExchangeRecord(ProxyContext context)
         AddFlag(relay.Flag);
     }
 
+    /// <summary>Why a tunnel was cut off whose upstream took no byte for too long; its flag is set already.</summary>
+    public void Stuck(in ProxyError error) => (_record.Details, _record.Decision) = (error.Details, error.Decision);
+
     /// <summary>The request has ended: completes the record and hands it on.</summary>
     public void Finish(BodyCopier requestBody, BodyCopier responseBody)
     {
@@ -174,6 +187,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.Duration = context.Since(_startedAt);
         _stats.CxRxBytes.Add(_record.WireBytesReceived);
         _stats.CxTxBytes.Add(_record.WireBytesSent);
+        Route?.Add(_record);
         context.Sink.OnFinished(_record);
     }
 

@@ -12,6 +12,10 @@ internal static class HeadWriter
     // More than all that is added to the fields: fixed texts, a request id, three numbers.
     private const int MaxAddedBytes = 384;
 
+    /// <summary>Most bytes that <see cref="WriteRequest"/> writes.</summary>
+    public static int MaxRequestLength(RequestHead head, RequestEdits? edits) =>
+        head.Length + head.Headers.Count + MaxAddedBytes + (edits is null ? 0 : edits.Length + head.Path.Length); // one blank may be added to each field
+
     /// <summary>Writes a request head for the upstream. x-forwarded-for passes as it came: that is Istio's sidecar, whose use_remote_address is off.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="head">What the client sent.</param>
@@ -23,8 +27,7 @@ internal static class HeadWriter
         IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0, RequestEdits? edits = null)
     {
         HeaderBlock headers = head.Headers;
-        int added = MaxAddedBytes + (edits is null ? 0 : edits.Length + head.Path.Length);
-        HeadBuffer buffer = new(output.GetSpan(head.Length + headers.Count + added)); // one blank may be added to each field
+        HeadBuffer buffer = new(output.GetSpan(MaxRequestLength(head, edits)));
         buffer.Add(head.Method);
         buffer.Add(" "u8);
         AddTarget(ref buffer, head, edits?.Target);

@@ -36,6 +36,9 @@ internal sealed class HeaderBlock(Http1Limits limits) : IHeaderFields
     /// <summary>Whether there is a field of kind <see cref="KnownHeader.EnvoyControl"/>.</summary>
     public bool HasControl { get; private set; }
 
+    /// <summary>Whether there is a field of kind <see cref="KnownHeader.EnvoyExpectedTimeout"/>.</summary>
+    public bool HasDeadline { get; private set; }
+
     /// <summary>Options of all Connection fields.</summary>
     public ConnectionOptions Options { get; private set; }
 
@@ -101,7 +104,7 @@ internal sealed class HeaderBlock(Http1Limits limits) : IHeaderFields
         Count = 0;
         Options = ConnectionOptions.None;
         bool hasConnection = false;
-        HasControl = false;
+        HasControl = HasDeadline = false;
         ReadOnlySpan<byte> rest = bytes.AsSpan(start, end - start);
         while (!rest.StartsWith("\r\n"u8))
         {
@@ -124,6 +127,7 @@ internal sealed class HeaderBlock(Http1Limits limits) : IHeaderFields
             KnownHeader kind = KnownHeaders.Classify(rest[..line.NameLength]);
             hasConnection |= kind == KnownHeader.Connection;
             HasControl |= kind == KnownHeader.EnvoyControl;
+            HasDeadline |= kind == KnownHeader.EnvoyExpectedTimeout;
             _fields[Count++] = new Field(at, line.NameLength, at + line.ValueStart, line.ValueLength, kind);
             rest = rest[line.Length..];
         }

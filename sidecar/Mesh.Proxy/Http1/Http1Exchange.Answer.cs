@@ -1,8 +1,9 @@
 using System.Runtime.CompilerServices;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Tcp;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
-using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
@@ -99,11 +100,15 @@ internal sealed partial class Http1Exchange
         }
 
         TcpRelay relay = new(Down, upstream, context);
-        ConnectionConfig life = _cluster!.Config.Connection;
-        RelayResult result = await relay.RunAsync(life.TcpIdleTimeout, life.MaxConnectionDuration);
+        RelayResult result = await relay.RunAsync(_cluster!.Config);
         _cluster.Stats.CxTxBytes.Add(result.BytesUp);
         _cluster.Stats.CxRxBytes.Add(result.BytesDown);
         Charge(status);
         _record.Tunnelled(status, result);
+        if (result.Flag == ResponseFlag.UT)
+        {
+            _cluster.Stats.RqWriteTimeout.Add();
+            _record.Stuck(ProxyErrors.WriteTimeout(_cluster.Config.ResilienceSource, _cluster.Config.WriteTimeout));
+        }
     }
 }

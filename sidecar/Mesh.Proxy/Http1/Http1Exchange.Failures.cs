@@ -12,6 +12,7 @@ internal sealed partial class Http1Exchange
     private async ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn)
     {
         error = _retry is { Count: > 0 } ? error.AfterRetry() : error;
+        error = _responseEdits is not null && error.Headers is null ? error with { Headers = _responseEdits } : error;
         bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || _client.IsLast || !CanSwallow(_request);
         long before = Down.Transport.Output.UnflushedBytes;
         int body = LocalReply.Write(
@@ -112,6 +113,7 @@ internal sealed partial class Http1Exchange
     {
         ProxyError error = limit switch
         {
+            TimeLimit.Route when _isRouteTimeTheCallers => ProxyErrors.CallerDeadline(_callerLimit),
             TimeLimit.Route => ProxyErrors.RouteTimeout(_policy?.Source, _timer!.RouteLimit),
             TimeLimit.PerTry => ProxyErrors.PerTryTimeout((Side.IsInbound ? _cluster?.Config.InboundRetry : _policy?.Retry)?.Source, _timer!.PerTryLimit),
             _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),

@@ -124,6 +124,11 @@ internal sealed partial class Http1Exchange
             _cluster.Stats.RetryOrShadowAbandoned.Add();
         }
 
+        if (_mirrors is not null && status == CopyStatus.Done)
+        {
+            SendCopies();
+        }
+
         if (status is CopyStatus.SourceEnded or CopyStatus.Malformed)
         {
             upstream.Abort();

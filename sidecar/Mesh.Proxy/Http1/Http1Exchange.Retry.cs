@@ -19,6 +19,7 @@ internal sealed partial class Http1Exchange
     private KeptBody? _kept;
     private Pause? _pause;
     private List<Endpoint>? _tried;
+    private List<Endpoint>? _attempted; // while retries may leave their priority: every endpoint so far
     private RequestPolicy? _policy; // of the route, while something of it is in use
     private Again _again;
     private bool _hasReplayed;
@@ -49,16 +50,22 @@ internal sealed partial class Http1Exchange
         ClusterConfig config = _cluster!.Config;
         RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
-        if (retry is null && !hasWish && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero)
+        bool hasDeadline = _request.Headers.HasDeadline;
+        if (retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero)
         {
             return;
+        }
+
+        if (hasDeadline)
+        {
+            ReadCallerDeadline();
         }
 
         _policy = policy;
         RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
         BeginRetries(retry, wish);
-        TimeSpan route = wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero;
+        TimeSpan route = CapByCaller(wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero, now);
         TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
         if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero)
@@ -106,7 +113,9 @@ internal sealed partial class Http1Exchange
 
         _retry = null;
         _timer = null;
-        _keepsBody = _isQuietTimeout = _hasReplayed = false;
+        _keepsBody = _isQuietTimeout = _hasReplayed = _isRouteTimeTheCallers = false;
+        _callerDueAt = 0;
+        _attempted = null;
     }
 
     /// <summary>No connection could be had: whether to try again.</summary>
@@ -267,6 +276,11 @@ internal sealed partial class Http1Exchange
             _pick = _pick with { Tried = _tried };
         }
 
+        if (_lastEndpoint is { } last && _retry!.Config.ReachesRemoteLocalities)
+        {
+            LeavePriorities(last);
+        }
+
         if (_timer is { HasPassed: true } passed && passed.Passed != TimeLimit.Route)
         {
             _spareTimer = null;
@@ -278,6 +292,16 @@ internal sealed partial class Http1Exchange
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome; // of the next attempt nobody knows yet
         _pause ??= new Pause(context.Runtime.Time);
         return _retry!.Pause;
+    }
+
+    // Envoy's previous_priorities with Istio's update_frequency 2: after every second attempt those that were tried are left.
+    private void LeavePriorities(Endpoint tried)
+    {
+        (_attempted ??= []).Add(tried);
+        if (_attempted.Count % 2 == 0)
+        {
+            _pick = _pick with { LeftPriorities = [.. _attempted.Select(static e => e.Config.Priority).Distinct()] };
+        }
     }
 
     // Ours: a rule may name the methods that do no harm when they come twice. What no upstream has seen does none.

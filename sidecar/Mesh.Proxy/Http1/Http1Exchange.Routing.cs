@@ -16,11 +16,13 @@ internal sealed partial class Http1Exchange
     private async ValueTask<bool> ActAndForwardAsync(RouteChoice choice, RouteMatch match)
     {
         HttpRouteConfig route = match.Route.Config;
+        HeaderChanges grant = Grant(match.Route);
         if (AnswersPreflight(match.Route, out ProxyError answer))
         {
             return await RefuseAsync(answer, goesOn: true);
         }
 
+        _responseEdits = grant.IsEmpty ? null : HeaderEdits.Of(grant); // on whatever is answered from here on, by us too
         if (route.Fault is { } fault && await InjectAsync(fault, route.Source) is { } end)
         {
             return end;
@@ -28,21 +30,24 @@ internal sealed partial class Http1Exchange
 
         if (route.Redirect is not null || route.DirectResponse is not null)
         {
-            return await RefuseAsync(Answer(match), goesOn: true);
+            return await RefuseAsync(Answer(match, grant), goesOn: true);
         }
 
         if (choice.Target is { } target)
         {
+            ChooseMirrors(route);
             _requestEdits = match.Route.Edit(Router.View(_request), match, target);
-            _responseEdits = Origin is { Length: > 0 } origin && match.Route.Cors is { } cors && cors.Allows(origin)
-                ? HeaderEdits.Of(route.ResponseHeaders, target.Config.ResponseHeaders, cors.Grant(origin, isPreflight: false))
-                : target.Response;
+            _responseEdits = grant.IsEmpty ? target.Response : HeaderEdits.Of(route.ResponseHeaders, target.Config.ResponseHeaders, grant);
         }
 
         return await BeginAttemptsAsync(choice);
     }
 
     private ReadOnlySpan<byte> Origin => _request.Headers.Find("origin"u8) is >= 0 and int at ? _request.Headers.Value(at) : default;
+
+    // Not allowed in a cross-origin way: nothing.
+    private HeaderChanges Grant(Route route) => route.Cors is { } cors && Origin is { Length: > 0 } origin && cors.Allows(origin)
+        ? cors.Grant(origin, isPreflight: false) : HeaderChanges.None;
 
     private bool AnswersPreflight(Route route, out ProxyError answer)
     {
@@ -79,16 +84,16 @@ internal sealed partial class Http1Exchange
 
     private bool IsHit(double percent) => percent >= 100 || (percent > 0 && context.Runtime.Random.NextDouble() * 100 < percent);
 
-    private ProxyError Answer(RouteMatch match)
+    private ProxyError Answer(RouteMatch match, HeaderChanges grant)
     {
         HttpRouteConfig route = match.Route.Config;
         if (route.Redirect is not { } redirect)
         {
-            return ProxyErrors.DirectResponse(route.DirectResponse!.Status, route.DirectResponse.Body, HeaderEdits.Of(route.ResponseHeaders));
+            return ProxyErrors.DirectResponse(route.DirectResponse!.Status, route.DirectResponse.Body, HeaderEdits.Of(route.ResponseHeaders, grant));
         }
 
         string location = RedirectLocation.Of(redirect, Router.View(_request), match);
         HeaderChanges changes = new([KeyValuePair.Create("location", location)], [], []);
-        return ProxyErrors.DirectResponse(redirect.Code, "", HeaderEdits.Of(changes, route.ResponseHeaders));
+        return ProxyErrors.DirectResponse(redirect.Code, "", HeaderEdits.Of(changes, route.ResponseHeaders, grant));
     }
 }

@@ -13,7 +13,7 @@ namespace Mesh.Proxy.Http1;
 /// one request at a time. Only <see cref="OnDeadline"/> and the end of the client's connection come from other threads.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "The source has no timer and no handle; it lives as long as the exchange, or until it was cancelled.")]
-internal sealed partial class Http1Exchange(ProxyContext context)
+internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender mirrorSender)
 {
     /// <summary>Bodies up to this are read and dropped after a refusal, so that the connection can go on.</summary>
     private const long MaxSwallowedBytes = 64 * 1024;
@@ -59,6 +59,7 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         _newCookie = null;
         _requestEdits = null;
         _responseEdits = null;
+        _mirrors = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _again = Again.No;
@@ -143,12 +144,12 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         RouteChoice? choice = Router.Choose(context, Side, _request, out RouteMatch? match);
         if (choice is null)
         {
-            ProxyError error = Router.Refusal(context, _request, out string? routeName);
+            ProxyError error = Router.Refusal(context, Side, _request, out string? routeName);
             _record.RouteName = routeName;
             return RefuseAsync(error, goesOn: true);
         }
 
-        _record.RouteName = choice.RouteName;
+        (_record.RouteName, _record.Route) = match is null ? (choice.RouteName, null) : (match.Name, match.Stats);
         return match is { Route.IsPlain: false } ? ActAndForwardAsync(choice, match) : BeginAttemptsAsync(choice);
     }
 
@@ -163,7 +164,12 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(choice.Policy, now);
-        _pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        if (_mirrors is not null)
+        {
+            KeepForMirrors();
+        }
+
+        _pick = PickFor(_cluster.Config);
         return AttemptAsync(now);
     }
 
@@ -173,11 +179,17 @@ internal sealed partial class Http1Exchange(ProxyContext context)
         while (true)
         {
             _attempt++;
+            if (IsCallerGone)
+            {
+                return await RefuseLateAsync(null);
+            }
+
             ValueTask<RentResult> renting = _request.IsConnect
                 ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
             UpstreamConnection? upstream = Take(await renting);
-            bool goesOn = await (upstream is not null ? ForwardAsync(upstream, isAtOnce ? now : context.Now) : EndWithoutConnectionAsync());
+            bool goesOn = await (upstream is null ? EndWithoutConnectionAsync()
+                : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             if (_again == Again.No)
             {
                 return goesOn;

@@ -4,7 +4,7 @@ namespace Mesh.Proxy.Retry;
 
 /// <summary>
 /// What has been written of a request body so far, so that another attempt can begin with it. Grows by doubling out of the shared pool, within <see cref="RetryMemory"/>.
-/// Used by one exchange; reused from request to request.
+/// Filled by one exchange, and reused from request to request unless it was shared: then it can be read by all its users, and the last one gives the bytes back.
 /// </summary>
 internal sealed class KeptBody(RetryMemory memory) : IBufferWriter<byte>
 {
@@ -12,6 +12,10 @@ internal sealed class KeptBody(RetryMemory memory) : IBufferWriter<byte>
     private byte[] _bytes = [];
     private int _length;
     private int _sent;
+    private int _users = 1;
+
+    /// <summary>All that is kept.</summary>
+    public ReadOnlyMemory<byte> Bytes => _bytes.AsMemory(0, _length);
 
     /// <summary>Longest body that is kept.</summary>
     public int MaxLength => memory.MaxRequestBytes;
@@ -55,9 +59,18 @@ internal sealed class KeptBody(RetryMemory memory) : IBufferWriter<byte>
         return unsent;
     }
 
-    /// <summary>Forgets everything.</summary>
+    /// <summary>One more user, who will <see cref="Release"/>. From here on nothing may be added. Any thread, by one who is a user already.</summary>
+    public void Share() => Interlocked.Increment(ref _users);
+
+    /// <summary>One user less; the last forgets everything. Any thread.</summary>
     public void Release()
     {
+        if (Interlocked.Decrement(ref _users) > 0)
+        {
+            return;
+        }
+
+        _users = 1;
         memory.GiveBack(_bytes.Length);
         ReturnArray();
         _bytes = [];

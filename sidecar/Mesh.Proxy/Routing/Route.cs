@@ -1,4 +1,5 @@
 using System.Text;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
@@ -10,7 +11,8 @@ internal sealed class Route
     private readonly long _weights;
 
     /// <param name="config">What it was made from.</param>
-    public Route(HttpRouteConfig config)
+    /// <param name="statsOf">Statistics for a statPrefix; null for none.</param>
+    public Route(HttpRouteConfig config, Func<string, RouteStats?>? statsOf = null)
     {
         Config = config;
         _path = PathRewrite.Of(config.Rewrite);
@@ -24,8 +26,8 @@ internal sealed class Route
             Targets[i] = new RouteTarget(config, config.Clusters[i], _weights, policy);
         }
 
-        Matches = config.Matches.IsEmpty ? [new RouteMatch(this, new HttpMatchConfig())] : [.. config.Matches.Select(m => new RouteMatch(this, m))];
-        IsPlain = _path is null && config is { Cors: null, Fault: null, Redirect: null, DirectResponse: null } &&
+        Matches = config.Matches.IsEmpty ? [new RouteMatch(this, new HttpMatchConfig(), null)] : [.. config.Matches.Select(m => new RouteMatch(this, m, m.StatPrefix is { } prefix ? statsOf?.Invoke(prefix) : null))];
+        IsPlain = _path is null && config is { Cors: null, Fault: null, Redirect: null, DirectResponse: null, Mirrors.IsEmpty: true } &&
             Array.TrueForAll(Targets, static t => t is { Request: null, Response: null });
     }
 

@@ -1,3 +1,4 @@
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
@@ -5,7 +6,8 @@ namespace Mesh.Proxy.Routing;
 /// <summary>One match of a route, made ready. Immutable; comparing allocates nothing. What costs least and decides most is looked at first.</summary>
 /// <param name="route">The route that it leads to.</param>
 /// <param name="config">What a request must look like.</param>
-internal sealed class RouteMatch(Route route, HttpMatchConfig config)
+/// <param name="stats">Where requests that fit count; null for nowhere.</param>
+internal sealed class RouteMatch(Route route, HttpMatchConfig config, RouteStats? stats)
 {
     private readonly TextMatcher? _path = TextMatcher.Of(config.Path, config.IgnorePathCase);
     private readonly TextMatcher? _method = TextMatcher.Of(config.Method);
@@ -16,6 +18,12 @@ internal sealed class RouteMatch(Route route, HttpMatchConfig config)
 
     /// <summary>The route.</summary>
     public Route Route => route;
+
+    /// <summary>Name for the access log: that of the route, with the match's own behind it (as Istio).</summary>
+    public string Name { get; } = config.Name is { } own ? $"{route.Config.Name}.{own}" : route.Config.Name;
+
+    /// <summary>Where requests that fit count; null for nowhere.</summary>
+    public RouteStats? Stats => stats;
 
     /// <summary>What turns most others away.</summary>
     public PathGate Gate { get; } = PathGate.Of(config.Path, config.IgnorePathCase);

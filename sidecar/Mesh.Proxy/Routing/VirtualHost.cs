@@ -1,3 +1,4 @@
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Routing;
@@ -9,10 +10,11 @@ internal sealed class VirtualHost
     private readonly PathGate[] _gates;
 
     /// <param name="config">What it is made from.</param>
-    public VirtualHost(VirtualHostConfig config)
+    /// <param name="stats">Where its routes count; null for nowhere.</param>
+    public VirtualHost(VirtualHostConfig config, RouteStatsTable? stats = null)
     {
         Config = config;
-        _matches = [.. config.Routes.SelectMany(static r => new Route(r).Matches)];
+        _matches = [.. config.Routes.SelectMany(r => new Route(r, prefix => stats?.Get(config.Name, prefix)).Matches)];
         _gates = [.. _matches.Select(static m => m.Gate)];
         Unrouted = new RouteChoice(config.Name, config.Cluster, RequestPolicy.Of(config.Retry));
     }

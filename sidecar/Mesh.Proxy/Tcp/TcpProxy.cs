@@ -1,6 +1,8 @@
 using System.Net;
+using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -9,7 +11,11 @@ using Microsoft.AspNetCore.Connections;
 namespace Mesh.Proxy.Tcp;
 
 /// <summary>One TCP connection through a cluster. A refusal closes the client's connection without a byte, as Envoy does.</summary>
-internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyContext context)
+/// <param name="down">The client's connection.</param>
+/// <param name="side">Where it came in.</param>
+/// <param name="serverName">Server that it asks for by TLS, in lower case; null when it named none, or nobody looked.</param>
+/// <param name="context">What all connections share.</param>
+internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string? serverName, ProxyContext context)
 {
     private readonly RequestRecord _record = new() { IsTcp = true, IsInbound = side.IsInbound };
 
@@ -18,12 +24,23 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
     {
         long startedAt = context.Now;
         _record.StartTime = context.Runtime.Time.GetUtcNow();
-        _record.DownstreamLocalAddress = down.LocalEndPoint?.ToString();
+        _record.DownstreamLocalAddress = (side.Destination ?? down.LocalEndPoint)?.ToString();
         _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
-        string name = side.Target?.Pick(context.Runtime.Random) ?? side.Cluster ?? "";
+        _record.RequestedServerName = serverName;
+        string name = side.Target?.Pick(context.Runtime.Random, View()) ?? side.Cluster ?? "";
+        if (name.Length == 0 && side.Otherwise?.Cluster is { } rest)
+        {
+            name = rest;
+        }
+
         _record.UpstreamCluster = name;
         Cluster? cluster = context.Clusters.Find(name);
-        if (cluster is null)
+        if (name.Length == 0)
+        {
+            (_record.Flag, _record.Details) = (ResponseFlag.NR, "filter_chain_not_found");
+            _record.Decision = new DecisionRecord(DecisionReason.NoRoute);
+        }
+        else if (cluster is null)
         {
             (_record.Flag, _record.Details) = (ResponseFlag.NC, "cluster_not_found");
             _record.Decision = new DecisionRecord(DecisionReason.UnknownCluster);
@@ -37,11 +54,16 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
         context.Sink.OnFinished(_record); // after a refusal nothing was written: the connection closes without a byte, by FIN as Envoy's
     }
 
+    private ConnectionView View() => new(serverName, Address(side.Destination ?? down.LocalEndPoint), Address(down.RemoteEndPoint));
+
+    // A socket for both families gives IPv4 callers addresses of IPv6.
+    private static IPAddress? Address(EndPoint? endpoint) => endpoint is not IPEndPoint { Address: { } ip } ? null : ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip;
+
     private async Task RelayAsync(Cluster cluster)
     {
         // Of a key, bytes without a protocol have the caller's address at most.
         PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster) });
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster), Destination = side.Destination, Target = Target(cluster.Config) });
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;
@@ -57,7 +79,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
             context.Sink.OnTcpOpened(_record);
             TcpRelay relay = new(down, upstream, context);
-            RelayResult result = await relay.RunAsync(cluster.Config.Connection.TcpIdleTimeout, cluster.Config.Connection.MaxConnectionDuration);
+            RelayResult result = await relay.RunAsync(cluster.Config);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
             _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);
@@ -69,12 +91,22 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             {
                 cluster.Stats.CxMaxDurationReached.Add();
             }
+            else if (result.Flag == ResponseFlag.UT)
+            {
+                cluster.Stats.RqWriteTimeout.Add();
+                ProxyError error = ProxyErrors.WriteTimeout(cluster.Config.ResilienceSource, cluster.Config.WriteTimeout);
+                (_record.Details, _record.Decision) = (error.Details, error.Decision);
+            }
         }
         finally
         {
             upstream.Release(reusable: false);
         }
     }
+
+    /// <summary>The host to resolve on demand: the server name of TLS.</summary>
+    private string? Target(ClusterConfig config) => config.Dns == DnsDiscovery.Dynamic && serverName is not null
+        ? HostPort.TargetOf(Encoding.ASCII.GetBytes(serverName), config.OnDemandPort > 0 ? config.OnDemandPort : config.Port) : null;
 
     /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
     private ClientAddresses? Client(Cluster cluster) =>
@@ -91,6 +123,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, ProxyC
             RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
             RentStatus.Overflow or RentStatus.PendingTimeout => (ResponseFlag.UO, ResponseFlag.None),
             RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            RentStatus.NameNotResolved => (ResponseFlag.DF, ResponseFlag.None),
             RentStatus.Cancelled => (ResponseFlag.DC, ResponseFlag.None), // by the end of a drain
             _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
         };

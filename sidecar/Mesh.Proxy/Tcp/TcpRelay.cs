@@ -4,6 +4,7 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Tcp;
@@ -11,12 +12,12 @@ namespace Mesh.Proxy.Tcp;
 /// <summary>How a relay ended.</summary>
 /// <param name="BytesUp">Bytes from the client to the upstream.</param>
 /// <param name="BytesDown">Bytes from the upstream to the client.</param>
-/// <param name="Flag">DT when the duration limit ended it, else none.</param>
+/// <param name="Flag">DT when the duration limit ended it, UT when the upstream took no byte for too long, else none.</param>
 internal readonly record struct RelayResult(long BytesUp, long BytesDown, ResponseFlag Flag);
 
 /// <summary>
 /// Bytes both ways between a client and a rented upstream connection until both sides have ended: one side's end is passed on as such (half-close), the other may
-/// go on. One timer watches idleness and age. Used once.
+/// go on. One timer watches idleness and age, another the upstream where a rule limits how long it may take nothing. Used once.
 /// </summary>
 internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstream, ProxyContext context)
 {
@@ -28,24 +29,24 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
     private volatile bool _isCut;
 
     /// <summary>Relays. Never throws for what a peer does; the caller closes both connections afterwards.</summary>
-    /// <param name="idleTimeout">Longest silence of both sides; zero is off.</param>
-    /// <param name="maxDuration">Longest life; null is unlimited.</param>
-    public async Task<RelayResult> RunAsync(TimeSpan idleTimeout, TimeSpan? maxDuration)
+    /// <param name="cluster">Limits of the upstream's cluster: longest silence of both sides, longest life, longest time in which the upstream takes no byte.</param>
+    public async Task<RelayResult> RunAsync(ClusterConfig cluster)
     {
         long startedAt = _lastActivity = _time.GetTimestamp();
-        using ITimer? watch = Watch(startedAt, idleTimeout, maxDuration);
+        using ITimer? watch = Watch(startedAt, cluster.Connection.TcpIdleTimeout, cluster.Connection.MaxConnectionDuration);
+        using WriteWatch? write = cluster.WriteTimeout > TimeSpan.Zero ? new WriteWatch(_time, cluster.WriteTimeout, static r => ((TcpRelay)r).Cut(), this) : null;
         using CancellationTokenRegistration cutOff = context.CutOff.UnsafeRegister(static r => ((TcpRelay)r!).Cut(), this);
-        Task up = PumpAsync(down, upstream.Context, isUp: true);
-        await PumpAsync(upstream.Context, down, isUp: false);
+        Task up = PumpAsync(down, upstream.Context, isUp: true, write);
+        await PumpAsync(upstream.Context, down, isUp: false, null);
         await up;
-        return new RelayResult(_bytesUp, _bytesDown, _isTooOld ? ResponseFlag.DT : ResponseFlag.None);
+        return new RelayResult(_bytesUp, _bytesDown, _isTooOld ? ResponseFlag.DT : write is { HasPassed: true } ? ResponseFlag.UT : ResponseFlag.None);
     }
 
-    private async Task PumpAsync(ConnectionContext from, ConnectionContext to, bool isUp)
+    private async Task PumpAsync(ConnectionContext from, ConnectionContext to, bool isUp, WriteWatch? watch)
     {
-        bool endedInOrder = from.Features.Get<ITunnelFeature>()?.TryPump(to, isUp ? CountUp : CountDown) is { } tunnel
+        bool endedInOrder = from.Features.Get<ITunnelFeature>()?.TryPump(to, isUp ? CountUp : CountDown, watch) is { } tunnel
             ? await tunnel
-            : await PumpAsync(from.Transport.Input, to.Transport.Output, isUp);
+            : await PumpAsync(from.Transport.Input, to.Transport.Output, isUp, watch);
         if (endedInOrder)
         {
             ConnectionFeatures.EndSending(to); // a completed flush has left for the kernel (no transport buffers), so no byte is cut off here
@@ -57,7 +58,7 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
     }
 
     /// <summary>The same through our own memory. False when one of the two has broken.</summary>
-    private async Task<bool> PumpAsync(PipeReader from, PipeWriter to, bool isUp)
+    private async Task<bool> PumpAsync(PipeReader from, PipeWriter to, bool isUp, WriteWatch? watch)
     {
         while (!_isCut)
         {
@@ -69,10 +70,18 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
 
             Count(isUp, read.Buffer.Length);
             SafePipe.Advance(from, read, read.Buffer.End, read.Buffer.End);
-            if (!await SafePipe.FlushAsync(to) || SafePipe.WasReset(read))
+            ValueTask<bool> flush = SafePipe.FlushAsync(to);
+            if (watch is not null && !flush.IsCompleted)
+            {
+                watch.Begin();
+            }
+
+            if (!await flush || SafePipe.WasReset(read))
             {
                 return false;
             }
+
+            watch?.End();
 
             if (read.IsCompleted)
             {

@@ -42,7 +42,7 @@ public static class AccessLogLine
     private static string Text(RequestRecord r) => string.Create(
         CultureInfo.InvariantCulture,
         $"""
-        [{Time(r)}] "{Or(r.Method)} {Or(r.Path)} {Or(r.Protocol)}" {r.ResponseCode} {ResponseFlagText.ToText(r.Flag, r.SecondFlag)} {Or(r.Details)} - "{Or(r.TransportFailure)}" {r.BytesReceived} {r.BytesSent} {Whole(r.Duration)} {(r.UpstreamServiceTime is { } time ? Whole(time) : "-")} "{Or(r.ForwardedFor)}" "{Or(r.UserAgent)}" "{Or(r.RequestId)}" "{Or(r.Authority)}" "{Or(r.UpstreamHost)}" {Or(r.UpstreamCluster)} {Or(r.UpstreamLocalAddress)} {Or(r.DownstreamLocalAddress)} {Or(r.DownstreamRemoteAddress)} - {Or(r.RouteName)}
+        [{Time(r)}] "{Or(r.Method)} {Or(r.Path)} {Or(r.Protocol)}" {r.ResponseCode} {ResponseFlagText.ToText(r.Flag, r.SecondFlag)} {Or(r.Details)} - "{Or(r.TransportFailure)}" {r.BytesReceived} {r.BytesSent} {Whole(r.Duration)} {(r.UpstreamServiceTime is { } time ? Whole(time) : "-")} "{Or(r.ForwardedFor)}" "{Or(r.UserAgent)}" "{Or(r.RequestId)}" "{Or(r.Authority)}" "{Or(r.UpstreamHost)}" {Or(r.UpstreamCluster)} {Or(r.UpstreamLocalAddress)} {Or(r.DownstreamLocalAddress)} {Or(r.DownstreamRemoteAddress)} {Or(r.RequestedServerName)} {Or(r.RouteName)}
         """);
 
     private static void WriteJson(RequestRecord r, IBufferWriter<byte> output)
@@ -71,7 +71,7 @@ public static class AccessLogLine
         json.WriteString("upstream_local_address", r.UpstreamLocalAddress);
         json.WriteString("downstream_local_address", r.DownstreamLocalAddress);
         json.WriteString("downstream_remote_address", r.DownstreamRemoteAddress);
-        json.WriteNull("requested_server_name");
+        json.WriteString("requested_server_name", r.RequestedServerName);
         json.WriteString("route_name", r.RouteName);
         WriteOurs(json, r);
         json.WriteEndObject();

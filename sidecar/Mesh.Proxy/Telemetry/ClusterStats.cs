@@ -120,6 +120,9 @@ public sealed class ClusterStats
     /// <summary>upstream_rq_write_timeout: requests of which the upstream took no byte for too long (ours).</summary>
     public StripedCounter RqWriteTimeout { get; } = new();
 
+    /// <summary>upstream_rq_caller_deadline: requests not sent because their caller waits no more (ours).</summary>
+    public StripedCounter RqCallerDeadline { get; } = new();
+
     /// <summary>upstream_rq_retry.</summary>
     public StripedCounter RqRetry { get; } = new();
 
@@ -135,8 +138,11 @@ public sealed class ClusterStats
     /// <summary>Retries that wait or run now (the breaker's count).</summary>
     public Gauge RqRetryActive { get; } = new();
 
-    /// <summary>retry_or_shadow_abandoned: bodies that became too long to be kept for a retry.</summary>
+    /// <summary>retry_or_shadow_abandoned: bodies that became too long to be kept for a retry or a copy.</summary>
     public StripedCounter RetryOrShadowAbandoned { get; } = new();
+
+    /// <summary>upstream_rq_shadow_dropped: copies for this cluster that were not sent, because a bound of their number or of their bytes was reached (ours).</summary>
+    public StripedCounter RqShadowDropped { get; } = new();
 
     /// <summary>Retries by the condition that led to them: why there are so many.</summary>
     public RetryCounters RetriesOn { get; } = new();
@@ -158,6 +164,21 @@ public sealed class ClusterStats
 
     /// <summary>membership_change.</summary>
     public StripedCounter MembershipChange { get; } = new();
+
+    /// <summary>update_attempt: a name among the endpoints was asked for.</summary>
+    public StripedCounter UpdateAttempt { get; } = new();
+
+    /// <summary>update_success: the nameserver answered, be it that there is no such name.</summary>
+    public StripedCounter UpdateSuccess { get; } = new();
+
+    /// <summary>update_failure: nobody could tell.</summary>
+    public StripedCounter UpdateFailure { get; } = new();
+
+    /// <summary>update_empty: the answer left the name without an address.</summary>
+    public StripedCounter UpdateEmpty { get; } = new();
+
+    /// <summary>update_no_rebuild: the answer was the same as before.</summary>
+    public StripedCounter UpdateNoRebuild { get; } = new();
 
     /// <summary>lb_healthy_panic.</summary>
     public StripedCounter LbHealthyPanic { get; } = new();

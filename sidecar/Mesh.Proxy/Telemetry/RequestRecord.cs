@@ -104,6 +104,9 @@ public sealed class RequestRecord
     /// <summary>Remote address of the downstream connection.</summary>
     public string? DownstreamRemoteAddress { get; set; }
 
+    /// <summary>Server that the client asked for by TLS that was passed on as it is, in lower case; null when it named none, or spoke no TLS.</summary>
+    public string? RequestedServerName { get; set; }
+
     /// <summary>Route name (<c>fqdn:port</c>, <c>default</c> inbound), or null.</summary>
     public string? RouteName { get; set; }
 
@@ -116,7 +119,7 @@ public sealed class RequestRecord
         IsInbound = IsTcp = false;
         StartTime = default;
         Method = Path = Protocol = Details = TransportFailure = ForwardedFor = UserAgent = RequestId = Authority = null;
-        UpstreamHost = UpstreamCluster = UpstreamLocalAddress = DownstreamLocalAddress = DownstreamRemoteAddress = RouteName = null;
+        UpstreamHost = UpstreamCluster = UpstreamLocalAddress = DownstreamLocalAddress = DownstreamRemoteAddress = RequestedServerName = RouteName = null;
         ResponseCode = Attempts = 0;
         RetriedOn = RetryConditions.None;
         Flag = SecondFlag = ResponseFlag.None;

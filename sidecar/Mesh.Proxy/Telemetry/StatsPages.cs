@@ -28,6 +28,14 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
             lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
         }
 
+        foreach (RouteStatsView route in process.Stats.Routes.All)
+        {
+            string scope = $"vhost.{route.VirtualHost}.route.{route.Prefix}.";
+            lines.AddRange(RouteStatRows.All.Select(row => new StatLine(scope + row.Name, row.Read(route))));
+            lines.AddRange(Codes(route.Stats.RqByCode).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
+            lines.AddRange(Classes(route.Stats.RqByCode).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
+        }
+
         foreach ((string side, DownstreamStats stats) in Sides)
         {
             lines.AddRange(ProxyStatRows.Downstream.Select(row => new StatLine($"http.{side}.{row.Name}", row.Read(stats))));
@@ -50,6 +58,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);
         WriteCodes(text, "envoy_cluster_retry_upstream_rq", "Responses by code that a retry took the place of", "envoy_response_code", RetriedCodes);
         WriteCodes(text, "envoy_cluster_upstream_rq_xx", "Responses by class of code, local replies included", "envoy_response_code_class", Classes);
+        WriteRoutes(text);
         foreach (StatRow<DownstreamStats> row in ProxyStatRows.Downstream)
         {
             string name = "envoy_http_" + row.PrometheusName;
@@ -65,6 +74,32 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
             string name = "envoy_server_" + row.PrometheusName;
             text.Family(name, row.Type, row.Help);
             text.Sample(name, "", row.Read(process));
+        }
+    }
+
+    private void WriteRoutes(PrometheusText text)
+    {
+        List<RouteStatsView> routes = [.. process.Stats.Routes.All];
+        if (routes.Count == 0)
+        {
+            return;
+        }
+
+        foreach (StatRow<RouteStatsView> row in RouteStatRows.All)
+        {
+            string name = "envoy_vhost_route_" + row.PrometheusName;
+            text.Family(name, row.Type, row.Help);
+            routes.ForEach(r => text.Sample(name, PrometheusText.Labels(("envoy_virtual_host", r.VirtualHost), ("envoy_route", r.Prefix)), row.Read(r)));
+        }
+
+        const string Name = "envoy_vhost_route_upstream_rq";
+        text.Family(Name, StatType.Counter, "Responses of the route by code, local replies included");
+        foreach (RouteStatsView route in routes)
+        {
+            foreach ((int code, long count) in Codes(route.Stats.RqByCode))
+            {
+                text.Sample(Name, PrometheusText.Labels(("envoy_response_code", $"{code}"), ("envoy_virtual_host", route.VirtualHost), ("envoy_route", route.Prefix)), count);
+            }
         }
     }
 
@@ -93,9 +128,11 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         where count > 0
         select (code, count);
 
-    private static IEnumerable<(int Code, long Count)> Classes(ClusterStatsView cluster) =>
+    private static IEnumerable<(int Code, long Count)> Classes(ClusterStatsView cluster) => Classes(cluster.Stats.RqByCode);
+
+    private static IEnumerable<(int Code, long Count)> Classes(CodeCounters counters) =>
         from hundreds in Enumerable.Range(1, 5)
-        let count = cluster.Stats.RqByCode.Class(hundreds)
+        let count = counters.Class(hundreds)
         where count > 0
         select (hundreds, count);
 }

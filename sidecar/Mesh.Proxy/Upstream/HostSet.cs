@@ -59,6 +59,11 @@ internal sealed class HostSet
             return null;
         }
 
+        if (context.LeftPriorities is not null && PickElsewhere(context) is { } elsewhere)
+        {
+            return elsewhere;
+        }
+
         ulong hash = !_byHash ? 0 : context.Hash ?? (ulong)_random.NextInt64(long.MaxValue); // without the key: as good as RANDOM
         HostGroup group = _groups.Length == 1 ? _groups[0] : ChooseGroup(hash);
         Endpoint choice = group.Choices[group.Balancer.Pick(hash)];
@@ -83,6 +88,34 @@ internal sealed class HostSet
 
     // Priority and locality go by the same key, so that it always finds the same endpoint.
     private HostGroup ChooseGroup(ulong hash) => _groups[_shares.At(_byHash ? (long)(hash % (ulong)_shares.Total) : _random.NextInt64(_shares.Total))];
+
+    /// <summary>
+    /// Chooses for a retry that leaves priorities (semantics 4.6), from the others by their health; null when nobody healthy is there. Made on the spot, since few
+    /// retries come here: by the weights of the endpoints alone.
+    /// </summary>
+    private Endpoint? PickElsewhere(PickContext context)
+    {
+        Endpoint[][] levels = [.. All.Where(e => !context.LeftPriorities!.Contains(e.Config.Priority))
+            .GroupBy(static e => e.Config.Priority).OrderBy(static g => g.Key).Select(static g => g.ToArray())];
+        int[] percent = PriorityLoads.Of(Array.ConvertAll(levels, static l => (l.Count(static e => IsUsable(e, isPanic: false)), l.Length)), panicThreshold: 0).Percent;
+        long drawn = percent.Sum() == 0 ? 0 : _random.NextInt64(100);
+        int level = 0;
+        while (level < percent.Length && (drawn -= percent[level]) >= 0)
+        {
+            level++;
+        }
+
+        if (level == percent.Length || percent[level] == 0)
+        {
+            return null;
+        }
+
+        Endpoint[] healthy = Array.FindAll(levels[level], static e => IsUsable(e, isPanic: false));
+        Endpoint[] fresh = Array.FindAll(healthy, e => context.Tried?.Contains(e) != true);
+        Endpoint[] choices = fresh.Length > 0 ? fresh : healthy;
+        Shares shares = new([.. choices.Select(static e => (long)((ILoadTarget)e).Weight)]);
+        return choices[shares.At(_random.NextInt64(shares.Total))];
+    }
 
     // Between two tables, and the old one is of no use any more: whoever is there.
     private Endpoint? PickAny(ClusterStats stats)

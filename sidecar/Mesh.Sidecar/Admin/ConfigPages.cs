@@ -28,7 +28,7 @@ internal sealed class ConfigPages(AdminContext context)
         }
 
         json.WriteEndArray();
-        WriteRoutes(json, snapshot.Routes);
+        RoutePage.Write(json, snapshot.Routes);
         WriteListeners(json, snapshot.Listeners);
         WriteFindings(json, current?.Findings ?? []);
         json.WriteEndObject();
@@ -96,6 +96,7 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteString("outlier_source", cluster.OutlierSource);
         WriteOutlier(json, cluster.Outlier);
         WirePage.Write(json, cluster);
+        WriteResilience(json, cluster);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)
@@ -156,26 +157,22 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteEndObject();
     }
 
-    private static void WriteRoutes(Utf8JsonWriter json, RouteConfig routes)
+    private static void WriteResilience(Utf8JsonWriter json, ClusterConfig cluster)
     {
-        json.WriteStartArray("routes");
-        foreach (VirtualHostConfig host in routes.VirtualHosts)
+        json.WriteString("resilience_source", cluster.ResilienceSource);
+        json.WriteString("pending_timeout", cluster.PendingTimeout > TimeSpan.Zero ? Seconds(cluster.PendingTimeout) : null);
+        json.WriteString("write_timeout", cluster.WriteTimeout > TimeSpan.Zero ? Seconds(cluster.WriteTimeout) : null);
+        json.WriteBoolean("honours_caller_deadline", cluster.HonoursCallerDeadline);
+        RoutePage.WriteRetry(json, "inbound_retry_policy", cluster.InboundRetry);
+        if (cluster.RetryBudget is { } budget)
         {
-            json.WriteStartObject();
-            json.WriteString("name", host.Name);
-            json.WriteNumber("port", host.Port);
-            json.WriteString("cluster", host.Cluster);
-            json.WriteStartArray("domains");
-            foreach (string domain in host.Domains)
-            {
-                json.WriteStringValue(domain);
-            }
-
-            json.WriteEndArray();
+            json.WriteStartObject("retry_budget");
+            json.WriteString("source", budget.Source);
+            json.WriteNumber("budget_percent", budget.Percent);
+            json.WriteNumber("min_retry_concurrency", budget.MinConcurrency);
+            json.WriteString("budget_interval", Seconds(budget.Interval));
             json.WriteEndObject();
         }
-
-        json.WriteEndArray();
     }
 
     private void WriteListeners(Utf8JsonWriter json, ImmutableArray<ListenerConfig> listeners)
@@ -188,11 +185,43 @@ internal sealed class ConfigPages(AdminContext context)
 
         foreach (ListenerConfig listener in listeners)
         {
-            WriteStrings(
-                json, ("name", listener.Name), ("address", $"{listener.Address}:{listener.Port}"), ("cluster", listener.Cluster), ("source", listener.Source));
+            json.WriteStartObject();
+            json.WriteString("name", listener.Name);
+            json.WriteString("address", $"{listener.Address}:{listener.Port}");
+            json.WriteString("cluster", listener.Cluster);
+            json.WriteString("source", listener.Source);
+            json.WriteBoolean("tls_inspector", listener.IsTls);
+            json.WriteStartArray("routes");
+            foreach (ConnectionRouteConfig route in listener.Routes)
+            {
+                WriteConnectionRoute(json, route);
+            }
+
+            json.WriteEndArray();
+            json.WriteEndObject();
         }
 
         json.WriteEndArray();
+    }
+
+    private static void WriteConnectionRoute(Utf8JsonWriter json, ConnectionRouteConfig route)
+    {
+        json.WriteStartObject();
+        json.WriteString("server_name", route.ServerName);
+        json.WriteString("destination", route.Destination?.ToString());
+        json.WriteString("caller", route.Caller?.ToString());
+        json.WriteString("source", route.Source);
+        json.WriteStartArray("clusters");
+        foreach (WeightedClusterConfig cluster in route.Clusters)
+        {
+            json.WriteStartObject();
+            json.WriteString("name", cluster.Cluster);
+            json.WriteNumber("weight", cluster.Weight);
+            json.WriteEndObject();
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
     }
 
     private static void WriteFindings(Utf8JsonWriter json, ImmutableArray<SidecarFinding> findings)

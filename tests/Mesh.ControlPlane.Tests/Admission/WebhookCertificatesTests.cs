@@ -23,7 +23,7 @@ public sealed class WebhookCertificatesTests
 
         await first.RenewAsync(default);
 
-        Assert.Equal(first.Current.Thumbprint, second.Current.Thumbprint);
+        Assert.Equal(first.Current!.Thumbprint, second.Current!.Thumbprint);
     }
 
     [Fact]
@@ -32,11 +32,11 @@ public sealed class WebhookCertificatesTests
         FakeSecret secret = new();
         using WebhookCertificates certificates = New(secret, new FakeTimeProvider());
         await certificates.RenewAsync(default);
-        string shown = certificates.Current.Thumbprint;
+        string shown = certificates.Current!.Thumbprint;
 
         await certificates.RenewAsync(default);
 
-        Assert.Equal((1, shown), (secret.Writes, certificates.Current.Thumbprint));
+        Assert.Equal((1, shown), (secret.Writes, certificates.Current!.Thumbprint));
     }
 
     [Fact]
@@ -46,21 +46,21 @@ public sealed class WebhookCertificatesTests
         FakeTimeProvider time = new();
         using WebhookCertificates certificates = New(secret, time);
         await certificates.RenewAsync(default);
-        string before = certificates.Current.Thumbprint;
+        string before = certificates.Current!.Thumbprint;
         using CancellationTokenSource stop = new();
         Task running = certificates.RunAsync(stop.Token);
 
         secret.Problem = "the API server is away";
         time.Advance(WebhookAuthority.CertificateLife * 0.7);
         await secret.Asked.Task.WaitAsync(TimeSpan.FromSeconds(10));
-        Assert.Equal(before, certificates.Current.Thumbprint);
+        Assert.Equal(before, certificates.Current!.Thumbprint);
 
         secret.Problem = null;
         await Eventually.HoldsAsync(
             () =>
             {
                 time.Advance(WebhookCertificates.RetryInterval);
-                return certificates.Current.Thumbprint != before;
+                return certificates.Current!.Thumbprint != before;
             },
             "a new certificate");
         await stop.CancelAsync();

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Store;
 using Xunit;
 using static Mesh.ControlPlane.Tests.Api.ApiBench;
 
@@ -77,10 +78,44 @@ public sealed class ReadTests
         Assert.Equal("Table", (string?)reply.Json["kind"]);
         string?[] columns = [.. ((JsonArray)reply.Json["columnDefinitions"]!).Select(static c => (string?)c!["name"])];
         Assert.Equal("Name", columns[0]);
-        Assert.Equal("Age", columns[^1]);
+        Assert.Equal("Age Accepted Programmed", string.Join(' ', columns.TakeLast(3)));
         JsonNode row = Assert.Single((JsonArray)reply.Json["rows"]!)!;
-        Assert.Equal(("a", "19s"), ((string?)row["cells"]![0], (string?)row["cells"]![columns.Length - 1]));
+        Assert.Equal(("a", "19s", null), ((string?)row["cells"]![0], (string?)row["cells"]![columns.Length - 3], row["cells"]![columns.Length - 1]));
         Assert.Equal("default", (string?)row["object"]!["metadata"]!["namespace"]);
+    }
+
+    [Fact]
+    public async Task List_Table_ShowsWhetherTheStatusSaysSo()
+    {
+        await using ApiBench api = await StartAsync();
+        await api.CreateAsync(Rule("a"));
+        JsonObject status = new()
+        {
+            ["conditions"] = new JsonArray(new JsonObject { ["type"] = "Accepted", ["status"] = "True" }, new JsonObject { ["type"] = "Programmed", ["status"] = "Unknown" }),
+        };
+        StoredRule stored = Assert.Single(api.Store.Current.Rules.Values);
+        api.Store.TrySetStatus(stored.Key, (string)stored.Object["metadata"]!["uid"]!, status);
+
+        JsonArray cells = (JsonArray)(await api.GetAsync(RulesPath, TableAccept)).Json["rows"]![0]!["cells"]!;
+
+        Assert.Equal("True Unknown", string.Join(' ', cells.TakeLast(2)));
+    }
+
+    [Theory]
+    [InlineData("workloadentries", "we", "Address")]
+    [InlineData("sidecars", "", "")]
+    public async Task Kinds_OfWorkloads_AreServedInAllVersions(string plural, string shortName, string column)
+    {
+        await using ApiBench api = await StartAsync();
+        foreach (string version in (string[])["v1", "v1beta1", "v1alpha3"])
+        {
+            JsonNode resource = ((JsonArray)(await api.GetAsync($"/apis/networking.istio.io/{version}")).Json["resources"]!).Single(r => (string?)r!["name"] == plural)!;
+            Assert.Equal(shortName, string.Join(',', (resource["shortNames"] as JsonArray ?? []).Select(static n => (string?)n)));
+            JsonNode table = (await api.GetAsync($"/apis/networking.istio.io/{version}/namespaces/default/{plural}", TableAccept)).Json;
+            Assert.Equal(
+                string.Join(',', ((string[])["Name", column, "Age", "Accepted", "Programmed"]).Where(static c => c.Length > 0)),
+                string.Join(',', ((JsonArray)table["columnDefinitions"]!).Select(static c => (string?)c!["name"])));
+        }
     }
 
     [Fact]

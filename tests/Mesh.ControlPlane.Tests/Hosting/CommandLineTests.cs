@@ -30,6 +30,19 @@ public sealed class CommandLineTests
     }
 
     [Theory]
+    [InlineData("serve --kubernetes", true, null)]
+    [InlineData("serve --kubernetes --kubeconfig k --context c", true, "k")]
+    [InlineData("serve --kubernetes=true --kubeconfig=k", true, "k")]
+    [InlineData("serve --kubernetes=false", false, null)]
+    [InlineData("serve", false, null)]
+    public void Read_Kubernetes_IsASwitch(string line, bool expected, string? file)
+    {
+        ServeOptions options = Read(line).Options!;
+
+        Assert.Equal((expected, file), (options.Kubernetes, options.KubeConfig));
+    }
+
+    [Theory]
     [InlineData("", "no command is given; write 'serve'")]
     [InlineData("serv", "'serv' is no command; write 'serve'")]
     [InlineData("serve --listn 1", "--listn: there is no such option; 'serve' knows --listen,")]
@@ -45,6 +58,10 @@ public sealed class CommandLineTests
     [InlineData("serve --data a --data b", "--data: given twice")]
     [InlineData("serve --listen 0.0.0.0:1", "--listen: 0.0.0.0:1 can be reached from other machines; add --tls-cert FILE --tls-key FILE --token-file FILE")]
     [InlineData("serve --listen [::]:1 --tls-cert c --tls-key k", "--token-file: missing; TLS and token go together, add --token-file FILE")]
+    [InlineData("serve --kubeconfig k", "--kubeconfig: means nothing without --kubernetes; add --kubernetes")]
+    [InlineData("serve --context c", "--context: means nothing without --kubernetes")]
+    [InlineData("serve --kubernetes --data d", "--data: with --kubernetes the rules live in the cluster; leave --data out")]
+    [InlineData("serve --kubernetes=maybe", "--kubernetes: 'maybe' is not right; write true or false")]
     [InlineData("serve --webhook-listen 15017", "--webhook-listen: '15017' is not right; write IP:PORT")]
     [InlineData("serve --webhook-service mesh", "--webhook-service: 'mesh' is not right; write NAME.NAMESPACE")]
     [InlineData("serve --tls-cert c", "--tls-key: missing; TLS and token go together, add --tls-key FILE --token-file FILE")]

@@ -2,6 +2,8 @@ using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using Mesh.ControlPlane.Hosting;
+using Mesh.ControlPlane.Kubernetes;
+using Mesh.ControlPlane.Store;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Rules.Wire;
 using Microsoft.AspNetCore.Routing;
@@ -36,11 +38,11 @@ internal sealed class ServerBench : IAsyncDisposable
         return bench;
     }
 
-    public async Task StartAsync(ServeOptions options, Action<IEndpointRouteBuilder> mapRules)
+    public async Task StartAsync(ServeOptions options, Action<IEndpointRouteBuilder> mapRules, ClusterSource? cluster = null)
     {
         var (certificates, token, problem) = DoorKeys.Read(options);
         Assert.Null(problem);
-        _server = new ControlPlaneServer(options, (certificates, token), Store, mapRules, (TimeProvider.System, new Random(1), NullLoggerProvider.Instance));
+        _server = new ControlPlaneServer(options, (certificates, token), cluster?.Rules ?? (IRuleStore)Store, mapRules, (TimeProvider.System, new Random(1), NullLoggerProvider.Instance), cluster);
         await _server.StartAsync(_printed.Add);
         Client.Dispose();
         Client = new HttpClient(new HttpClientHandler { ServerCertificateCustomValidationCallback = static (_, _, _, _) => true })

@@ -73,5 +73,33 @@ public sealed class CorsTests
                 StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("503", true)]
+    [InlineData("418", true)]
+    [InlineData("301", true)]
+    [InlineData("500", true)]
+    [InlineData("503", false)]
+    public async Task OurOwnAnswers_CanBeReadByAllowedOriginsToo(string code, bool isAllowed)
+    {
+        HttpRouteConfig route = code switch
+        {
+            "418" => With(Policy) with { Clusters = [], DirectResponse = new DirectResponseConfig(418, "") },
+            "301" => With(Policy) with { Clusters = [], Redirect = new RedirectConfig { Path = "/new" } },
+            "500" => With(Policy) with { Fault = new FaultConfig { AbortStatus = 500, AbortPercent = 100 } },
+            _ => With(Policy),
+        };
+        await using Pipeline pipeline = new(routes: [route]);
+        pipeline.Upstreams.Refuses = "Connection refused";
+        string page = isAllowed ? "page.test" : "evil.test";
+        MemoryConnection client = await pipeline.SendAsync($"GET / HTTP/1.1\r\nHost: a.test\r\nOrigin: https://{page}\r\n\r\n");
+
+        string head = await client.ReadHeadAsync();
+
+        Assert.StartsWith($"HTTP/1.1 {code} ", head, StringComparison.Ordinal);
+        Assert.Equal(
+            isAllowed,
+            head.Contains("access-control-allow-origin: https://page.test\r\naccess-control-allow-credentials: true\r\naccess-control-expose-headers: x-two\r\n", StringComparison.Ordinal));
+    }
+
     private static HttpRouteConfig With(CorsConfig cors) => new() { Name = "r", Clusters = [new WeightedClusterConfig(Pipeline.Name)], Cors = cors };
 }

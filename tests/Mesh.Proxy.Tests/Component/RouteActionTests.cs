@@ -132,6 +132,31 @@ public sealed class RouteActionTests
         Assert.Equal("HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-Old: 1\r\nserver: mesh\r\nx-old: 2\r\nx-version: v1\r\n\r\n", head);
     }
 
+    [Theory]
+    [InlineData("connection refused")]
+    [InlineData(null)]
+    public async Task ResponseHeaders_AreOnOurOwnAnswersToo(string? refused)
+    {
+        HttpRouteConfig route = Plain with
+        {
+            Timeout = TimeSpan.FromSeconds(1),
+            ResponseHeaders = new HeaderChanges([new("server", "mesh")], [new("x-team", "shop")], ["x-mesh-reason"]),
+            Clusters = [new WeightedClusterConfig(Pipeline.Name) { ResponseHeaders = Set(("x-version", "v1")) }],
+        };
+        await using Pipeline pipeline = new(routes: [route]);
+        pipeline.Upstreams.Refuses = refused;
+        MemoryConnection client = await pipeline.SendAsync("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        pipeline.Time.Advance(TimeSpan.FromSeconds(1));
+
+        string head = await client.ReadHeadAsync();
+
+        Assert.StartsWith(refused is null ? "HTTP/1.1 504 " : "HTTP/1.1 503 ", head, StringComparison.Ordinal);
+        Assert.Contains("\r\nserver: mesh\r\nx-team: shop\r\nx-version: v1\r\n", head, StringComparison.Ordinal);
+        Assert.DoesNotContain("envoy", head, StringComparison.Ordinal);
+        Assert.DoesNotContain("x-mesh-reason", head, StringComparison.Ordinal);
+        Assert.Contains("x-mesh-outcome: ", head, StringComparison.Ordinal);
+    }
+
     [Fact]
     public async Task Edits_ComeBackInARetry()
     {

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Tests.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Testing;
 using Xunit;
@@ -32,6 +33,50 @@ public sealed class RouteTests
 
         Finished record = await pipeline.Sink.NextAsync();
         Assert.Equal((route, cluster), (record.RouteName, record.Cluster));
+    }
+
+    [Theory]
+    [InlineData("/a", "r.first")]
+    [InlineData("/b", "r.second")]
+    [InlineData("/c", "r")]
+    [EffectOf("VirtualService", "http.name")]
+    [EffectOf("VirtualService", "http.match.name")]
+    public async Task Name_OfTheMatch_StandsBehindTheRoutes(string path, string name)
+    {
+        HttpRouteConfig route = To(Pipeline.Name, Prefix("/a") with { Name = "first" }, Prefix("/b") with { Name = "second" }, Prefix("/c")) with { Name = "r" };
+        await using Pipeline pipeline = new(routes: [route]);
+        MemoryConnection client = await pipeline.SendAsync($"GET {path} HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.SendAsync(Ok);
+        await client.ReadUntilAsync("ok");
+
+        Assert.Equal(name, (await pipeline.Sink.NextAsync()).RouteName);
+    }
+
+    [Fact]
+    [EffectOf("VirtualService", "http.match.statPrefix")]
+    public async Task StatPrefix_CountsRequestsApart()
+    {
+        RetryConfig retry = new() { Conditions = RetryConditions.ServerError, Attempts = 1 };
+        HttpRouteConfig route = To(Pipeline.Name, Prefix("/pay") with { StatPrefix = "pay" }, Prefix("/")) with { Retry = retry };
+        await using Pipeline pipeline = new(routes: [route]);
+        MemoryConnection client = await pipeline.SendAsync("GET /pay HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.SendAsync("HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n");
+        await upstream.SendAsync(Ok);
+        await client.ReadUntilAsync("ok");
+        await client.SendAsync("GET /other HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        await upstream.SendAsync(Ok);
+        await client.ReadUntilAsync("ok");
+
+        StatsPages pages = new([], new ProxyStatsView(pipeline.Stats, IsLive: true, State: 0, UptimeSeconds: 0, Concurrency: 1));
+
+        string[] lines = [.. pages.Lines().Where(static l => l.Name.StartsWith("vhost.", StringComparison.Ordinal) && l.Value > 0).Select(static l => $"{l.Name} {l.Value}")];
+        const string Scope = "vhost.a.test_80.route.pay.upstream_rq_";
+        Assert.Equal([$"{Scope}200 1", $"{Scope}2xx 1", $"{Scope}retry 1", $"{Scope}retry_success 1", $"{Scope}total 2"], lines);
+        string page = PrometheusTextTests.Page(pages.Write);
+        Assert.Contains("envoy_vhost_route_upstream_rq_total{envoy_virtual_host=\"a.test_80\",envoy_route=\"pay\"} 2\n", page, StringComparison.Ordinal);
+        Assert.Contains("envoy_vhost_route_upstream_rq{envoy_response_code=\"200\",envoy_virtual_host=\"a.test_80\",envoy_route=\"pay\"} 1\n", page, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Component;
@@ -98,9 +99,10 @@ public sealed class TunnelTests
     }
 
     [Fact]
-    public async Task Connect_ToAnUnknownService_IsRefused()
+    public async Task Connect_ToAnUnknownServiceWhereAllMustBeRegistered_IsRefused()
     {
         await using Pipeline pipeline = new();
+        pipeline.Policy = OutboundTrafficPolicy.RegistryOnly;
         MemoryConnection client = await pipeline.SendAsync("CONNECT nobody.test:443 HTTP/1.1\r\nHost: nobody.test:443\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
@@ -156,6 +158,65 @@ public sealed class TunnelTests
         Finished record = await pipeline.Sink.NextAsync();
         Assert.Equal((200, ResponseFlag.DT), (record.Code, record.Flag));
         Assert.True(client.IsAborted && upstream.IsAborted);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    [EffectOf("ResiliencePolicy", "writeTimeout")]
+    public async Task Upstream_ThatTakesNothing_IsCutOff_UT(bool isTunnel)
+    {
+        TimeSpan limit = TimeSpan.FromSeconds(2);
+        await using Pipeline pipeline = new(c => c with { WriteTimeout = limit, ResilienceSource = "default/r#spec" });
+        pipeline.Upstreams.WindowBytes = 4096;
+        MemoryConnection client = isTunnel ? await pipeline.SendAsync("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n") : pipeline.Connect(pipeline.Tcp);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await client.ReadAsync(isTunnel ? "HTTP/1.1 200 OK\r\n\r\n".Length : 0);
+        await client.SendAsync(new string('x', 10_000));
+        pipeline.Time.Advance(limit * 0.75);
+        await upstream.ReadAsync(10_000); // takes all: the time that follows is not its fault
+        pipeline.Time.Advance(3 * limit);
+        await client.SendAsync(new string('x', 10_000));
+        pipeline.Time.Advance(limit * 0.75);
+        Assert.False(client.IsAborted);
+
+        pipeline.Time.Advance(limit * 0.25);
+
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((ResponseFlag.UT, "upstream_write_timeout", DecisionReason.UpstreamWriteTimeout), (record.Flag, record.Details, record.Decision.Reason));
+        Assert.Equal(("default/r#spec", "writeTimeout", 2000L), (record.Decision.Rule, record.Decision.Field, record.Decision.Limit));
+        Assert.Equal(1, pipeline.Cluster.Stats.RqWriteTimeout.Value);
+        Assert.True(client.IsAborted && upstream.IsAborted);
+    }
+
+    [Fact]
+    public async Task Client_ThatTakesNothing_IsNotTheUpstreamsFault()
+    {
+        await using Pipeline pipeline = new(static c => c with { WriteTimeout = TimeSpan.FromSeconds(2) });
+        MemoryConnection client = pipeline.Connect(pipeline.Tcp, windowBytes: 4096);
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.SendAsync(new string('x', 10_000));
+
+        pipeline.Time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.False(client.IsAborted);
+        Assert.Equal(10_000, (await client.ReadAsync(10_000)).Length);
+    }
+
+    [Fact]
+    public async Task Connect_ToAServiceThatIsNotHttp_IsATunnel_AndARequestIsNot()
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync("CONNECT tls.test:443 HTTP/1.1\r\nHost: tls.test:443\r\n\r\n");
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal("HTTP/1.1 200 OK\r\n\r\n", await client.ReadHeadAsync());
+        client.End();
+        upstream.End();
+        Assert.Equal((Pipeline.OtherName, 200), (await pipeline.Sink.NextAsync()) is var r ? (r.Cluster, r.Code) : default);
+
+        MemoryConnection plain = await pipeline.SendAsync("GET http://tls.test:443/ HTTP/1.1\r\nHost: tls.test:443\r\n\r\n");
+        Assert.StartsWith("HTTP/1.1 502 ", await plain.ReadHeadAsync(), StringComparison.Ordinal);
+        Assert.Equal(DecisionReason.UnknownService, (await pipeline.Sink.NextAsync()).Decision.Reason);
     }
 
     [Fact]

@@ -25,6 +25,7 @@ internal sealed record FuzzTarget(string Name, FuzzRun Run, IReadOnlyList<byte[]
         new("response-stream", ResponseStreamFuzz.Run, Responses),
         new("connection", ConnectionFuzz.Run, [.. Requests.Where(static r => r.AsSpan().IndexOf("CONNECT"u8) < 0)]), // not into tunnels
         new("path", PathFuzz.Run, [.. Paths()]),
+        new("client-hello", ClientHelloFuzz.Run, ClientHelloFuzz.Seeds),
     ];
 
     /// <summary>The files of the corpus folder.</summary>

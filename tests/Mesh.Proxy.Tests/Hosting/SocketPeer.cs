@@ -32,12 +32,15 @@ internal sealed class SocketPeer(Socket socket) : IDisposable
     }
 
     /// <summary>Text until <paramref name="end"/> has come or the peer ended; reads no byte too many only if the peer waits after it.</summary>
-    public async Task<string> ReadUntilAsync(string end)
+    public Task<string> ReadUntilAsync(string end) => ReadUntilAsync(end, Patience);
+
+    /// <summary>The same with another patience for each read.</summary>
+    public async Task<string> ReadUntilAsync(string end, TimeSpan patience)
     {
         StringBuilder text = new();
         while (!text.ToString().Contains(end, StringComparison.Ordinal))
         {
-            int read = await ReceiveAsync();
+            int read = await ReceiveAsync(patience);
             if (read == 0)
             {
                 break;
@@ -58,11 +61,11 @@ internal sealed class SocketPeer(Socket socket) : IDisposable
 
     public void Dispose() => socket.Dispose();
 
-    private async Task<int> ReceiveAsync()
+    private async Task<int> ReceiveAsync(TimeSpan patience)
     {
         try
         {
-            return await socket.ReceiveAsync(_buffer).WaitAsync(Patience);
+            return await socket.ReceiveAsync(_buffer).WaitAsync(patience);
         }
         catch (SocketException reset) when (reset.SocketErrorCode == SocketError.ConnectionReset)
         {

@@ -22,11 +22,12 @@ public sealed class StatNamesTests
         ssl.connection_error ssl.fail_verify_error ssl.fail_verify_no_cert ssl.fail_verify_san ssl.handshake
         client_ssl_socket_factory.upstream_context_secrets_not_ready
         upstream_cx_active upstream_cx_connect_attempts_exceeded upstream_cx_connect_fail upstream_cx_connect_timeout
+        update_attempt update_empty update_failure update_no_rebuild update_success
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
         upstream_cx_none_healthy upstream_cx_overflow upstream_cx_protocol_error upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
         retry_or_shadow_abandoned
-        upstream_rq_active upstream_rq_active_overflow upstream_rq_cancelled upstream_rq_completed
+        upstream_rq_active upstream_rq_active_overflow upstream_rq_caller_deadline upstream_rq_cancelled upstream_rq_completed
         upstream_rq_pending_active upstream_rq_pending_failure_eject upstream_rq_pending_overflow upstream_rq_pending_timeout upstream_rq_pending_total
         upstream_rq_per_try_timeout upstream_rq_replayed
         upstream_rq_retry upstream_rq_retry_active upstream_rq_retry_limit_exceeded upstream_rq_retry_overflow upstream_rq_retry_success
@@ -35,11 +36,11 @@ public sealed class StatNamesTests
         upstream_rq_retry_on_reset upstream_rq_retry_on_reset_before_request upstream_rq_retry_on_resource_exhausted
         upstream_rq_retry_on_retriable_4xx upstream_rq_retry_on_retriable_headers upstream_rq_retry_on_retriable_status_codes
         upstream_rq_retry_on_unavailable
-        upstream_rq_rx_reset upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset upstream_rq_write_timeout
+        upstream_rq_rx_reset upstream_rq_shadow_dropped upstream_rq_timeout upstream_rq_total upstream_rq_tx_reset upstream_rq_write_timeout
         """;
 
     private const string Downstream = """
-        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_requests_reached
+        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_loop downstream_cx_max_requests_reached
         downstream_cx_not_redirected downstream_cx_overload_reject downstream_cx_protocol_error downstream_cx_rx_bytes_total
         downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_header_timeout
         downstream_rq_idle_timeout downstream_rq_total

@@ -1,9 +1,11 @@
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Tests.Hosting;
 using Mesh.Proxy.Transport;
 using Mesh.Rules.Snapshots;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Transport;
@@ -57,6 +59,31 @@ public abstract class TransportTests(TransportKind transport)
         Assert.Equal(1, harness.Host.Clusters.Find(HostHarness.Name)!.Stats.CxTotal.Value);
         await harness.DisposeAsync();
         await serving.WaitAsync(Patience);
+    }
+
+    [Fact]
+    [EffectOf("ResiliencePolicy", "writeTimeout")]
+    public async Task Relay_WhoseUpstreamTakesNothing_IsCutOff()
+    {
+        TimeSpan limit = TimeSpan.FromSeconds(2);
+        await using HostHarness harness = await HostHarness.StartAsync(transport: transport);
+        int port = await harness.ListenTcpAsync(c => c with { WriteTimeout = limit });
+        using Socket client = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await client.ConnectAsync(new IPEndPoint(IPAddress.Loopback, port)).WaitAsync(Patience);
+        using Socket upstream = await harness.AcceptSocketAsync();
+        Task<long> sending = SendPatternAsync(client); // more than the kernel holds for one who does not read
+        Task<Component.Finished> finished = harness.Sink.NextAsync();
+
+        while (!finished.IsCompleted)
+        {
+            harness.Time.Advance(limit); // at first the buffers may not be full yet
+            await Task.WhenAny(finished, Task.Delay(TimeSpan.FromMilliseconds(20), TimeProvider.System));
+        }
+
+        Component.Finished record = await finished;
+        Assert.Equal((ResponseFlag.UT, "upstream_write_timeout"), (record.Flag, record.Details));
+        await Assert.ThrowsAsync<SocketException>(() => sending.WaitAsync(Patience));
+        Assert.Equal(1, harness.Host.Clusters.Find(HostHarness.TcpName)!.Stats.RqWriteTimeout.Value);
     }
 
     private static async Task<long> SendPatternAsync(Socket socket)

@@ -4,6 +4,7 @@ using Mesh.Rules.Compilation;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Upstream;
@@ -22,15 +23,24 @@ public sealed class LoadBalancerRuleTests
     [InlineData("outlierDetection: {maxEjectionPercent: 100}", 0, 100, 0, 0, 0, 0)]
     [InlineData("outlierDetection: {maxEjectionPercent: 100}", 2, 0, 0, 100, 0, 0)]
     [InlineData("outlierDetection: {maxEjectionPercent: 100}", 3, 0, 0, 0, 50, 50)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.enabled")]
     [InlineData("loadBalancer: {localityLbSetting: {enabled: false}}\noutlierDetection: {maxEjectionPercent: 100}", 0, 20, 20, 20, 20, 20)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.failover.from")]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.failover.to")]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: r1, to: r3}]}}\noutlierDetection: {maxEjectionPercent: 100}", 3, 0, 0, 0, 0, 100)]
     [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: r1, to: r2}]}}\noutlierDetection: {maxEjectionPercent: 100}", 3, 0, 0, 0, 100, 0)]
+    [InlineData("loadBalancer: {localityLbSetting: {failover: [{from: r2, to: r3}]}}\noutlierDetection: {maxEjectionPercent: 100}", 3, 0, 0, 0, 50, 50)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.failoverPriority")]
     [InlineData("loadBalancer: {localityLbSetting: {failoverPriority: [version]}}\noutlierDetection: {maxEjectionPercent: 100}", 0, 0, 0, 0, 0, 100)]
     [InlineData("loadBalancer: {localityLbSetting: {failoverPriority: [version=v1]}}\noutlierDetection: {maxEjectionPercent: 100}", 0, 25, 25, 25, 25, 0)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.distribute.from")]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.localityLbSetting.distribute.to")]
     [InlineData("loadBalancer: {localityLbSetting: {distribute: [{from: r1/*, to: {r1/z1/*: 70, r2: 30}}]}}", 0, 35, 35, 0, 30, 0)]
     [InlineData("loadBalancer: {localityLbSetting: {distribute: [{from: r2, to: {r2: 100}}]}}", 0, 20, 20, 20, 20, 20)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.zoneAwareLbSetting.minClusterSize")]
     [InlineData("loadBalancer: {zoneAwareLbSetting: {minClusterSize: 5}}", 0, 40, 20, 20, 0, 20)]
     [InlineData("loadBalancer: {zoneAwareLbSetting: {}}", 0, 20, 20, 20, 20, 20)] // six or more it takes
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.zoneAwareLbSetting.enabled")]
     [InlineData("loadBalancer: {zoneAwareLbSetting: {enabled: false, minClusterSize: 5}}", 0, 20, 20, 20, 20, 20)]
     [InlineData("loadBalancer: {consistentHash: {httpHeaderName: x}}", 0, 20, 20, 20, 20, 20)] // without the key: at random
     public async Task Block_DecidesTheShares(string policy, int ejected, params int[] percent)
@@ -49,6 +59,7 @@ public sealed class LoadBalancerRuleTests
     }
 
     [Fact]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.simple")]
     public async Task RoundRobin_GoesInTurns()
     {
         using UpstreamHarness harness = Create("loadBalancer: {simple: ROUND_ROBIN}");
@@ -59,11 +70,15 @@ public sealed class LoadBalancerRuleTests
     }
 
     [Theory]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.warmup.duration")]
     [InlineData("warmup: {duration: 60s}", 0, 0.1)]
     [InlineData("warmup: {duration: 60s}", 30, 0.5)]
     [InlineData("warmup: {duration: 120s}", 30, 0.25)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.warmup.minimumPercent")]
     [InlineData("warmup: {duration: 60s, minimumPercent: 40}", 0, 0.4)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.warmup.aggression")]
     [InlineData("warmup: {duration: 60s, aggression: 2}", 30, 0.707)]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.warmupDurationSecs")]
     [InlineData("warmupDurationSecs: 60s", 30, 0.5)]
     public async Task Warmup_DecidesTheShareOfANewEndpoint(string warmup, int seconds, double weight)
     {
@@ -82,6 +97,7 @@ public sealed class LoadBalancerRuleTests
     [InlineData("")]
     [InlineData(", ringHash: {minimumRingSize: 64}")]
     [InlineData(", minimumRingSize: 64")]
+    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.consistentHash.maglev.tableSize")]
     [InlineData(", maglev: {tableSize: 251}")]
     public async Task ConsistentHash_SameKey_SameEndpoint(string table)
     {
@@ -120,7 +136,7 @@ public sealed class LoadBalancerRuleTests
         for (int i = 0; i < requests; i++)
         {
             RentResult rent = await harness.Cluster.RentHttpAsync(default, pick: pick);
-            picks[rent.Endpoint!.RemoteEndPoint.Address.GetAddressBytes()[3] - 1]++;
+            picks[rent.Endpoint!.Addresses[0].Address.GetAddressBytes()[3] - 1]++;
             rent.Connection!.Release(true);
         }
 

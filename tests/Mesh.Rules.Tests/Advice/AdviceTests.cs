@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Rules.Compilation;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Tests;
@@ -70,6 +71,40 @@ public sealed class AdviceTests
     public void Route_ToExternalHostWithoutTimeout_IsAdvised(string host, string field, string? path, string message) =>
         AssertSingle("no-timeout", path, message, Among(Document("VirtualService", $"hosts: [{host}]\nhttp:\n- route: [{{destination: {{host: {host}}}}}]\n  {field}", "vs")));
 
+    [Theory]
+    [InlineData(5, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "5 sidecars × 20 = 100 connections, and 'pay.example.com' takes 80 of all callers together; write 16 or less")]
+    [InlineData(4, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", null, "")]
+    [InlineData(1, "host: '*.example.com'\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 81}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "1 sidecar × 81 = 81")]
+    [InlineData(5, "host: pay.example.com", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "unset, so nothing limits the connections to 'pay.example.com'")]
+    [InlineData(81, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "even one for each is too much")]
+    [InlineData(5, "host: products\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 20}}}", null, "")]
+    public void Limit_TimesSidecarsAboveThePartnersMaximum_IsAdvised(int sidecars, string spec, string? path, string message)
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80")) };
+        RuleDocument rule = Document("DestinationRule", spec, "dr");
+
+        AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(rule, [entry, rule], sidecars));
+    }
+
+    [Fact]
+    public void Limit_OfAPort_AndACountFromTheEntry_AreAdvised()
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80"), (PartnerMaximum.Sidecars, "9")) };
+        RuleDocument rule = Document(
+            "DestinationRule", "host: pay.example.com\ntrafficPolicy:\n  connectionPool: {tcp: {maxConnections: 8}}\n  portLevelSettings: [{port: {number: 443}, connectionPool: {tcp: {maxConnections: 10}}}]", "dr");
+
+        AssertSingle("partner-maximum", "spec.trafficPolicy.portLevelSettings[0].connectionPool.tcp.maxConnections", "9 sidecars × 10 = 90", RuleSetCheck.Check(rule, [entry, rule]));
+    }
+
+    [Fact]
+    public void Maximum_ThatIsNoNumber_IsAdvised()
+    {
+        RuleDocument entry = RuleText.Read(RuleText.Document("ServiceEntry", External)
+            .Replace("name: x", $"name: x\n  annotations: {{{PartnerMaximum.MaxConnections}: many}}", StringComparison.Ordinal)).Document!;
+
+        AssertSingle("partner-maximum", $"metadata.annotations.{PartnerMaximum.MaxConnections}", "'many' is no number of 1 or more", RuleSetCheck.Check(entry, [entry]));
+    }
+
     [Fact]
     public void ServiceEntry_InsideTheMesh_IsNoExternalHost()
     {
@@ -85,9 +120,102 @@ public sealed class AdviceTests
         RuleDocument entry = Document("ServiceEntry", External, "se");
         RuleDocument rule = Document("DestinationRule", "host: pay.example.com\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: 1}}", "dr");
 
-        (RuleDocument about, Diagnostic finding) = Assert.Single(RuleSet.Create([entry, rule]).Advice.Value); // endpoints are for the compiler, which knows the real ones
+        (RuleDocument about, Diagnostic finding) = Assert.Single(RuleSet.Create([entry, rule]).Advice.Value, a => a.Rule == rule); // endpoints are for the compiler, which knows the real ones
         Assert.Equal((rule, "long-connect-timeout"), (about, finding.Check));
     }
+
+    [Theory]
+    [InlineData("hosts: [partner]", "spec.hosts[0]", "write partner.default.svc.cluster.local, or a name with a dot such as partner.example")]
+    [InlineData("hosts: [partner.example]", null, "")]
+    [InlineData("hosts: ['*.example']", null, "")]
+    public void ServiceEntry_WithAShortHost_IsAdvised(string hosts, string? path, string message)
+    {
+        RuleDocument entry = Document("ServiceEntry", hosts + "\nresolution: DNS\nendpoints: [{address: a.test}]\nports: [{number: 80, name: a, protocol: HTTP}]", "se");
+
+        AssertSingle("short-host", path, message, RuleSetCheck.Check(entry, [entry]));
+        Assert.Equal(path is null ? 0 : 1, RuleSet.Create([entry]).Advice.Value.Count(static a => a.Finding.Check == "short-host")); // the status has it too
+    }
+
+    [Theory]
+    [InlineData("HTTP", "", null, "spec.hosts[0]")]
+    [InlineData("TLS", "", null, null)]
+    [InlineData("HTTP", "location: MESH_INTERNAL", null, null)]
+    [InlineData("HTTP", "", "pay.example.com", null)]
+    [InlineData("HTTP", "", "'*.example.com'", null)]
+    [InlineData("HTTP", "", "other.example.com", "spec.hosts[0]")]
+    public void ExternalHostWithoutAnyRoute_IsAdvised(string protocol, string more, string? routed, string? path)
+    {
+        RuleDocument entry = Document("ServiceEntry", $"hosts: [pay.example.com]\nresolution: DNS\nports: [{{number: 80, name: a, protocol: {protocol}}}]\n{more}", "se");
+        RuleDocument[] routes = routed is null ? [] : [Document("VirtualService", $"hosts: [{routed}]\nhttp: [{{directResponse: {{status: 404}}}}]", "vs")];
+
+        AssertSingle("no-timeout", path, "no VirtualService gives it a timeout", RuleSetCheck.Check(entry, [entry, .. routes]));
+    }
+
+    [Fact]
+    public void RoutesToOneExternalHost_AreAdvisedOnce() => AssertSingle(
+        "no-timeout", "spec.http[1].timeout", "pay.example.com",
+        Among(Document("VirtualService", """
+            hosts: [a]
+            http:
+            - {match: [{uri: {prefix: /0}}], timeout: 1s, route: [{destination: {host: pay.example.com}}]}
+            - {match: [{uri: {prefix: /1}}], route: [{destination: {host: pay.example.com}}]}
+            - {route: [{destination: {host: pay.example.com}}]}
+            """, "vs")));
+
+    [Theory]
+    [InlineData("route: slwo", "unknown-route", "spec.route", "did you mean \"slow\"?")]
+    [InlineData("route: slow", "unknown-route", null, "")]
+    [InlineData("route: outer-inner", "unknown-route", null, "")]
+    [InlineData("route: inner", "unknown-route", "spec.route", "waits for one")]
+    [InlineData("route: elsewhere", "unknown-route", "spec.route", "waits for one")]
+    [InlineData("subset: v2", "unknown-subset", "spec.subset", "no DestinationRule for 'a.default.svc.cluster.local' defines subset 'v2'")]
+    [InlineData("subset: v1", "unknown-subset", null, "")]
+    public void ResiliencePolicy_ForWhatNoRuleDefines_IsAdvised(string field, string check, string? path, string message)
+    {
+        RuleDocument[] rules =
+        [
+            Document("DestinationRule", "host: a\nsubsets: [{name: v1, labels: {version: v1}}]", "dr"),
+            Document("VirtualService", "hosts: [a]\nhttp: [{name: slow, match: [{uri: {prefix: /s}}], route: [{destination: {host: a}}]}, {name: outer, match: [{uri: {prefix: /d}}], delegate: {name: d}}, {name: elsewhere, route: [{destination: {host: b}}]}]", "vs"),
+            Document("VirtualService", "http: [{name: inner, route: [{destination: {host: a}}]}]", "d"),
+        ];
+        RuleDocument policy = RuleText.Read(
+            RuleText.Document("ResiliencePolicy", $"host: a\nretries: {{attempts: 1}}\n{field}").Replace("networking.istio.io/v1", "resilience.mesh.dev/v1alpha1", StringComparison.Ordinal)).Document!;
+
+        AssertSingle(check, path, message, RuleSetCheck.Check(policy, [.. rules, policy]));
+        ProxyIdentity client = new("default", "me", 80, "", ImmutableSortedDictionary<string, string>.Empty);
+        CompileResult status = new SnapshotCompiler().Compile(client, new MeshView { Rules = ((RuleDocument[])[.. rules, policy]).ToImmutableDictionary(static r => r.Key) }, "1");
+        AssertSingle(check, path, message, [.. status.Diagnostics.Where(d => d.Rule == policy.Key).Select(static d => d.Finding)]);
+    }
+
+    [Theory]
+    [InlineData("v9", "spec.subsets[0].labels")]
+    [InlineData("v1", null)]
+    public void Subset_ThatFitsNoListedEndpoint_IsAdvised(string version, string? path)
+    {
+        RuleDocument entry = Document("ServiceEntry", "hosts: [pay.example.com]\nresolution: STATIC\nports: [{number: 80, name: a, protocol: HTTP}]\nendpoints: [{address: 192.0.2.1, labels: {version: v1}}]", "se");
+        RuleDocument rule = Document("DestinationRule", $"host: pay.example.com\nsubsets: [{{name: s, labels: {{version: {version}}}}}]", "dr");
+
+        AssertSingle("subset-empty", path, $"has version: {version}; what is sent to subset 's' is answered 503", RuleSetCheck.Check(rule, [entry, rule]));
+    }
+
+    [Theory]
+    [InlineData("DestinationRule", "host: a\ntrafficPolicy: {loadBalancer: {simple: ROUNDROBIN}}")]
+    [InlineData("DestinationRule", "host: a\ntrafficPolicy: {outlierDetection: {maxEjectionPercent: half}}")]
+    [InlineData("DestinationRule", "host: a\ntrafficPolicy: {connectionPool: {http: {h2UpgradePolicy: YES}}}")]
+    [InlineData("VirtualService", "hosts: [a]\nhttp: [{fault: {abort: {httpStatus: 700, percentage: {value: 1}}}, route: [{destination: {host: a}}]}]")]
+    [InlineData("VirtualService", "hosts: [a]\nhttp: [{fault: {abort: {httpStatus: 500, percentage: {value: 101}}}, route: [{destination: {host: a}}]}]")]
+    [InlineData("VirtualService", "hosts: [a]\nhttp: [{route: [{destination: {host: a}, weight: -5}, {destination: {host: b}}]}]")]
+    [InlineData("ServiceEntry", "hosts: [a.b]\nresolution: STATIK\nendpoints: [{address: 10.0.0.1}]")]
+    public void OneMistake_IsOneFinding(string kind, string spec) =>
+        Assert.Equal(Severity.Error, Assert.Single(RuleText.Read(RuleText.Document(kind, spec)).Diagnostics).Severity);
+
+    [Fact]
+    public void Messages_ArePlainAscii_SinceAHeaderCarriesThem() => Assert.All(
+        RuleText.Virtual("hosts: [a]\nhttp: [{headers: {request: {set: {x: '%START_TIME%'}}}, route: [{destination: {host: a}}]}]").Diagnostics,
+        static d => Assert.True(d.Code == DiagnosticCode.NotEnforced && d.Message.All(char.IsAscii), d.Message));
+
+    private static ImmutableSortedDictionary<string, string> Annotations(params (string Name, string Value)[] all) =>
+        all.ToImmutableSortedDictionary(static a => a.Name, static a => a.Value);
 
     private static ImmutableArray<Diagnostic> Among(RuleDocument rule) => RuleSetCheck.Check(rule, [Document("ServiceEntry", External, "se"), rule]);
 

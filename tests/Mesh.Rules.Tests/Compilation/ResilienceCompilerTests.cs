@@ -22,6 +22,7 @@ public sealed class ResilienceCompilerTests
 
         ClusterConfig cluster = snapshot.Clusters[Name()];
         Assert.Equal((TimeSpan.Zero, TimeSpan.Zero, null), (cluster.PendingTimeout, cluster.WriteTimeout, cluster.RetryBudget));
+        Assert.False(cluster.HonoursCallerDeadline);
         Assert.Equal(RetryConfig.OutboundDefault, Default(snapshot));
     }
 
@@ -31,6 +32,7 @@ public sealed class ResilienceCompilerTests
         ProxySnapshot snapshot = Compile(Policy("p", new() { Host = Products, Profile = "safe" }));
 
         Assert.Equal(new RetryBudgetConfig(20, 3, TimeSpan.Zero, "default/p#spec.profile"), snapshot.Clusters[Name()].RetryBudget);
+        Assert.True(snapshot.Clusters[Name()].HonoursCallerDeadline);
         RetryConfig retry = Default(snapshot)!;
         Assert.Equal("GET,HEAD,OPTIONS,PUT,DELETE,TRACE", string.Join(',', retry.Methods));
         Assert.Equal((2, TimeSpan.FromSeconds(30), true, "default/p#spec"), (retry.Attempts, retry.MaxRetryAfter, retry.LeavesToCaller, retry.Source));

@@ -24,6 +24,7 @@ public sealed class RouteCompilerTests
     [InlineData("method: {exact: GET}, scheme: {exact: http}, authority: {prefix: a.}", "method = GET & authority ^ a. & scheme = http")]
     [InlineData("headers: {X-User: {exact: Jason}, b: {}}", "x-user = Jason & b there")]
     [InlineData("withoutHeaders: {X-A: {}, b: {regex: \"*\"}, c: {exact: d}}", "not x-a there & not b there & not c = d")]
+    [InlineData("name: m, statPrefix: pay", "named m & counted as pay")]
     [InlineData("queryParams: {Q: {exact: \"1\"}, r: {}}", "?Q = 1 & ?r there")]
     public void Match_Field_IsComparedWithTheRequest(string match, string expected) =>
         Assert.Equal(expected, RouteText.Match(Assert.Single(One($"match: [{{{match}}}]\n{To("a")}").Matches)));
@@ -231,31 +232,6 @@ public sealed class RouteCompilerTests
         Assert.NotEmpty(more.Routes.VirtualHosts.Single(h => h.Domains.Contains("b")).Routes);
     }
 
-    [Fact]
-    public void Connections_OfAListener_GoWhereTcpRoutesSay()
-    {
-        ListenerConfig split = Listener("hosts: [db.x]\ntcp: [{route: [{destination: {host: db.x}, weight: 1}, {destination: {host: a}, weight: 2}]}]");
-        ListenerConfig single = Listener("hosts: [db.x]\ntcp: [{match: [{sourceNamespace: x}], route: [{destination: {host: b}}]}, {match: [{destinationSubnets: [127.0.0.0/8], port: 5432}], route: [{destination: {host: a}}]}]");
-        ListenerConfig none = Listener("hosts: [db.x]\ntcp: [{match: [{destinationSubnets: [10.0.0.0/8, 127.0.0.8]}], route: [{destination: {host: a}}]}]");
-        ListenerConfig lost = Listener("hosts: [db.x]\ntcp: [{route: [{destination: {host: nowhere}}]}]");
-
-        Assert.Equal($"outbound|5432||db.x 1, outbound|80||{A} 2", Text(split));
-        Assert.Equal($"outbound|80||{A} 1", Text(single));
-        Assert.Equal("", Text(none));
-        Assert.Equal("outbound|5432||nowhere.default.svc.cluster.local 1", Text(lost)); // each connection is closed, NC
-        Assert.All([split, single, none, lost], l => Assert.Equal("outbound|5432||db.x", l.Cluster));
-    }
-
-    [Fact]
-    public void Connections_OfATlsPort_GoWhereTheRouteForTheirNameSays()
-    {
-        const string Spec = "hosts: [\"*.x\"]\ntcp: [{route: [{destination: {host: b}}]}]\n"
-            + "tls: [{match: [{sniHosts: [other.x]}], route: [{destination: {host: b}}]}, {match: [{sniHosts: [\"*.x\"]}], route: [{destination: {host: a}}]}]";
-
-        Assert.Equal($"outbound|80||{A} 1", Text(Listener(Spec, "TLS")));
-        Assert.Equal($"outbound|80||{B} 1", Text(Listener(Spec, "TCP")));
-    }
-
     [Theory]
     [InlineData("HTTP", true)]
     [InlineData("GRPC", false)]
@@ -269,20 +245,6 @@ public sealed class RouteCompilerTests
 
         Assert.Equal(retries, retry is { Attempts: 2, Conditions: RetryConditions.ResetBeforeRequest });
     }
-
-    private static ListenerConfig Listener(string spec, string protocol = "TCP")
-    {
-        RuleDocument entry = Entry("db", new ServiceEntry
-        {
-            Hosts = ["db.x"],
-            Addresses = ["127.0.0.7"],
-            Resolution = "STATIC",
-            Ports = [new ServicePort { Number = 5432, Name = "db", Protocol = protocol }],
-        });
-        return Assert.Single(Result(View(entry, Routes("r", spec))).Snapshot.Listeners);
-    }
-
-    private static string Text(ListenerConfig listener) => string.Join(", ", listener.Clusters.Select(RouteText.Cluster));
 
     private static string To(string host) => $"route: [{{destination: {{host: {host}}}}}]";
 

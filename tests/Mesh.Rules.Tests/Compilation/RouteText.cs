@@ -8,6 +8,10 @@ internal static class RouteText
 {
     public static string Write(HttpRouteConfig route) => string.Join("; ", Parts(route).Where(p => p.Length > 0));
 
+    public static string Write(ConnectionRouteConfig route) =>
+        $"{(route.ServerName.Length > 0 ? route.ServerName : "any")}{(route.Destination is { } d ? $" at {d}" : "")}{(route.Caller is { } c ? $" of {c}" : "")} to "
+        + $"{string.Join(", ", route.Clusters.Select(Cluster))} from {route.Source ?? "the service"}";
+
     public static string Retry(RetryConfig retry)
     {
         string codes = retry.StatusCodes.IsEmpty ? "" : $" {string.Join(' ', retry.StatusCodes)}";
@@ -19,6 +23,7 @@ internal static class RouteText
     public static string Match(HttpMatchConfig m) => string.Join(" & ", new[]
     {
         Text("path", m.Path) + (m.IgnorePathCase ? " any case" : ""), Text("method", m.Method), Text("authority", m.Authority), Text("scheme", m.Scheme),
+        m.Name is { } n ? "named " + n : "", m.StatPrefix is { } s ? "counted as " + s : "",
     }.Concat(m.Headers.Select(h => $"{(h.IsInverted ? "not " : "")}{Text(h.Name, h.Match)}")).Concat(m.QueryParameters.Select(q => Text("?" + q.Name, q.Match))).Where(t => t.Length > 0));
 
     public static string Cluster(WeightedClusterConfig c) =>

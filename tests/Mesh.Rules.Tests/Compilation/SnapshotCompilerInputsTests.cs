@@ -117,7 +117,7 @@ public sealed class SnapshotCompilerInputsTests
     [Fact]
     public void Compile_TwoEntriesClaimOneAddress_TheOlderHasItAndTheOtherIsWarned()
     {
-        ServiceEntry entry = new() { Addresses = ["127.0.0.9"], Ports = [new ServicePort { Number = 8080, Name = "web", Protocol = "HTTP" }] };
+        ServiceEntry entry = new() { Location = "MESH_INTERNAL", Addresses = ["127.0.0.9"], Ports = [new ServicePort { Number = 8080, Name = "web", Protocol = "HTTP" }] };
         RuleDocument older = Entry("older", entry with { Hosts = ["one.example"] }, age: 10);
         RuleDocument newer = Entry("newer", entry with { Hosts = ["two.example"] });
 

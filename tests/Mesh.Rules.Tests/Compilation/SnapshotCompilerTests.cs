@@ -212,6 +212,17 @@ public sealed class SnapshotCompilerTests
         Assert.All(Enumerable.Range(0, 1000), i => Assert.Equal((uint)i + 1, snapshot.Clusters[$"outbound|80||s{i}.default.svc.cluster.local"].Limits.MaxConnections));
     }
 
+    [Fact]
+    public void Compile_ServiceWithAddressesOfItsOwn_IsFoundByThem()
+    {
+        MeshService service = new(Products, "default", [new MeshServicePort(8080, "HTTP"), new MeshServicePort(3306, "TCP")]) { Addresses = ["10.0.0.7", "fd00::7"] };
+
+        ProxySnapshot snapshot = Compile(View() with { Services = ImmutableDictionary<string, MeshService>.Empty.Add(Products, service) });
+
+        Assert.Equal([("10.0.0.7", 3306), ("fd00::7", 3306)], snapshot.Listeners.Select(static l => (l.Address, l.Port)));
+        Assert.Contains("[fd00::7]", snapshot.Routes.VirtualHosts.Single(static h => h.Name == Products + ":8080").Domains);
+    }
+
     private ProxySnapshot Compile(MeshView view) => _compiler.Compile(Orders, view, "1").Snapshot;
 
     private OutlierConfig Outlier(OutlierDetection rule) =>

@@ -14,7 +14,7 @@ internal static class SnapshotText
         foreach (ClusterConfig cluster in snapshot.Clusters.Values.OrderBy(c => c.Name, StringComparer.Ordinal))
         {
             Line(text, $"cluster {cluster.Name}");
-            string side = (cluster.IsInbound ? ", inbound" : "") + (cluster.Dns == DnsDiscovery.None ? "" : $", {cluster.Dns} DNS");
+            string side = (cluster.IsInbound ? ", inbound" : "") + (cluster.Dns == DnsDiscovery.None ? "" : $", {cluster.Dns} DNS") + (cluster.UsesOriginalDestination ? ", original destination" : "");
             Line(
                 text,
                 $"  service {cluster.ServiceName} in {cluster.ServiceNamespace}, {cluster.Protocol}, {cluster.LoadBalancer}, panic below {cluster.PanicThresholdPercent} %{side}");
@@ -39,7 +39,7 @@ internal static class SnapshotText
 
         foreach (VirtualHostConfig host in snapshot.Routes.VirtualHosts)
         {
-            string retry = host.Retry is { } r && r != RetryConfig.OutboundDefault ? $", retry {RouteText.Retry(r)}" : host.Retry is null ? ", no retry" : "";
+            string retry = host.IsTunnelOnly ? ", tunnels" : host.Retry is null ? ", no retry" : host.Retry == RetryConfig.OutboundDefault ? "" : $", retry {RouteText.Retry(host.Retry)}";
             Line(text, $"route {host.Name} to {(host.Cluster.Length > 0 ? host.Cluster : "-")}{retry}: {string.Join(", ", host.Domains)}");
             foreach (HttpRouteConfig route in host.Routes)
             {
@@ -49,10 +49,11 @@ internal static class SnapshotText
 
         foreach (ListenerConfig listener in snapshot.Listeners)
         {
-            Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port} to {listener.Cluster}, from {listener.Source}");
-            if (!listener.Clusters.IsEmpty)
+            string rest = listener.Cluster.Length > 0 ? listener.Cluster : "-";
+            Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port}{(listener.IsTls ? " tls" : "")}{(listener.IsForAnyAddress ? " for any address" : "")} to {rest}, from {listener.Source}");
+            foreach (ConnectionRouteConfig route in listener.Routes)
             {
-                Line(text, $"  {string.Join(", ", listener.Clusters.Select(c => $"{c.Cluster} {c.Weight}"))}");
+                Line(text, $"  {RouteText.Write(route)}");
             }
         }
 

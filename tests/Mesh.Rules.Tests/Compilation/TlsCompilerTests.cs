@@ -42,6 +42,15 @@ public sealed class TlsCompilerTests
     [Fact]
     public void Sni_WithoutNames_IsTheNameThatIsExpected() => Assert.Equal("sni.test", Compile("tls: {mode: SIMPLE, sni: sni.test}").Tls!.SubjectAltNames);
 
+    [Theory]
+    [InlineData("tls: {mode: SIMPLE}", "a.test\nb.test")]
+    [InlineData("tls: {mode: SIMPLE, sni: sni.test}", "a.test\nb.test")]
+    [InlineData("tls: {mode: SIMPLE, subjectAltNames: [c.test]}", "c.test")]
+    [InlineData("tls: {mode: SIMPLE, insecureSkipVerify: true}", "")]
+    public void NamesOfTheEntry_CountWhereTheRuleHasNone(string policy, string names) => Assert.Equal(
+        names,
+        CompileAll(policy, "HTTP", "partner.test", "\nsubjectAltNames: [a.test, b.test]").Snapshot.Clusters[ClusterCompiler.OutboundName("partner.test", 80)].Tls!.SubjectAltNames);
+
     [Fact]
     public void SkippedVerification_ExpectsNoName() => Assert.Equal(
         (true, "", "partner.test"), Compile("tls: {mode: SIMPLE, insecureSkipVerify: true}").Tls is { } tls ? (tls.SkipsVerification, tls.SubjectAltNames, tls.Sni) : default);
@@ -81,7 +90,7 @@ public sealed class TlsCompilerTests
         CompileResult result = CompileAll(QuietTunnel, "HTTP", "partner.test");
 
         Assert.Null(result.Snapshot.Clusters[ClusterCompiler.OutboundName("partner.test", 80)].Tunnel);
-        Diagnostic finding = Assert.Single(result.Diagnostics).Finding;
+        Diagnostic finding = Assert.Single(result.Diagnostics, static d => d.Rule.Kind == "DestinationRule").Finding;
         Assert.Equal("spec.trafficPolicy.tunnel", finding.Path);
         Assert.Contains("only TCP is tunnelled", finding.Message, StringComparison.Ordinal);
     }
@@ -92,11 +101,11 @@ public sealed class TlsCompilerTests
     private static ClusterConfig Compile(string policy, string protocol = "HTTP", string host = "partner.test") =>
         CompileAll(policy, protocol, host).Snapshot.Clusters[ClusterCompiler.OutboundName(host, protocol == "HTTP" ? 80 : 81)];
 
-    private static CompileResult CompileAll(string policy, string protocol, string host)
+    private static CompileResult CompileAll(string policy, string protocol, string host, string more = "")
     {
         int port = protocol == "HTTP" ? 80 : 81;
         RuleDocument entry = RuleText.Entry(
-            $"hosts: ['{host}']\nresolution: STATIC\nports: [{{number: {port}, name: p, protocol: {protocol}}}]\nendpoints: [{{address: 10.0.0.1}}]").Document!;
+            $"hosts: ['{host}']\nresolution: STATIC\nports: [{{number: {port}, name: p, protocol: {protocol}}}]\nendpoints: [{{address: 10.0.0.1}}]{more}").Document!;
         RuleDocument rule = RuleText.Destination($"host: '{host}'\ntrafficPolicy:\n  {policy}").Document!;
         MeshView view = new() { Rules = ((RuleDocument[])[entry, rule]).ToImmutableDictionary(static r => r.Key) };
         return new SnapshotCompiler().Compile(Me, view, "1");

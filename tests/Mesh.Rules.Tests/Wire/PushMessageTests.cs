@@ -34,7 +34,7 @@ public sealed class PushMessageTests
         Services =
         [
             new MeshService("orders.default.svc.cluster.local", "default", [new MeshServicePort(8080, "HTTP"), new MeshServicePort(9000, "TCP")]),
-            new MeshService("bare.default.svc.cluster.local", "default", []),
+            new MeshService("bare.default.svc.cluster.local", "default", []) { Addresses = ["10.0.0.7", "fd00::7"] },
         ],
         RemovedServices = ["old.default.svc.cluster.local"],
         Endpoints = ImmutableSortedDictionary.Create<string, ImmutableArray<MeshEndpoint>>(StringComparer.Ordinal)
@@ -58,6 +58,7 @@ public sealed class PushMessageTests
         Assert.Equal(Everything.RemovedServices.AsEnumerable(), read.RemovedServices);
         Assert.Equal(["orders.default.svc.cluster.local", "bare.default.svc.cluster.local"], read.Services.Select(s => s.Host));
         Assert.Equal(Everything.Services[0].Ports.AsEnumerable(), read.Services[0].Ports);
+        Assert.Equal(["10.0.0.7", "fd00::7"], read.Services[1].Addresses.AsEnumerable());
         MeshEndpoint first = read.Endpoints["orders.default.svc.cluster.local"][0];
         Assert.Equal(("[::1]:4711", 8080, "eu/a", "orders", "1"), (first.Address, first.ServicePort, first.Zone, first.Workload, first.Version));
         Assert.Equal(Everything.Endpoints["orders.default.svc.cluster.local"][0].Labels.AsEnumerable(), first.Labels);

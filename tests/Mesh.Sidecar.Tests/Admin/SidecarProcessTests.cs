@@ -57,6 +57,8 @@ public sealed class SidecarProcessTests : IAsyncLifetime, IDisposable
     [InlineData("/server_info", "\"state\": \"LIVE\"")]
     [InlineData("/certs", "\"certificates\": []")]
     [InlineData("/config_dump", "\"source\": ")]
+    [InlineData("/config_dump", "\"virtual_hosts\": [")]
+    [InlineData("/config_dump", "\"honours_caller_deadline\": false")]
     [InlineData("/clusters?format=json", "\"cluster_statuses\": [")]
     public async Task Page_SaysWhatItShould(string path, string expected)
     {

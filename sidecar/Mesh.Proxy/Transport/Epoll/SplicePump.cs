@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.IO.Pipelines;
+using Mesh.Proxy.Infrastructure;
 
 namespace Mesh.Proxy.Transport.Epoll;
 
@@ -7,7 +8,7 @@ namespace Mesh.Proxy.Transport.Epoll;
 /// One direction of a relay: bytes go from socket to socket through a pipe of the kernel and never enter this process. The pipe is held only while bytes are in
 /// flight. Used once, on the loop of both connections.
 /// </summary>
-internal sealed class SplicePump(EpollConnection from, EpollConnection to, Action<long> onMoved)
+internal sealed class SplicePump(EpollConnection from, EpollConnection to, Action<long> onMoved, WriteWatch? watch)
 {
     /// <summary>Pieces in a row before the loop gets its turn.</summary>
     private const int MaxPiecesInARow = 16;
@@ -43,7 +44,15 @@ internal sealed class SplicePump(EpollConnection from, EpollConnection to, Actio
 
         onMoved(read.Buffer.Length);
         input.AdvanceTo(read.Buffer.End);
-        return !(await to.Output.FlushAsync()).IsCompleted;
+        ValueTask<FlushResult> flush = to.Output.FlushAsync();
+        if (watch is not null && !flush.IsCompleted)
+        {
+            watch.Begin();
+        }
+
+        bool isDead = (await flush).IsCompleted;
+        watch?.End();
+        return !isDead;
     }
 
     private async ValueTask<bool> PumpAsync()
@@ -103,10 +112,18 @@ internal sealed class SplicePump(EpollConnection from, EpollConnection to, Actio
                 continue;
             }
 
-            if (given == 0 || to.Descriptor < 0 || LibC.Error != LibC.WouldBlock || (await to.Writer.WaitWritableAsync()).IsCompleted)
+            if (given == 0 || to.Descriptor < 0 || LibC.Error != LibC.WouldBlock)
             {
                 return false;
             }
+
+            watch?.Begin();
+            if ((await to.Writer.WaitWritableAsync()).IsCompleted)
+            {
+                return false;
+            }
+
+            watch?.End();
         }
 
         return true;
