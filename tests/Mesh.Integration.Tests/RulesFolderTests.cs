@@ -75,15 +75,19 @@ public sealed class RulesFolderTests : IDisposable
     }
 
     [Fact]
-    public async Task UnknownHost_Is502WithReason()
+    public async Task UnknownHost_PassesIfItCanBeResolved_ElseIs503WithReason()
     {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
         await using MeshProcess sidecar = Run(Rules.Partner("127.0.0.1:9"));
         using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
 
-        using HttpResponseMessage answer = await client.GetAsync(new Uri("http://nobody.example/"));
+        using HttpResponseMessage known = await client.GetAsync(new Uri($"http://{upstream.Address}/hello"));
+        using HttpResponseMessage unknown = await client.GetAsync(new Uri("http://nobody.example/"));
 
-        Assert.Equal(HttpStatusCode.BadGateway, answer.StatusCode);
-        Assert.StartsWith("unknown_service", answer.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
+        Assert.Equal("GET /hello\n", await known.Content.ReadAsStringAsync());
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, unknown.StatusCode);
+        Assert.StartsWith("dns_failure; detail=\"dns: no answer for nobody.example\"", unknown.Headers.GetValues("x-mesh-reason").Single(), StringComparison.Ordinal);
+        await Proxied.AssertNoBugAsync(sidecar);
     }
 
     [Fact]
@@ -163,6 +167,6 @@ public sealed class RulesFolderTests : IDisposable
             _scratch.File($"rules/{i}.yaml", rules[i]);
         }
 
-        return MeshProcess.Sidecar("--rules", Path.Combine(_scratch.Path, "rules"), "--service", "caller:8080", "--app", "127.0.0.1:9");
+        return MeshProcess.Sidecar("--rules", Path.Combine(_scratch.Path, "rules"), "--service", "caller:8080", "--app", "127.0.0.1:9", "--dns", "127.0.0.1:9");
     }
 }

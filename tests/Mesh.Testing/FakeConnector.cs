@@ -15,6 +15,12 @@ public sealed class FakeConnector : IUpstreamConnector
     /// <summary>Ends every connect at once with success, for tests about something else.</summary>
     public bool ConnectsAtOnce { get; set; }
 
+    /// <summary>Connects go on whoever gives them up, as one that had just succeeded.</summary>
+    public bool IgnoresCancellation { get; set; }
+
+    /// <summary>So many of the next connects throw: a bug of the connector.</summary>
+    public int Bugs { get; set; }
+
     /// <summary>Every connect ever started, oldest first.</summary>
     public IReadOnlyList<FakeConnect> Started
     {
@@ -35,6 +41,12 @@ public sealed class FakeConnector : IUpstreamConnector
 
     public ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
+        if (Bugs > 0)
+        {
+            Bugs--;
+            throw new InvalidOperationException("the connector has a bug");
+        }
+
         FakeConnect connect = new(endPoint.ToString()!, keepalive);
         lock (_gate)
         {
@@ -46,7 +58,11 @@ public sealed class FakeConnector : IUpstreamConnector
             connect.Succeed();
         }
 
-        cancellationToken.UnsafeRegister(static s => ((FakeConnect)s!).TryFail("connect cancelled"), connect);
+        if (!IgnoresCancellation)
+        {
+            cancellationToken.UnsafeRegister(static s => ((FakeConnect)s!).TryFail("connect cancelled"), connect);
+        }
+
         return new ValueTask<ConnectResult>(connect.Result);
     }
 }

@@ -17,6 +17,9 @@ public sealed class FakeDnsClient : IDnsClient
     /// <summary>Questions wait for this task.</summary>
     public Task Gate { get; set; } = Task.CompletedTask;
 
+    /// <summary>So many of the next questions throw: a bug of the client.</summary>
+    public int Bugs { get; set; }
+
     /// <summary>Sets the addresses of both families.</summary>
     public void Set(string name, int ttlSeconds, params string[] addresses)
     {
@@ -31,6 +34,9 @@ public sealed class FakeDnsClient : IDnsClient
     /// <summary>Nobody can tell about one family any more.</summary>
     public void Fail(string name, DnsRecordType type) => _answers[(name, type)] = DnsAnswer.Failed;
 
+    /// <summary>The name does not exist any more.</summary>
+    public void Remove(string name) => _answers[(name, DnsRecordType.A)] = _answers[(name, DnsRecordType.Aaaa)] = DnsAnswer.NoSuchName;
+
     /// <summary>Nobody can tell about the name any more.</summary>
     public void Fail(string name)
     {
@@ -43,6 +49,12 @@ public sealed class FakeDnsClient : IDnsClient
         if (type == DnsRecordType.A)
         {
             _asked.Enqueue(name);
+        }
+
+        if (Bugs > 0)
+        {
+            Bugs--;
+            throw new InvalidOperationException("the client has a bug");
         }
 
         await Gate;

@@ -71,15 +71,19 @@ function answer(method, url, body, response) {
   }
   const at = key(group, plural, namespace, name ?? body?.metadata?.name);
   if (verb === 'list') {
-    const items = [...objects].filter(([k]) => k.startsWith(`${group}|${plural}|`)).map(([, o]) => o);
+    const wanted = (url.searchParams.get('labelSelector') ?? '').split(',').filter(Boolean).map(pair => pair.split('='));
+    const items = [...objects].filter(([k, o]) => k.startsWith(`${group}|${plural}|${namespace}`) && wanted.every(([l, v]) => o.metadata.labels?.[l] === v)).map(([, o]) => o);
     return [200, { kind: `${known.kind}List`, apiVersion: group ? `${group}/${known.version}` : 'v1', metadata: { resourceVersion: String(version) }, items }];
   }
   if (sub && !refused.has(at)) return refused.add(at), status(409, 'Conflict');
-  if (verb === 'create' || verb === 'update') {
-    body.metadata.resourceVersion = String(version++);
+  if (verb === 'create' || verb === 'update' || (verb === 'patch' && !sub)) { // the only patches here are whole objects, of helm's server-side apply
+    Object.assign(body.metadata, { uid: at, resourceVersion: String(version++) });
+    if (known.namespaced) body.metadata.namespace ??= namespace;
     objects.set(at, body);
   }
-  return objects.has(at) ? [verb === 'create' ? 201 : 200, objects.get(at)] : status(404, 'NotFound');
+  const found = objects.get(at);
+  if (verb === 'delete') objects.delete(at);
+  return found ? [verb === 'create' ? 201 : 200, found] : status(404, 'NotFound');
 }
 
 const server = http.createServer((request, response) => {

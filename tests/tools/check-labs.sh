@@ -1,8 +1,15 @@
 #!/usr/bin/env bash
-# The labs beside the shop: a slow partner, and a storm of retries. Each checks itself; the checks become lines here.
+# The labs beside the shop: a slow partner, a storm of retries, an upstream that stops reading, a canary, a failover to the
+# second region, a hundred services in one sidecar. Each checks itself; the checks become lines here.
+# effect-of: ResiliencePolicy writeTimeout
+# effect-of: VirtualService http.route.weight
+# effect-of: DestinationRule subsets.labels
+# effect-of: DestinationRule trafficPolicy.loadBalancer.localityLbSetting.failover
 . "$(dirname "$0")/lib.sh"
-for lab in partner retries; do
-  timeout 150 "$bin/Mesh.Lab/release/Mesh.Lab" "$lab" > "$work/$lab.txt" 2>&1
+for options in partner retries window canary failover "scale --services 100"; do
+  lab=${options%% *}
+  # shellcheck disable=SC2086 # options are words
+  timeout 150 "$bin/Mesh.Lab/release/Mesh.Lab" $options > "$work/$lab.txt" 2>&1
   code=$?
   sed -nE "s/^  ok    /PASS $lab: /p; s/^  FAIL  /FAIL $lab: /p" "$work/$lab.txt"
   failures=$((failures + $(grep -c '^  FAIL  ' "$work/$lab.txt")))

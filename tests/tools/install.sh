@@ -8,7 +8,7 @@ tools=artifacts/tools && mkdir -p "$tools"
 missing=()
 for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm node:nodejs \
   slowhttptest:slowhttptest h2load:nghttp2-client jq:jq clang:clang nginx:nginx haproxy:haproxy \
-  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin podman:podman runc:runc iptables:iptables; do
+  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin ip:iproute2 iptables:iptables podman:podman runc:runc; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev) # the linker of a native publish wants it, as it wants clang
@@ -59,4 +59,4 @@ for version in 3 4; do
   said=$("$tools/helm-$version" version --short 2>&1)
   [[ $said == v$version.* ]] || { echo "helm $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, helm 3 and 4, node with ws and typescript, promtool, wrk, siege, hey, curl, h2load, slowhttptest, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy, podman, runc, iptables"
+echo "tools are here: kubectl 1.20, 1.32, 1.35, helm 3 and 4, node with ws and typescript, promtool, wrk, siege, hey, curl, h2load, slowhttptest, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy, ip, iptables, podman, runc"

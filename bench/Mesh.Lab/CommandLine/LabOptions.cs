@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mesh.Lab.Scenarios;
 using Mesh.Load.CommandLine;
 
@@ -13,27 +14,45 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
 {
     /// <summary>Text of <c>--help</c>.</summary>
     public const string Usage = """
-        usage: mesh-lab [shop|partner|retries] [--json FILE] [--rule FILE] [--duration 10s] [--keep]
+        usage: mesh-lab [shop|partner|retries|window|canary|failover|scale|all] [--json FILE] [--rule FILE] [--duration 10s] [--services 1000] [--keep]
 
           shop              orders, delivery and products, each behind a sidecar, with one DestinationRule (the default)
           partner           an external partner gets slow: without and with a timeout
           retries           three layers that retry a failing service: Istio's defaults, then profile safe
+          window            an upstream stops reading: without and with a write timeout
+          canary            a new version gets 10 %, 50 % and all of the calls, changed under load
+          failover          the instances of the own region get sick: the second region serves
+          scale             many services in one sidecar: what they cost
+          all               every lab, one after the other
           --json FILE       write the results as JSON
           --rule FILE       shop: use this rule, byte for byte, instead of rules/products-destinationrule.yaml
           --duration 10s    shop: how long the users of the first two phases keep calling
+          --services 1000   scale: how many services
           --keep            leave everything running and print the addresses; Ctrl-C ends it
         """;
 
-    private static readonly string[] Scenarios = ["shop", "partner", "retries"];
-    private static readonly string[] Later = ["breaker", "incidents", "all"];
+    /// <summary>How many services the lab scale has.</summary>
+    public int Services { get; init; } = 1000;
 
-    /// <summary>The lab that was asked for.</summary>
-    public ILabScenario ToScenario() => Scenario switch
-    {
-        "partner" => new PartnerScenario(),
-        "retries" => new RetriesScenario(),
-        _ => new ShopScenario(this),
-    };
+    private const string All = "all";
+    private const int MostServices = 5000;
+    private static readonly string[] Later = ["breaker", "incidents"];
+    private static readonly (string Name, Func<LabOptions, ILabScenario> Create)[] Scenarios =
+    [
+        ("shop", static o => new ShopScenario(o)),
+        ("partner", static _ => new PartnerScenario()),
+        ("retries", static _ => new RetriesScenario()),
+        ("window", static _ => new WindowScenario()),
+        ("canary", static _ => new CanaryScenario()),
+        ("failover", static _ => new FailoverScenario()),
+        ("scale", static o => new ScaleScenario(o.Services)),
+    ];
+
+    private static string Names => string.Join(", ", Scenarios.Select(static s => s.Name).Append(All));
+
+    /// <summary>The labs that were asked for, in the order of their runs.</summary>
+    public IEnumerable<(string Name, ILabScenario Lab)> ToScenarios() =>
+        Scenarios.Where(s => Scenario == All || s.Name == Scenario).Select(s => (s.Name, s.Create(this)));
 
     /// <summary>Reads the command line; a mistake is a sentence in <paramref name="error"/>.</summary>
     public static LabOptions? Parse(IReadOnlyList<string> args, out string error)
@@ -45,7 +64,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
             string? value = i + 1 < args.Count ? args[i + 1] : null;
             switch (args[i])
             {
-                case string name when i == 0 && Scenarios.Contains(name):
+                case string name when i == 0 && (name == All || Scenarios.Any(s => s.Name == name)):
                     options = options with { Scenario = name };
                     break;
                 case "--keep":
@@ -63,13 +82,23 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
                     options = options with { Duration = time };
                     i++;
                     break;
+                case "--services" when int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out int services) && services is > 0 and <= MostServices:
+                    options = options with { Services = services };
+                    i++;
+                    break;
                 default:
                     error = Explain(args[i], value);
                     return null;
             }
         }
 
-        if (options.Scenario != "shop" && args.FirstOrDefault(static a => a is "--rule" or "--duration") is { } shopOnly)
+        if (options is { Scenario: All, Keep: true })
+        {
+            error = "--keep leaves one lab running; name it instead of all";
+            return null;
+        }
+
+        if (options.Scenario is not ("shop" or All) && args.FirstOrDefault(static a => a is "--rule" or "--duration") is { } shopOnly)
         {
             error = $"{shopOnly} belongs to shop; {options.Scenario} has its own rules and times";
             return null;
@@ -81,9 +110,10 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
     private static string Explain(string arg, string? value) => arg switch
     {
         "--json" or "--rule" => $"{arg} needs a file",
+        "--services" => $"--services: '{value}' is not right; write a number up to {MostServices}",
         "--duration" => $"--duration: '{value}' is not right; write a time up to one minute, for example 10s",
-        _ when Later.Contains(arg) => $"there is no scenario '{arg}' yet; there are: {string.Join(", ", Scenarios)}",
+        _ when Later.Contains(arg) => $"there is no scenario '{arg}' yet; there are: {Names}",
         _ when arg.StartsWith('-') => $"unknown option '{arg}'; see --help",
-        _ => $"there is no scenario '{arg}'; there are: {string.Join(", ", Scenarios)}",
+        _ => $"there is no scenario '{arg}'; there are: {Names}",
     };
 }

@@ -58,14 +58,19 @@ internal static class LabProgram
         bool passed = false;
         try
         {
-            ILabScenario scenario = options.ToScenario();
-            await output.WriteLineAsync(scenario.Starting);
-            await using IRunningScenario running = await scenario.StartAsync(time, random, folder, stop);
-            passed = await RunPhasesAsync(running, results, output, stop);
-            if (options.Keep)
+            bool all = true;
+            foreach ((string name, ILabScenario lab) in options.ToScenarios())
             {
-                await KeepAsync(running, folder, time, output, stop);
+                await output.WriteLineAsync(lab.Starting);
+                await using IRunningScenario running = await lab.StartAsync(time, random, Directory.CreateDirectory(Path.Combine(folder, name)).FullName, stop);
+                all &= await RunPhasesAsync(running, results, output, stop);
+                if (options.Keep)
+                {
+                    await KeepAsync(running, folder, time, output, stop);
+                }
             }
+
+            passed = all;
         }
         catch (LabException e)
         {

@@ -21,9 +21,10 @@ internal static class PhaseText
             AppendRun(text, run);
         }
 
+        text.Append(phase.Notes.Count > 0 ? "\n" : "");
         foreach (string note in phase.Notes)
         {
-            text.Append("\n  ").Append(note).Append('\n');
+            text.Append("  ").Append(note).Append('\n');
         }
 
         text.Append('\n');

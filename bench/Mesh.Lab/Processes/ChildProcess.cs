@@ -33,6 +33,13 @@ internal sealed partial class ChildProcess : IAsyncDisposable
     /// <summary>Whether it still runs.</summary>
     public bool IsRunning => !_process.HasExited;
 
+    /// <summary>Resident memory now, in bytes, and processor time so far.</summary>
+    public (long Memory, TimeSpan Cpu) Usage()
+    {
+        _process.Refresh();
+        return (_process.WorkingSet64, _process.TotalProcessorTime);
+    }
+
     /// <summary>Starts a program of this build.</summary>
     /// <param name="name">Name of the process in messages.</param>
     /// <param name="project">Project whose assembly to run.</param>

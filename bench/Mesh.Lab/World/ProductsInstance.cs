@@ -24,6 +24,9 @@ internal record ProductsApp(string Name, ChildProcess App, Uri Address, HttpClie
     /// <summary>Every answer is 500.</summary>
     public Task FailAsync(CancellationToken stop) => TellAsync("""{"mode":"fail","status":500}""", stop);
 
+    /// <summary>Nothing is answered, and of a body no more is read than buffers take, until the mode changes.</summary>
+    public Task HangAsync(CancellationToken stop) => TellAsync("""{"mode":"hang"}""", stop);
+
     /// <summary>Every answer takes 20 ms longer.</summary>
     public Task BeSlowAsync(CancellationToken stop) => BeSlowAsync(TimeSpan.FromMilliseconds(20), stop);
 

@@ -24,6 +24,10 @@ internal sealed record Sidecar(string Name, ChildProcess Process, Uri Outbound, 
     public async Task<ClusterCounters> CountersAsync(string cluster, CancellationToken stop) =>
         ClusterCounters.From(PrometheusPage.Parse(await Http.GetStringAsync(new Uri(Admin, "/stats/prometheus"), stop)), cluster);
 
+    /// <summary>How many configurations it has put in force.</summary>
+    public async Task<long> ConfigsAppliedAsync(CancellationToken stop) =>
+        (long)PrometheusPage.Parse(await Http.GetStringAsync(new Uri(Admin, "/stats/prometheus"), stop)).Single(static s => s.Name == "envoy_server_config_applied_total").Value;
+
     /// <summary>Limits and endpoints of one cluster now; null when the sidecar does not have it.</summary>
     public async Task<ClusterState?> ClusterAsync(string cluster, CancellationToken stop) =>
         ClusterState.Parse(await Http.GetStringAsync(new Uri(Admin, "/clusters?format=json"), stop), cluster);

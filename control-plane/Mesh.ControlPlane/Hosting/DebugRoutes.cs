@@ -38,6 +38,11 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
             text.Append($"  {rule.Key}  generation {rule.Document.Generation}  {(string?)programmed?["message"] ?? "not pushed yet"}\n");
         }
 
+        foreach (RejectedRule rejected in store.Rejected)
+        {
+            text.Append($"  NOT TAKEN  {rejected.Place}  {rejected.Problem}\n");
+        }
+
         text.Append("\nSidecars\n");
         foreach (RegisteredSidecar sidecar in Sorted())
         {

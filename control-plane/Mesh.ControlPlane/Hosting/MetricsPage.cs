@@ -52,6 +52,10 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
 
         Family(page, "mesh_rejected_writes_total", "counter", "Writes of rules that the API refused.");
         Sample(page, "mesh_rejected_writes_total", stats.RejectedWrites);
+        Family(page, "mesh_rules_rejected", "gauge", "Rules that the store has and cannot take, the last good version of each stays.");
+        Sample(page, "mesh_rules_rejected", store.Rejected.Count);
+        Family(page, "mesh_rule_rejections_total", "counter", "Times that a rule in the store could not be taken.");
+        Sample(page, "mesh_rule_rejections_total", store.Rejections);
         Family(page, "mesh_store_revision", "gauge", "Revision of the rule store.");
         Sample(page, "mesh_store_revision", rules.Revision);
         if (cluster is not null)

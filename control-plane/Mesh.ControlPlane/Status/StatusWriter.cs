@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Store;
+using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
@@ -70,6 +71,7 @@ internal sealed partial class StatusWriter(
     {
         RuleStoreState rules = store.Current;
         List<PushSession> sessions = [.. registry.Sidecars.Select(static s => s.Session)];
+        ImmutableArray<RuleDocument> maxima = PartnerMaximum.EntriesOf(rules.Rules.Values.Select(static r => r.Document));
         DateTimeOffset now = time.GetUtcNow();
         foreach (StoredRule rule in rules.Rules.Values)
         {
@@ -78,7 +80,7 @@ internal sealed partial class StatusWriter(
                 continue; // an older version of an object whose newest is no valid rule: the status is about the newest
             }
 
-            JsonObject status = RuleStatus.Of(rule, Warnings(rule), sessions, now);
+            JsonObject status = RuleStatus.Of(rule, [.. Warnings(rule), .. AboveMaximum(rule, maxima, sessions)], sessions, now);
             if (!JsonNode.DeepEquals(status, rule.Object["status"]))
             {
                 store.TrySetStatus(rule.Key, ContentRule.UidOf(rule), status); // gone meanwhile: nothing to write
@@ -98,6 +100,16 @@ internal sealed partial class StatusWriter(
         {
             _warnings.Remove(gone);
         }
+    }
+
+    // Depends on who is there, so it is worked out each time; usually no entry says a maximum.
+    private static IEnumerable<SidecarFinding> AboveMaximum(StoredRule rule, ImmutableArray<RuleDocument> maxima, List<PushSession> sessions) =>
+        maxima.IsEmpty ? [] : PartnerMaximum.Find(rule.Document, maxima, CountViewers(rule, sessions)).Select(d => new SidecarFinding(rule.Key.ToString(), "warning", d.Path, d.Message));
+
+    private static int CountViewers(StoredRule rule, List<PushSession> sessions)
+    {
+        ImmutableArray<string> exportTo = ContentRule.ExportToOf(rule.Document);
+        return sessions.Count(s => ContentRule.IsVisible(rule.Key.Namespace, exportTo, s.Namespace));
     }
 
     private ImmutableArray<SidecarFinding> Warnings(StoredRule rule)

@@ -83,6 +83,7 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
         foreach (string gone in _seen.Keys.Where(path => !present.Contains(path) && !File.Exists(path)).ToArray())
         {
             _seen.Remove(gone);
+            store.Forgive(gone);
             if (folder.KeyOf(new FileInfo(gone)) is { } key)
             {
                 store.TakeDeletion(key);
@@ -94,7 +95,7 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
     {
         if (folder.KeyOf(file) is not { } key)
         {
-            store.Report(file.FullName, new Diagnostic(Severity.Error, DiagnosticCode.Invalid, "", 0, 0, "the store keeps rules as rules/<plural>.<group>/<namespace>/<name>.yaml; move the file there"));
+            store.Report(file.FullName, [new Diagnostic(Severity.Error, DiagnosticCode.Invalid, "", 0, 0, "the store keeps rules as rules/<plural>.<group>/<namespace>/<name>.yaml; move the file there")]);
             return;
         }
 
@@ -105,7 +106,7 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
         }
         catch (Exception problem) when (problem is IOException or UnauthorizedAccessException)
         {
-            store.Report(file.FullName, new Diagnostic(Severity.Error, DiagnosticCode.Syntax, "", 0, 0, problem.Message));
+            store.Report(file.FullName, [new Diagnostic(Severity.Error, DiagnosticCode.Syntax, "", 0, 0, problem.Message)]);
             return;
         }
 
@@ -114,20 +115,17 @@ internal sealed partial class FolderEdits(StoreFolder folder, RuleStore store, I
         if (read is not [{ Document: { } document }] || obj is null || document.Key != key)
         {
             Diagnostic other = new(Severity.Error, DiagnosticCode.Invalid, "metadata", 0, 0, $"the file must hold one rule, {key}, as its name says");
-            foreach (Diagnostic finding in read.SelectMany(static r => r.Diagnostics).Where(static d => d.Severity == Severity.Error).DefaultIfEmpty(other))
-            {
-                store.Report(file.FullName, finding);
-            }
-
+            store.Report(file.FullName, [.. read.SelectMany(static r => r.Diagnostics).Where(static d => d.Severity == Severity.Error).DefaultIfEmpty(other)]);
             return;
         }
 
         if (ObjectShape.Problem(obj) is { } shape)
         {
-            store.Report(file.FullName, new Diagnostic(Severity.Error, DiagnosticCode.TypeInvalid, shape.Field, 0, 0, shape.Message));
+            store.Report(file.FullName, [new Diagnostic(Severity.Error, DiagnosticCode.TypeInvalid, shape.Field, 0, 0, shape.Message)]);
             return;
         }
 
+        store.Forgive(file.FullName);
         store.TakeEdit(key, obj, read[0]);
     }
 

@@ -27,11 +27,22 @@ public sealed record RuleStoreState(long Revision, ImmutableDictionary<RuleKey, 
 /// <param name="Findings">What is wrong with it.</param>
 public sealed record RefusedRule(RuleKey Key, JsonObject Object, ImmutableArray<Diagnostic> Findings);
 
+/// <summary>A rule that stands in the store's place and is not taken.</summary>
+/// <param name="Place">File and, if there is one, line and column: <c>FILE:LINE:COLUMN</c>.</param>
+/// <param name="Problem">What is wrong with it.</param>
+public sealed record RejectedRule(string Place, string Problem);
+
 /// <summary>The rules as the push side sees them: a state, a signal that it changed, and a door for status. Thread-safe.</summary>
 public interface IRuleStore
 {
     /// <summary>The state now.</summary>
     RuleStoreState Current { get; }
+
+    /// <summary>Rules that the store has and cannot take now, in order of place; the last good version of each stays in <see cref="Current"/>.</summary>
+    IReadOnlyList<RejectedRule> Rejected => [];
+
+    /// <summary>How many times a rule could not be taken so far.</summary>
+    long Rejections => 0;
 
     /// <summary>
     /// A task that completes at the next change after <paramref name="revision"/>, at once if there was one. Status-only changes count as changes

@@ -22,6 +22,8 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
     private readonly Lock _gate = new();
     private readonly Queue<StoreChange> _history = new();
     private readonly FolderEdits _edits;
+    private ImmutableSortedDictionary<string, RejectedRule> _rejected = ImmutableSortedDictionary.Create<string, RejectedRule>(StringComparer.Ordinal);
+    private long _rejections;
     private readonly bool _isLoaded;
     private volatile RuleStoreState _current;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -44,6 +46,12 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
 
     /// <inheritdoc/>
     public RuleStoreState Current => _current;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<RejectedRule> Rejected => [.. _rejected.Values];
+
+    /// <inheritdoc/>
+    public long Rejections => Interlocked.Read(ref _rejections);
 
     /// <summary>Changes after this revision are still known; a watch from before must list again.</summary>
     public long OldestRevision { get; private set; }
@@ -118,7 +126,9 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
 
             if (next is null)
             {
-                _edits.Forget(_folder.PathOf(before!.Document.RuleKind, key));
+                string path = _folder.PathOf(before!.Document.RuleKind, key);
+                _edits.Forget(path);
+                Forgive(path);
                 _folder.Reserve(_current.Revision + 1);
                 _folder.Delete(before.Document.RuleKind, key);
                 PublishLocked(key, before, null);
@@ -131,7 +141,9 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
             {
                 _folder.Reserve(after.ResourceVersion);
                 _folder.Write(document!.RuleKind, key, RuleWriter.ToYaml(WithoutStatus(after.Object)));
-                _edits.Remember(_folder.PathOf(document.RuleKind, key));
+                string path = _folder.PathOf(document.RuleKind, key);
+                _edits.Remember(path);
+                Forgive(path);
             }
 
             PublishLocked(key, before, after);
@@ -215,7 +227,22 @@ public sealed partial class RuleStore : IRuleStore, IDisposable
         }
     }
 
-    internal void Report(string file, Diagnostic finding) => LogUnreadable(file, finding.Line, finding.Column, finding.Path, finding.Message);
+    /// <summary>A file cannot be taken; said once for each text of it. Called inside the lock.</summary>
+    internal void Report(string file, IReadOnlyList<Diagnostic> findings)
+    {
+        foreach (Diagnostic finding in findings)
+        {
+            LogUnreadable(file, finding.Line, finding.Column, finding.Path, finding.Message);
+        }
+
+        Diagnostic first = findings[0];
+        string place = first.Line > 0 ? string.Create(CultureInfo.InvariantCulture, $"{file}:{first.Line}:{first.Column}") : file;
+        _rejected = _rejected.SetItem(file, new RejectedRule(place, first.Path.Length > 0 ? $"{first.Path}: {first.Message}" : first.Message));
+        Interlocked.Increment(ref _rejections);
+    }
+
+    /// <summary>A file was taken, or is gone. Called inside the lock.</summary>
+    internal void Forgive(string file) => _rejected = _rejected.Remove(file);
 
     /// <summary>RFC 3339 in seconds, as Kubernetes writes times.</summary>
     internal static string Timestamp(DateTimeOffset time) => time.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture);

@@ -25,6 +25,7 @@ internal static class ClusterCompiler
     {
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
         OutlierConfig? outlier = Outlier(policy.Outlier.Value);
+        bool usesOriginalDestination = UsesOriginalDestination(service, policy);
         return new ClusterConfig
         {
             Name = OutboundName(service.Host, service.Port, subset?.Subset.Name ?? ""),
@@ -33,10 +34,12 @@ internal static class ClusterCompiler
             ServiceNamespace = service.Namespace,
             Port = service.Port,
             Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
-            Dns = service.Dns,
+            Dns = usesOriginalDestination ? DnsDiscovery.None : service.Dns,
+            OnDemandPort = service.OnDemandPort,
+            UsesOriginalDestination = usesOriginalDestination,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
-            Hash = LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash),
-            Warmup = LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
+            Hash = usesOriginalDestination ? null : LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash), // nothing is chosen
+            Warmup = usesOriginalDestination ? null : LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
             Limits = Limits(policy.ConnectionPool.Value),
             RetryBudget = policy.RetryBudget.Value is { } budget ? Budget(budget, policy.RetryBudget.Source) : null,
             Connection = Connection(policy.ConnectionPool.Value),
@@ -49,6 +52,10 @@ internal static class ClusterCompiler
             Tunnel = TlsCompiler.Tunnel(policy.Tunnel.Value, service.IsHttp),
         };
     }
+
+    /// <summary>Whether the upstream is the address that the caller was going to: PASSTHROUGH, or an entry that resolves nothing. Declared endpoints do not count then.</summary>
+    public static bool UsesOriginalDestination(ServicePortModel service, in EffectivePolicy policy) =>
+        service.IsUnresolved || policy.LoadBalancer.Value is { Simple: "PASSTHROUGH" };
 
     /// <summary>Cluster in front of the own application: of a rule only the connection pool counts there (semantics 1.8), and a Sidecar's takes its place.</summary>
     public static ClusterConfig Inbound(ServicePortModel service, EffectiveRule? rule, SourcedBlock<ConnectionPoolSettings> own)

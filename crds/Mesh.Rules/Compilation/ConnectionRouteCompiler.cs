@@ -50,7 +50,7 @@ internal sealed class ConnectionRouteCompiler(ProxyIdentity proxy, VirtualServic
     /// </summary>
     public HttpRouteConfig? Tunnel(ServicePortModel service, string virtualHost) => Compile([service], takesLocal: false)
         .Where(row => row.Source is not null && (row.ServerName.Length == 0 || HostMatch.Matches(row.ServerName, service.Host)))
-        .Where(row => row.Destination is not { } block || service.Listeners.Any(address => block.Contains(IPAddress.Parse(address))))
+        .Where(row => row.Destination is not { } block || service.Listeners.Any(address => AddressBlock.TryParse(address, out IPNetwork own) && block.Contains(own.BaseAddress)))
         .Where(static row => row.Caller is not { } callers || callers.Contains(IPAddress.Loopback))
         .OrderByDescending(static row => row.Destination?.PrefixLength ?? -1)
         .ThenBy(static row => row.ServerName.StartsWith('*'))

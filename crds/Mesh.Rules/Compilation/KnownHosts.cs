@@ -19,8 +19,12 @@ internal sealed class KnownHosts
         }
 
         known.IsCalled |= !service.Domains.IsEmpty;
-        known.Ports.Add(service.Port);
-        known.Subsets.UnionWith(subsets);
+        Insert(known.Ports, service.Port, Comparer<int>.Default);
+        foreach (string subset in subsets)
+        {
+            Insert(known.Subsets, subset, StringComparer.Ordinal);
+        }
+
         if (service.IsHttp)
         {
             HttpPorts.Add(service.Port);
@@ -40,7 +44,7 @@ internal sealed class KnownHosts
     public string NamespaceOf(string host) => _hosts.TryGetValue(host, out Known? known) ? known.Namespace : "";
 
     /// <summary>The port of a destination that names none: the service's only one, else the one that was called.</summary>
-    public int InferPort(string host, int called) => _hosts.TryGetValue(host, out Known? known) && known.Ports.Count == 1 ? known.Ports.Min : called;
+    public int InferPort(string host, int called) => _hosts.TryGetValue(host, out Known? known) && known.Ports.Count == 1 ? known.Ports[0] : called;
 
     /// <summary>Why there is no such cluster, with the name that may have been meant; null when there is one.</summary>
     public string? FindProblem(string host, int port, string subset)
@@ -52,7 +56,7 @@ internal sealed class KnownHosts
 
         if (!known.Ports.Contains(port))
         {
-            return $"'{host}' has no port {port}; it has {string.Join(", ", known.Ports)}: write port: {{number: {known.Ports.Min}}}";
+            return $"'{host}' has no port {port}; it has {string.Join(", ", known.Ports)}: write port: {{number: {known.Ports[0]}}}";
         }
 
         return subset.Length == 0 || known.Subsets.Contains(subset)
@@ -74,16 +78,26 @@ internal sealed class KnownHosts
     /// <summary>Whether both know the same.</summary>
     public bool AreThoseOf(KnownHosts other) =>
         _hosts.Count == other._hosts.Count && HttpPorts.SetEquals(other.HttpPorts)
-        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && h.Value.Namespace == theirs.Namespace && h.Value.IsCalled == theirs.IsCalled && h.Value.Ports.SetEquals(theirs.Ports) && h.Value.Subsets.SetEquals(theirs.Subsets));
+        && _hosts.All(h => other._hosts.TryGetValue(h.Key, out Known? theirs) && (h.Value.Namespace, h.Value.IsCalled) == (theirs.Namespace, theirs.IsCalled) && h.Value.Ports.SequenceEqual(theirs.Ports) && h.Value.Subsets.SequenceEqual(theirs.Subsets));
 
+    // Each once and in order. A service has few of them: a tree for each would cost more than all the rest here.
+    private static void Insert<T>(List<T> sorted, T item, IComparer<T> order)
+    {
+        if (sorted.BinarySearch(item, order) is < 0 and int at)
+        {
+            sorted.Insert(~at, item);
+        }
+    }
+
+    /// <summary>What is known of a host: ports and subsets in order, each once.</summary>
     private sealed class Known(string serviceNamespace)
     {
         public string Namespace { get; } = serviceNamespace;
 
         public bool IsCalled { get; set; }
 
-        public SortedSet<int> Ports { get; } = [];
+        public List<int> Ports { get; } = new(1);
 
-        public SortedSet<string> Subsets { get; } = new(StringComparer.Ordinal);
+        public List<string> Subsets { get; } = [];
     }
 }

@@ -48,6 +48,7 @@ internal sealed class ListenerDrafts
             services[0].Source?.ToString() ?? "")
         {
             IsTls = services.Exists(static s => s.IsTls),
+            IsForAnyAddress = services.Exists(static s => s.IsForAnyAddress),
         };
         return listener with { Routes = plan.ConnectionsFor(listener, services, rest is not null && IsKnownByName(rest, draft)) };
     }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
@@ -19,26 +20,36 @@ internal sealed class RoutePlan
     private readonly KnownHosts _known;
     private readonly VirtualServiceTable _table;
     private readonly RouteCompiler _compiler;
-    private readonly Dictionary<string, ImmutableArray<HttpRouteConfig>> _routes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, CompiledRoutes> _routes = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, CompiledRoutes> _former = [];
     private readonly ConnectionRouteCompiler _connectionCompiler;
-    private readonly Dictionary<string, ImmutableArray<ConnectionRouteConfig>> _connections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes)> _connections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes)> _tunnels = new(StringComparer.Ordinal);
     private ImmutableArray<VirtualHostConfig>? _ownHosts;
+    private ImmutableArray<(RuleKey Rule, Diagnostic Finding)>? _tableFindings;
 
-    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope)
+    public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope, RoutePlan? former)
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
+        if (former is not null && proxy == former._proxy && ReferenceEquals(rules.Resilience, former._rules.Resilience) && known.AreThoseOf(former._known))
+        {
+            _former = former._routes;
+        }
+
         _table = new VirtualServiceTable(rules, proxy.Namespace, scope.Imports);
         _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
         _connectionCompiler = new ConnectionRouteCompiler(proxy, _table, _compiler);
     }
 
     /// <summary>What is to be said about the rules asked for so far.</summary>
-    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings
-        .Concat(_table.Conflicts().Select(static c => (c.Loser.Key, VirtualServiceConflicts.Finding(c.Host, c.Loser, c.Winner))))
-        .Concat(_table.Hosts.Where(IsMisspelt).Select(h => (h.Value.Key, RuleSetCheck.Warning("spec.hosts", _known.FindProblem(h.Key, 0, "") + "; only callers of that very name meet the rule"))));
+    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings.Concat(_tableFindings ??=
+    [
+        .. _table.Conflicts().Select(static c => (c.Loser.Key, VirtualServiceConflicts.Finding(c.Host, c.Loser, c.Winner))),
+        .. _table.Hosts.Where(IsMisspelt).Select(h => (h.Value.Key, RuleSetCheck.Warning("spec.hosts", _known.FindProblem(h.Key, 0, "") + "; only callers of that very name meet the rule"))),
+    ]);
 
     /// <summary>Whether a plan for these would be the same.</summary>
-    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => ReferenceEquals(rules, _rules) && proxy == _proxy && known.AreThoseOf(_known);
+    public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => rules.HasSameOthers(_rules) && rules.ServiceEntries == _rules.ServiceEntries && proxy == _proxy && known.AreThoseOf(_known);
 
     /// <summary>Routes of a service port; empty when no virtual service has any for this proxy.</summary>
     public ImmutableArray<HttpRouteConfig> RoutesFor(VirtualHostConfig virtualHost, ServicePortModel service) =>
@@ -63,41 +74,50 @@ internal sealed class RoutePlan
     public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
         string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
-        if (!_connections.TryGetValue(key, out ImmutableArray<ConnectionRouteConfig> routes))
+        if (!_connections.TryGetValue(key, out (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes) last) ||
+            !last.Of.AsSpan().SequenceEqual(services.ToArray(), ReferenceEqualityComparer.Instance))
         {
-            routes = _connectionCompiler.Compile(services, takesLocal);
-            _connections.Add(key, routes);
+            last = ([.. services], _connectionCompiler.Compile(services, takesLocal));
+            _connections[key] = last;
         }
 
-        return routes;
+        return last.Routes;
     }
 
     private ImmutableArray<HttpRouteConfig> TunnelsFor(VirtualHostConfig virtualHost, ServicePortModel service)
     {
-        if (!_routes.TryGetValue(virtualHost.Name, out ImmutableArray<HttpRouteConfig> routes))
+        if (!_tunnels.TryGetValue(virtualHost.Name, out (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes) last) || !ReferenceEquals(last.Of, service))
         {
-            routes = _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : [];
-            _routes.Add(virtualHost.Name, routes);
+            last = (service, _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : []);
+            _tunnels[virtualHost.Name] = last;
         }
 
-        return routes;
+        return last.Routes;
     }
 
     // A host without a service stands on every port: what is wrong with its routes is said once, not of ports that nobody meant.
     private ImmutableArray<HttpRouteConfig> Routes(RuleDocument rule, string name, int port, bool isAdvised = true)
     {
-        if (!_routes.TryGetValue(name, out ImmutableArray<HttpRouteConfig> routes))
+        if (!_routes.TryGetValue(name, out CompiledRoutes? compiled))
         {
-            int said = _compiler.Findings.Count;
-            routes = _compiler.Compile(rule, name, port);
-            _routes.Add(name, routes);
-            if (!isAdvised)
-            {
-                _compiler.Findings.RemoveRange(said, _compiler.Findings.Count - said);
-            }
+            compiled = _former.TryGetValue(name, out CompiledRoutes? same) && ReferenceEquals(same.Rule, rule) && !HasDelegates(rule) ? same : Compile(rule, name, port, isAdvised);
+            _compiler.Findings.AddRange(compiled.Findings);
+            _routes.Add(name, compiled);
         }
 
-        return routes;
+        return compiled.Routes;
+    }
+
+    // Their routes stand in other documents, which may have changed.
+    private static bool HasDelegates(RuleDocument rule) => ((VirtualService)rule.Spec).Http.Any(static r => r.Delegate is not null);
+
+    private CompiledRoutes Compile(RuleDocument rule, string name, int port, bool isAdvised)
+    {
+        int said = _compiler.Findings.Count;
+        ImmutableArray<HttpRouteConfig> routes = _compiler.Compile(rule, name, port);
+        List<(RuleKey Rule, Diagnostic Finding)> findings = _compiler.Findings.GetRange(said, _compiler.Findings.Count - said);
+        _compiler.Findings.RemoveRange(said, findings.Count);
+        return new CompiledRoutes(rule, routes, isAdvised ? findings : []);
     }
 
     private bool IsMisspelt(KeyValuePair<string, RuleDocument> host) =>
@@ -111,4 +131,7 @@ internal sealed class RoutePlan
             ? ServiceModel.DomainsOf(host, labels[0], labels[1], _proxy.Namespace)
             : [host.Contains(':') ? $"[{host}]" : host];
     }
+
+    /// <summary>Routes of one virtual host, what they were made of, and what is to be said about them.</summary>
+    private sealed record CompiledRoutes(RuleDocument Rule, ImmutableArray<HttpRouteConfig> Routes, List<(RuleKey Rule, Diagnostic Finding)> Findings);
 }

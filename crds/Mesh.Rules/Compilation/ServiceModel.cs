@@ -42,6 +42,15 @@ internal sealed record ServicePortModel(
     /// <summary>Whether the endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
 
+    /// <summary>Port of the hosts that callers name, if the rule maps it; else 0.</summary>
+    public int OnDemandPort { get; init; }
+
+    /// <summary>Whether redirected connections to its port are its own, whatever address they were going to: it has none.</summary>
+    public bool IsForAnyAddress { get; init; }
+
+    /// <summary>Whether nobody resolves its name: callers come with the address (resolution NONE).</summary>
+    public bool IsUnresolved { get; init; }
+
     /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
     public string SubjectAltNames { get; init; } = "";
 }
@@ -53,14 +62,19 @@ internal sealed record LabelledEndpoint(EndpointConfig Endpoint, ImmutableSorted
 internal static class ServiceModel
 {
     /// <summary>Registered services first, in order of host, then service entries from the oldest on.</summary>
-    public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules)
+    /// <param name="proxy">Who sees them.</param>
+    /// <param name="view">Services and endpoints.</param>
+    /// <param name="rules">Service entries.</param>
+    /// <param name="cache">What the last call made; gives the same object for the same inputs.</param>
+    public static IEnumerable<ServicePortModel> For(ProxyIdentity proxy, MeshView view, RuleSet rules, ServiceModelCache cache)
     {
+        cache.BeginRound();
         foreach (MeshService service in view.Services.Values.OrderBy(static s => s.Host, StringComparer.Ordinal))
         {
             ImmutableArray<MeshEndpoint> endpoints = view.Endpoints.GetValueOrDefault(service.Host, []);
-            foreach (MeshServicePort port in service.Ports)
+            foreach (ServicePortModel model in cache.Get(service, endpoints, () => [.. service.Ports.Select(port => Registered(proxy, service, port, endpoints))]))
             {
-                yield return Registered(proxy, service, port, endpoints);
+                yield return model;
             }
         }
 
@@ -73,13 +87,14 @@ internal static class ServiceModel
                 continue;
             }
 
-            foreach (ServicePort port in entry.Ports)
+            // Workloads that an entry selects may come and go while the entry stays as it is.
+            ServicePortModel[] models = entry.WorkloadSelector is null ? cache.Get(document, default, MakeAll) : MakeAll();
+            foreach (ServicePortModel model in models)
             {
-                foreach (string host in entry.Hosts)
-                {
-                    yield return Entry(proxy, document.Key, entry, port, host.ToLowerInvariant(), workloads);
-                }
+                yield return model;
             }
+
+            ServicePortModel[] MakeAll() => [.. entry.Ports.SelectMany(port => entry.Hosts.Select(host => Entry(proxy, document.Key, entry, port, host.ToLowerInvariant(), workloads)))];
         }
     }
 
@@ -107,18 +122,24 @@ internal static class ServiceModel
     {
         bool isHttp = IsHttp(port.Protocol);
         ImmutableArray<string> addresses = [.. entry.Addresses.Where(static a => IPAddress.TryParse(a, out _)).Select(static a => IPAddress.Parse(a).ToString())];
-        ImmutableArray<string> listeners = isHttp ? [] : addresses.IsEmpty ? ["127.0.0.1"] : addresses;
+        ImmutableArray<string> blocks = [.. entry.Addresses.Where(static a => a.Contains('/')).Select(static a => AddressBlock.TryParse(a, out IPNetwork block) ? block.ToString() : a)];
+        ImmutableArray<string> listeners = isHttp ? [] : entry.Addresses.IsEmpty ? ["127.0.0.1"] : [.. addresses, .. blocks];
         DnsDiscovery dns = entry.Resolution switch
         {
             "DNS" => DnsDiscovery.Strict,
             "DNS_ROUND_ROBIN" => DnsDiscovery.Logical,
+            "DYNAMIC_DNS" => DnsDiscovery.Dynamic,
             _ => DnsDiscovery.None,
         };
-        ImmutableArray<LabelledEndpoint> endpoints = dns != DnsDiscovery.None || entry.Resolution == "STATIC" ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
-        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [.. NamesOf(host, proxy.Namespace), .. addresses.Select(Bracketed)], listeners, key, endpoints)
+        bool hasEndpoints = dns is DnsDiscovery.Strict or DnsDiscovery.Logical || entry.Resolution == "STATIC";
+        ImmutableArray<LabelledEndpoint> endpoints = hasEndpoints ? EndpointsOf(key, entry, port, host, dns, workloads) : [];
+        return new(host, host, key.Namespace, port.Number ?? 0, isHttp, [.. NamesOf(host, proxy.Namespace), .. addresses.Select(Bracketed), .. blocks], listeners, key, endpoints)
         {
             Protocol = port.Protocol?.ToUpperInvariant() ?? "",
             Dns = dns,
+            OnDemandPort = dns == DnsDiscovery.Dynamic && port.TargetPort is { } target && target != port.Number ? target : 0,
+            IsForAnyAddress = !isHttp && entry.Addresses.IsEmpty,
+            IsUnresolved = entry.Resolution is null or "NONE",
             SubjectAltNames = string.Join('\n', entry.SubjectAltNames),
         };
     }

@@ -50,7 +50,7 @@ internal sealed class SidecarScope
         if (listener >= 0 && Covers(_egress[listener], service.Namespace, service.Host))
         {
             string? bind = _spec.Egress[listener].Bind;
-            return IPAddress.TryParse(bind, out IPAddress? ip) && !service.IsHttp ? service with { Listeners = [ip.ToString()] } : service;
+            return IPAddress.TryParse(bind, out IPAddress? ip) && !service.IsHttp ? service with { Listeners = [ip.ToString()], IsForAnyAddress = false } : service;
         }
 
         return Destinations().Contains(service.Host) ? service with { Domains = [], Listeners = [] } : null;

@@ -3,6 +3,7 @@ using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
 
 namespace Mesh.Rules.Compilation;
@@ -19,9 +20,17 @@ public sealed class SnapshotCompiler
     private RuleSet _rules = RuleSet.Create([]);
     private Dictionary<string, CompiledCluster> _clusters = [];
     private RoutePlan? _routes;
+    private readonly ServiceModelCache _services = new();
+    private ImmutableArray<string> _peers = [];
+    private ResilienceTable? _policies;
+    private ProxySnapshot _snapshot = ProxySnapshot.Empty;
+    private bool _mayReuse;
 
     /// <summary>How many clusters were compiled from their rules so far; all others were taken over from the call before.</summary>
     internal long CompiledClusters { get; private set; }
+
+    /// <summary>How many clusters the last call gave.</summary>
+    internal int ClusterCount => _clusters.Count;
 
     /// <summary>Rules of the view being compiled.</summary>
     internal RuleSet Rules => _rules;
@@ -31,7 +40,7 @@ public sealed class SnapshotCompiler
     {
         if (!ReferenceEquals(view.Rules, _lastRules))
         {
-            _rules = RuleSet.Create(view.Rules.Values);
+            _rules = RuleSet.Create(view.Rules.Values, _rules);
             _lastRules = view.Rules;
             _lookups.Clear();
         }
@@ -40,12 +49,17 @@ public sealed class SnapshotCompiler
         {
             _lastProxy = proxy;
             _lookups.Clear();
+            _services.Clear();
+            _policies = null;
         }
 
         ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(HostMatch.ServiceHost(proxy.Service, proxy.Namespace), []);
+        ImmutableArray<string> zones = [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)];
+        _mayReuse = ReferenceEquals(_policies, _rules.Resilience) && zones.AsSpan().SequenceEqual(_peers.AsSpan());
+        (_policies, _peers) = (_rules.Resilience, zones);
         SidecarScope scope = new(_rules, proxy);
-        SnapshotDraft draft = new(proxy, [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)], scope, this);
-        foreach (ServicePortModel service in ServiceModel.For(proxy, view, _rules))
+        SnapshotDraft draft = new(proxy, zones, scope, this);
+        foreach (ServicePortModel service in ServiceModel.For(proxy, view, _rules, _services))
         {
             if (scope.View(service) is { } seen)
             {
@@ -59,7 +73,9 @@ public sealed class SnapshotCompiler
 
         draft.AddInbound();
         _clusters = draft.Clusters;
-        return draft.Finish(version);
+        CompileResult result = draft.Finish(version, _snapshot);
+        _snapshot = result.Snapshot;
+        return result;
     }
 
     /// <summary>What virtual services say to the proxy; the plan of the last call where nothing it depends on has changed.</summary>
@@ -67,7 +83,7 @@ public sealed class SnapshotCompiler
     {
         if (_routes?.IsFor(proxy, _rules, known) != true)
         {
-            _routes = new RoutePlan(proxy, _rules, known, scope);
+            _routes = new RoutePlan(proxy, _rules, known, scope, _routes);
         }
 
         return _routes;
@@ -84,6 +100,11 @@ public sealed class SnapshotCompiler
 
         return rule;
     }
+
+    /// <summary>What the last call made of the very same objects, or null: then nothing about the cluster has to be worked out again.</summary>
+    internal CompiledCluster? Unchanged(string name, ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset) =>
+        _mayReuse && _clusters.TryGetValue(name, out CompiledCluster? last) && ReferenceEquals(last.Inputs.Service, service) &&
+        ReferenceEquals(last.Inputs.Rule, rule) && ReferenceEquals(last.Inputs.Subset, subset) ? last : null;
 
     /// <summary>
     /// The cluster <paramref name="name"/> with <paramref name="endpoints"/>: what the last call made of the same inputs, else what <paramref name="compile"/> makes.
@@ -112,7 +133,11 @@ public sealed class SnapshotCompiler
 }
 
 /// <summary>A cluster and what it was made of.</summary>
-internal sealed record CompiledCluster(ClusterInputs Inputs, ClusterConfig Config, ImmutableArray<EndpointConfig> Endpoints);
+internal sealed record CompiledCluster(ClusterInputs Inputs, ClusterConfig Config, ImmutableArray<EndpointConfig> Endpoints)
+{
+    /// <summary>What is to be said about it.</summary>
+    public ImmutableArray<(RuleKey Rule, Diagnostic Finding)> Findings { get; init; } = [];
+}
 
 /// <summary>All that decides a cluster's configuration.</summary>
 /// <param name="Service">Its service port; the endpoints decide nothing here.</param>
@@ -129,6 +154,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
         ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && InboundPool == other.InboundPool &&
-        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.SubjectAltNames) ==
-        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.SubjectAltNames);
+        (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
+        (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
+        (Service.IsUnresolved, Service.SubjectAltNames) == (other.Service.IsUnresolved, other.Service.SubjectAltNames);
 }

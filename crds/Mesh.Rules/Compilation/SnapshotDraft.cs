@@ -26,7 +26,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private ServicePortModel? _own;
 
     /// <summary>Clusters so far.</summary>
-    public Dictionary<string, CompiledCluster> Clusters { get; } = [];
+    public Dictionary<string, CompiledCluster> Clusters { get; } = new(compiler.ClusterCount);
+
+    // Names of the clusters that are not the very same as after the last call.
+    private readonly List<string> _fresh = [];
 
     /// <summary>Adds the clusters, routes and listeners of a service port; of two with one host and port the first counts.</summary>
     public void AddService(ServicePortModel service)
@@ -74,11 +77,14 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             scope.AppAddress(own.Port, proxy.AppAddress), 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(own.Port);
         ClusterInputs inputs = new(own, rule, null) { InboundPool = scope.InboundPool(own.Port) };
+        _fresh.Add(name);
         Clusters.Add(name, compiler.Cluster(name, inputs, [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule, i.InboundPool)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
-    public CompileResult Finish(string version)
+    /// <param name="version">Version of the snapshot.</param>
+    /// <param name="last">Snapshot of the last call.</param>
+    public CompileResult Finish(string version, ProxySnapshot last)
     {
         RoutePlan plan = compiler.Routes(proxy, _known, scope);
         ImmutableArray<VirtualHostConfig> virtualHosts =
@@ -95,8 +101,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(scope.Findings(proxy.ServicePort));
         ProxySnapshot snapshot = new(
             version,
-            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Config),
-            Clusters.ToImmutableDictionary(static c => c.Key, static c => c.Value.Endpoints),
+            Updated(last.Clusters, static c => c.Config, static (a, b) => ReferenceEquals(a, b)),
+            Updated(last.Endpoints, static c => c.Endpoints, static (a, b) => a == b),
             new RouteConfig(virtualHosts),
             listeners)
         {
@@ -119,6 +125,27 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         }
     }
 
+    // Much cheaper than a new dictionary when little has changed.
+    private ImmutableDictionary<string, T> Updated<T>(ImmutableDictionary<string, T> last, Func<CompiledCluster, T> value, Func<T, T, bool> isSame)
+    {
+        ImmutableDictionary<string, T>.Builder next = last.ToBuilder();
+        foreach (string name in _fresh)
+        {
+            T now = value(Clusters[name]);
+            if (!last.TryGetValue(name, out T? before) || !isSame(before, now))
+            {
+                next[name] = now;
+            }
+        }
+
+        if (next.Count != Clusters.Count)
+        {
+            next.RemoveRange(last.Keys.Where(name => !Clusters.ContainsKey(name)));
+        }
+
+        return next.ToImmutable();
+    }
+
     private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
     {
         if (rule is not null)
@@ -127,35 +154,35 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         }
 
         string name = ClusterCompiler.OutboundName(service.Host, service.Port, subset?.Subset.Name ?? "");
+        if (compiler.Unchanged(name, service, rule, subset) is { } same)
+        {
+            Clusters.Add(name, same);
+            _findings.AddRange(same.Findings);
+            return;
+        }
+
         ImmutableArray<LabelledEndpoint> selected =
             [.. service.Endpoints.Where(e => subset is null || LabelMatch.HasAll(e.Labels, subset.Subset.Labels)).DistinctBy(static e => e.Endpoint.Address)];
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
-        ImmutableArray<EndpointConfig> endpoints = LocalityCompiler.Place(proxy, peers, policy, selected);
+        ImmutableArray<EndpointConfig> endpoints = ClusterCompiler.UsesOriginalDestination(service, policy) ? [] : LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name,
             new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },
             endpoints,
             static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset), i.Resilience));
-        Clusters.Add(name, cluster);
-        if (SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length) is { } finding)
-        {
-            _findings.Add(finding);
-        }
-
-        if (subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty)
-        {
-            _findings.Add((subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))));
-        }
-
-        if (SnapshotAdvice.OnUnusedTunnel(service, rule, subset) is { } unused)
-        {
-            _findings.Add(unused);
-        }
-
-        if (SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints) is { } affinity)
-        {
-            _findings.Add(affinity);
-        }
+        ImmutableArray<(RuleKey, Diagnostic)> findings =
+        [
+            .. new[]
+            {
+                SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length),
+                subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty ? (subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))) : null,
+                SnapshotAdvice.OnUnusedTunnel(service, rule, subset),
+                SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints),
+            }.OfType<(RuleKey, Diagnostic)>(),
+        ];
+        _fresh.Add(name);
+        Clusters.Add(name, cluster with { Findings = findings });
+        _findings.AddRange(findings);
     }
 
     private RuleDocument? Resilience(ServicePortModel service, string subset, string? route) =>

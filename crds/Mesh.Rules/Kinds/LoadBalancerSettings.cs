@@ -25,9 +25,8 @@ public sealed record LoadBalancerSettings
 
     internal static ObjectSchema<LoadBalancerSettings> Schema { get; } = new ObjectSchema<LoadBalancerSettings>()
         .Enum("simple", static (o, v) => o with { Simple = v },
-            "The algorithm. Default LEAST_REQUEST.", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
-            .NotEnforcedYet(
-                "the endpoints of the registry are used, by LEAST_REQUEST", "UNSPECIFIED", "LEAST_CONN", "RANDOM", "ROUND_ROBIN", "LEAST_REQUEST")
+            "The algorithm. Default LEAST_REQUEST. PASSTHROUGH: connections go to the address that the caller dialled; 503 where it is not known, as through http_proxy by name.",
+            "UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST")
         .Field("consistentHash", ConsistentHash.Schema, static (o, v) => o with { ConsistentHash = v },
             "Stickiness by hash.")
         .Field("localityLbSetting", LocalityLbSetting.Schema, static (o, v) => o with { LocalityLbSetting = v },

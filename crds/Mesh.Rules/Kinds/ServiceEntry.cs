@@ -38,15 +38,14 @@ public sealed record ServiceEntry
             "Host names; at least one.")
             .Required("service entry must have at least one host")
         .List("addresses", TextType.Any, static (o, v) => o with { Addresses = v },
-            "Virtual IPs or CIDR blocks.")
+            "Virtual IPs or CIDR blocks. A block is for redirected connections: of several the longest prefix wins.")
         .List("ports", ServicePort.Schema, static (o, v) => o with { Ports = v },
             "Ports of the service.")
         .Enum("location", static (o, v) => o with { Location = v },
             "Whether the service is part of the mesh. Default MESH_EXTERNAL.", "MESH_EXTERNAL", "MESH_INTERNAL")
             .NotEnforcedYet("traffic is sent without mutual TLS", "MESH_EXTERNAL")
         .Enum("resolution", static (o, v) => o with { Resolution = v },
-            "How endpoints are found. Default NONE.", "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
-            .NotEnforcedYet("the entry gets no endpoints; write STATIC, DNS or DNS_ROUND_ROBIN", "STATIC", "DNS", "DNS_ROUND_ROBIN")
+            "How endpoints are found. Default NONE: connections go to the address that the caller dialled; 503 where it is not known, as through http_proxy by name.", "NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS")
         .List("endpoints", WorkloadEntry.Schema, static (o, v) => o with { Endpoints = v },
             "Endpoints; excludes workloadSelector.")
         .Field("workloadSelector", ServiceEntrySelector.Schema, static (o, v) => o with { WorkloadSelector = v },

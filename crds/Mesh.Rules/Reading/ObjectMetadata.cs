@@ -16,6 +16,8 @@ internal sealed record ObjectMetadata
 
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
+    public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     public DateTimeOffset? CreationTimestamp { get; init; }
 
     public long Generation { get; init; }
@@ -25,7 +27,7 @@ internal sealed record ObjectMetadata
         .Text("generateName", static (o, v) => o with { GenerateName = v }, "Beginning of a name that the API completes.")
         .Text("namespace", static (o, v) => o with { Namespace = v }, "Namespace.")
         .TextMap("labels", static (o, v) => o with { Labels = v }, "Labels.")
-        .TextMap("annotations", static (o, _) => o, "Annotations.")
+        .TextMap("annotations", static (o, v) => o with { Annotations = v }, "Annotations.")
         .Field("creationTimestamp", TimestampType.Any, static (o, v) => o with { CreationTimestamp = v }, "When the object was created.")
         .Long("generation", static (o, v) => o with { Generation = v }, "Number of changes of the spec.")
         .Field("selfLink", AnyType.Any, static (o, _) => o, "Ignored.")

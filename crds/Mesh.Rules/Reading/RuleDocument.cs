@@ -34,6 +34,9 @@ public sealed record RuleDocument
     /// <summary>metadata.labels.</summary>
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
+    /// <summary>metadata.annotations; few mean something to us: <c>resilience.mesh.dev/…</c>.</summary>
+    public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
     /// <summary>metadata.creationTimestamp; the order of several rules for one host depends on it.</summary>
     public DateTimeOffset? CreationTimestamp { get; init; }
 

@@ -130,6 +130,7 @@ public static class RuleReader
             RuleKind = ruleKind,
             Spec = spec,
             Labels = metadata.Labels,
+            Annotations = metadata.Annotations,
             CreationTimestamp = metadata.CreationTimestamp,
             Generation = metadata.Generation,
         };

@@ -13,61 +13,94 @@ public sealed class RuleSet
     public const string RootNamespace = "istio-system";
 
     private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
+    private readonly RuleDocument[] _entries; // as they came: what the next set is compared with
+    private readonly RuleDocument[] _others; // neither destination rules nor service entries
+    private readonly RuleDocument[] _policies; // of these, the resilience policies
+    private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _workloads; // and the workload entries, by namespace
 
-    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, ImmutableArray<RuleDocument> serviceEntries, ImmutableArray<RuleDocument> virtualServices)
+    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, RuleDocument[] entries, RuleDocument[] others, RuleSet? previous)
     {
         _byNamespace = byNamespace;
-        ServiceEntries = serviceEntries;
-        VirtualServices = virtualServices;
+        _entries = IsSame(entries, previous?._entries) ? previous!._entries : entries;
+        _others = IsSame(others, previous?._others) ? previous!._others : others;
+        ServiceEntries = previous is not null && ReferenceEquals(_entries, previous._entries) ? previous.ServiceEntries : [.. InOrder(entries)];
+        RuleDocument[] policies = [.. others.Where(static r => r.Spec is ResiliencePolicy)];
+        bool samePolicies = IsSame(policies, previous?._policies);
+        _policies = samePolicies ? previous!._policies : policies;
+        Resilience = samePolicies ? previous!.Resilience : new ResilienceTable(policies);
+        bool sameOthers = previous is not null && HasSameOthers(previous);
+        VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
+        Sidecars = sameOthers ? previous!.Sidecars : new SidecarTable(others);
+        _workloads = sameOthers ? previous!._workloads : others.Where(static r => r.Spec is WorkloadEntry)
+            .GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal).ToImmutableDictionary(static g => g.Key, static g => g.ToImmutableArray());
     }
 
     /// <summary>Advice about each rule that needs its service entries; worked out once.</summary>
-    internal Lazy<ImmutableArray<(RuleDocument Rule, Diagnostic Finding)>> Advice { get; private init; } = new([]);
+    internal Lazy<ImmutableArray<(RuleDocument Rule, Diagnostic Finding)>> Advice { get; private set; } = new([]);
+
+    // Each document with its advice; null until asked for.
+    private Dictionary<RuleDocument, Diagnostic[]>? Advised { get; set; }
 
     /// <summary>Resilience policies.</summary>
-    internal ResilienceTable Resilience { get; private init; } = new([]);
+    internal ResilienceTable Resilience { get; }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }
 
-    private ImmutableDictionary<string, ImmutableArray<RuleDocument>> Workloads { get; init; } = ImmutableDictionary<string, ImmutableArray<RuleDocument>>.Empty;
-
     /// <summary>Sidecar resources.</summary>
-    internal SidecarTable Sidecars { get; private init; } = new([]);
+    internal SidecarTable Sidecars { get; }
 
     /// <summary>Virtual services, oldest first: by creation, name, namespace (semantics 6.1). Delegates among them.</summary>
     public ImmutableArray<RuleDocument> VirtualServices { get; }
 
-    /// <summary>Indexes <paramref name="rules"/>.</summary>
-    public static RuleSet Create(IEnumerable<RuleDocument> rules)
+    /// <summary>Indexes <paramref name="rules"/>; what came out of the same documents in <paramref name="previous"/> is taken over as it is, so that it can be told by its identity.</summary>
+    public static RuleSet Create(IEnumerable<RuleDocument> rules, RuleSet? previous = null)
     {
         RuleDocument[] all = [.. rules];
         ImmutableDictionary<string, NamespaceRules> byNamespace = all
             .Where(static r => r.Spec is DestinationRule)
             .GroupBy(static r => r.Key.Namespace)
-            .ToImmutableDictionary(static g => g.Key, static g => new NamespaceRules(g.Key, g));
-        ImmutableArray<RuleDocument> entries =
-        [
-            .. all.Where(static r => r.Spec is ServiceEntry)
-                .OrderBy(static r => r.CreationTimestamp ?? DateTimeOffset.MaxValue)
-                .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
-                .ThenBy(static r => r.Key.Name, StringComparer.Ordinal),
-        ];
-        return new RuleSet(byNamespace, entries, [.. VirtualServiceTable.InOrder(all.Where(static r => r.Spec is VirtualService))])
-        {
-            Resilience = new ResilienceTable(all),
-            Sidecars = new SidecarTable(all),
-            Workloads = all.Where(static r => r.Spec is WorkloadEntry).GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal)
-                .ToImmutableDictionary(static g => g.Key, static g => g.ToImmutableArray()),
-            Advice = new(() => Advise(all)),
-        };
+            .ToImmutableDictionary(static g => g.Key, g => NamespaceRules.Create(g.Key, g, previous?.Of(g.Key)));
+        RuleDocument[] others = [.. all.Where(static r => r.Spec is not (DestinationRule or ServiceEntry))];
+        RuleSet next = new(byNamespace, [.. all.Where(static r => r.Spec is ServiceEntry)], others, previous);
+        Dictionary<RuleDocument, Diagnostic[]>? advised = previous is not null && ReferenceEquals(next._entries, previous._entries) ? previous.Advised : null;
+        bool sameRoutes = previous is not null && next.HasSameOthers(previous);
+        next.Advice = new(() => next.Advise(all, advised, sameRoutes));
+        return next;
     }
 
-    private static ImmutableArray<(RuleDocument Rule, Diagnostic Finding)> Advise(RuleDocument[] rules)
+    /// <summary>Whether all rules but destination rules and service entries are those of <paramref name="other"/>: what routes are made of.</summary>
+    internal bool HasSameOthers(RuleSet other) => ReferenceEquals(_others, other._others);
+
+    /// <summary>Whether two lists hold the same objects in the same order.</summary>
+    internal static bool IsSame(RuleDocument[] now, RuleDocument[]? before) =>
+        before is not null && now.AsSpan().SequenceEqual(before, ReferenceEqualityComparer.Instance);
+
+    private static IEnumerable<RuleDocument> InOrder(IEnumerable<RuleDocument> entries) => entries
+        .OrderBy(static r => r.CreationTimestamp ?? DateTimeOffset.MaxValue)
+        .ThenBy(static r => r.Key.Namespace, StringComparer.Ordinal)
+        .ThenBy(static r => r.Key.Name, StringComparer.Ordinal);
+
+    private ImmutableArray<(RuleDocument Rule, Diagnostic Finding)> Advise(RuleDocument[] rules, Dictionary<RuleDocument, Diagnostic[]>? known, bool sameRoutes)
     {
         ExternalHosts hosts = new(rules);
-        return [.. rules.SelectMany(r => RuleAdvice.Check(r, hosts), static (r, finding) => (r, finding))];
+        Advised = new(rules.Length, ReferenceEqualityComparer.Instance);
+        foreach (RuleDocument rule in rules)
+        {
+            Diagnostic[]? same = known is not null && IsAdvisedByEntries(rule, sameRoutes) ? known.GetValueOrDefault(rule) : null;
+            Advised.Add(rule, same ?? [.. RuleAdvice.Check(rule, hosts)]);
+        }
+
+        return [.. rules.SelectMany(r => Advised[r], static (r, finding) => (r, finding))];
     }
+
+    // What is said of an entry depends on the routes that lead to it, what is said of a policy on everything.
+    private static bool IsAdvisedByEntries(RuleDocument rule, bool sameRoutes) => rule.Spec switch
+    {
+        DestinationRule or VirtualService or WorkloadEntry => true,
+        ServiceEntry => sameRoutes,
+        _ => false,
+    };
 
     /// <summary>Whether something with this exportTo, in <paramref name="ownNamespace"/>, is visible in <paramref name="clientNamespace"/>.</summary>
     public static bool IsVisible(ImmutableArray<string> exportTo, string ownNamespace, string clientNamespace) =>
@@ -77,7 +110,7 @@ public sealed class RuleSet
     internal NamespaceRules Of(string ruleNamespace) => _byNamespace.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
 
     /// <summary>WorkloadEntries of a namespace, in no order.</summary>
-    internal ImmutableArray<RuleDocument> WorkloadsOf(string ownNamespace) => Workloads.GetValueOrDefault(ownNamespace, []);
+    internal ImmutableArray<RuleDocument> WorkloadsOf(string ownNamespace) => _workloads.GetValueOrDefault(ownNamespace, []);
 
     /// <summary>Merged rules of every namespace and host.</summary>
     internal IEnumerable<ImmutableArray<EffectiveRule>> AllHosts() => _byNamespace.Values.SelectMany(static n => n.Hosts);
@@ -86,18 +119,32 @@ public sealed class RuleSet
 /// <summary>Merged destination rules of one namespace, the most specific host first.</summary>
 internal sealed class NamespaceRules
 {
-    private readonly ImmutableDictionary<string, ImmutableArray<EffectiveRule>> _byHost;
+    private readonly RuleDocument[] _documents;
+    private readonly Dictionary<string, RuleDocument[]> _documentsByHost;
+    private readonly Dictionary<string, ImmutableArray<EffectiveRule>> _byHost;
     private readonly ImmutableArray<KeyValuePair<string, ImmutableArray<EffectiveRule>>> _wildcards;
 
-    public NamespaceRules(string ruleNamespace, IEnumerable<RuleDocument> rules)
+    private NamespaceRules(string ruleNamespace, RuleDocument[] documents, NamespaceRules? previous)
     {
-        _byHost = rules
+        _documents = documents;
+        _documentsByHost = documents
             .GroupBy(r => HostMatch.Expand(((DestinationRule)r.Spec).Host ?? "", ruleNamespace))
-            .ToImmutableDictionary(static g => g.Key, g => DestinationRuleMerge.Merge(ruleNamespace, g.Key, g));
+            .ToDictionary(static g => g.Key, static g => g.ToArray(), StringComparer.Ordinal);
+        _byHost = _documentsByHost.ToDictionary(
+            static h => h.Key,
+            h => RuleSet.IsSame(h.Value, previous?._documentsByHost.GetValueOrDefault(h.Key)) ? previous!._byHost[h.Key] : DestinationRuleMerge.Merge(ruleNamespace, h.Key, h.Value),
+            StringComparer.Ordinal);
         _wildcards = [.. _byHost.Where(static h => h.Key.StartsWith('*')).OrderByDescending(static h => h.Key.Length).ThenBy(static h => h.Key, StringComparer.Ordinal)];
     }
 
-    public static NamespaceRules Empty { get; } = new("", []);
+    public static NamespaceRules Empty { get; } = new("", [], null);
+
+    /// <summary>Merges <paramref name="rules"/>; hosts whose documents are those of <paramref name="previous"/> keep their merged rules.</summary>
+    public static NamespaceRules Create(string ruleNamespace, IEnumerable<RuleDocument> rules, NamespaceRules? previous)
+    {
+        RuleDocument[] documents = [.. rules];
+        return RuleSet.IsSame(documents, previous?._documents) ? previous! : new NamespaceRules(ruleNamespace, documents, previous);
+    }
 
     /// <summary>Merged rules, host by host; several for one host where exportTo or selectors differ.</summary>
     public IEnumerable<ImmutableArray<EffectiveRule>> Hosts => _byHost.Values;

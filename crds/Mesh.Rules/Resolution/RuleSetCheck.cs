@@ -10,11 +10,14 @@ namespace Mesh.Rules.Resolution;
 public static class RuleSetCheck
 {
     /// <summary>Warnings about <paramref name="rule"/> among <paramref name="all"/> rules (which may hold an older version of it).</summary>
-    public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all)
+    /// <param name="rule">The rule.</param>
+    /// <param name="all">Rules around it.</param>
+    /// <param name="sidecars">Sidecars that there are, as far as known: what each may do adds up.</param>
+    public static ImmutableArray<Diagnostic> Check(RuleDocument rule, IEnumerable<RuleDocument> all, int sidecars = 1)
     {
         RuleDocument[] rules = [.. all];
         ExternalHosts hosts = new(rules);
-        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts)];
+        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts), .. PartnerMaximum.Find(rule, PartnerMaximum.EntriesOf(rules), sidecars)];
     }
 
     /// <summary>Those of the warnings that are about rules of one kind which meet each other.</summary>

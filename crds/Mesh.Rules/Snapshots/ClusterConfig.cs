@@ -53,6 +53,15 @@ public sealed record ClusterConfig
     /// <summary>Whether the addresses of its endpoints are names that the proxy resolves.</summary>
     public DnsDiscovery Dns { get; init; }
 
+    /// <summary>Port of all hosts of a cluster with <see cref="DnsDiscovery.Dynamic"/>; 0 is the one that the caller asks for.</summary>
+    public int OnDemandPort { get; init; }
+
+    /// <summary>The upstream is the address that the caller was going to (resolution NONE, PASSTHROUGH): no endpoints are declared, none is chosen.</summary>
+    public bool UsesOriginalDestination { get; init; }
+
+    /// <summary>IP that connections come from; null leaves it to the system.</summary>
+    public string? SourceAddress { get; init; }
+
     /// <summary>Consistent hashing in place of <see cref="LoadBalancer"/>; null is none.</summary>
     public HashConfig? Hash { get; init; }
 

@@ -11,4 +11,7 @@ public enum DnsDiscovery
 
     /// <summary>Names (or addresses); each is one endpoint, and a new connection goes to the first address of the latest answer.</summary>
     Logical,
+
+    /// <summary>None are declared: each is a name that a caller has asked for, resolved then, and otherwise like <see cref="Logical"/>.</summary>
+    Dynamic,
 }

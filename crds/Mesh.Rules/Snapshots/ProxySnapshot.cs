@@ -30,7 +30,7 @@ public sealed record RouteConfig(ImmutableArray<VirtualHostConfig> VirtualHosts)
 /// <summary>The names under which a service port is called, and the cluster that answers.</summary>
 /// <param name="Name">Name for the access log, <c>fqdn:port</c>.</param>
 /// <param name="Port">Service port; a request without a port in its authority means port 80.</param>
-/// <param name="Domains">Host names, lower case, without port: short name, with namespace, fully qualified, virtual IPs, <c>*.suffix</c>.</param>
+/// <param name="Domains">Host names, lower case, without port: short name, with namespace, fully qualified, virtual IPs, <c>*.suffix</c>; and CIDR blocks, for redirected calls of an address in them.</param>
 /// <param name="Cluster">Name of the cluster for requests when there are no routes; empty for a host that only a VirtualService knows, which has routes.</param>
 public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<string> Domains, string Cluster)
 {
@@ -46,7 +46,7 @@ public sealed record VirtualHostConfig(string Name, int Port, ImmutableArray<str
 
 /// <summary>A TCP listener, of one service or of several that are told apart by the server name of TLS.</summary>
 /// <param name="Name">Name, such as <c>127.0.0.1_3306</c>; identity is the address and port.</param>
-/// <param name="Address">IP to bind.</param>
+/// <param name="Address">IP to bind; or a CIDR block, which is not bound: redirected connections to an address in it are meant.</param>
 /// <param name="Port">Port to bind.</param>
 /// <param name="Cluster">Name of the cluster for connections that no route fits; empty when there is none: they are closed (NR).</param>
 /// <param name="Source">The rule that asks for it (<c>ServiceEntry/default/db</c>), for the status; of several services the first one's.</param>
@@ -57,6 +57,9 @@ public sealed record ListenerConfig(string Name, string Address, int Port, strin
 
     /// <summary>Where connections go; all others to <see cref="Cluster"/>.</summary>
     public ImmutableArray<ConnectionRouteConfig> Routes { get; init; } = [];
+
+    /// <summary>A service has no address of its own: redirected connections to its port are meant, whatever address they were going to.</summary>
+    public bool IsForAnyAddress { get; init; }
 }
 
 /// <summary>One upstream address of a cluster. Identity is <see cref="Address"/> alone.</summary>
@@ -82,6 +85,9 @@ public sealed record EndpointConfig(
     /// <summary>Share of the whole locality among those of its priority; 0 in all: localities do not count.</summary>
     public int LocalityWeight { get; init; }
 
-    /// <summary>Where a new connection goes when <see cref="Address"/> is a name; null when it is the address itself. Set by the proxy, never by a compiler.</summary>
+    /// <summary>
+    /// Where a new connection goes when <see cref="Address"/> is a name: addresses in the order in which they are tried, separated by commas (text, so that records
+    /// compare by value); null when it is the address itself. Set by the proxy, never by a compiler.
+    /// </summary>
     public string? DialAddress { get; init; }
 }

@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Resolution;
 using Mesh.Rules.Schema;
 
 namespace Mesh.Rules.Validation;
@@ -32,7 +33,7 @@ internal static class ServiceEntryCheck
 
         if (entry.Resolution is null && spec.Field("resolution").Node is null)
         {
-            spec.Field("resolution").NotEnforced("the default, NONE, gets no endpoints; write resolution: DNS, or STATIC and list them");
+            spec.Field("resolution").Warn("the default, NONE, goes to the address that the caller dialled, which only redirected connections have; to look the name up write resolution: DNS");
         }
 
         ExportToCheck.Check(entry.ExportTo, spec.Field("exportTo"));
@@ -66,6 +67,10 @@ internal static class ServiceEntryCheck
             {
                 at.Item(i).Error($"hosts must be FQDN if no endpoints are provided for resolution mode {entry.Resolution}");
             }
+            else if (entry.Resolution == "DYNAMIC_DNS" && host[0] != '*')
+            {
+                at.Item(i).Error($"resolution DYNAMIC_DNS is for wildcard hosts, such as *.example.com; write resolution: DNS for {RuleNode.Quote(host)}");
+            }
         }
     }
 
@@ -75,17 +80,13 @@ internal static class ServiceEntryCheck
         {
             string address = entry.Addresses[i];
             bool isCidr = address.Contains('/', StringComparison.Ordinal);
-            if (isCidr ? !IPNetwork.TryParse(address, out _) : !IPAddress.TryParse(address, out _))
+            if (!AddressBlock.TryParse(address, out _))
             {
                 at.Item(i).Error($"{RuleNode.Quote(address)} is neither an IP address nor a CIDR block; write for example 240.0.0.1 or 240.0.0.0/24");
             }
             else if (isCidr && entry.Resolution is not (null or "NONE" or "STATIC"))
             {
                 at.Item(i).Error("CIDR addresses are allowed only for NONE/STATIC resolution types");
-            }
-            else if (isCidr)
-            {
-                at.Item(i).NotEnforced("no listener is opened for a CIDR block; list single addresses");
             }
         }
 
@@ -117,6 +118,11 @@ internal static class ServiceEntryCheck
                 here.Field("protocol").Error(
                     $"unsupported protocol: {protocol}; write one of {string.Join(", ", Protocols)}{Suggestion.For(protocol, Protocols)}",
                     DiagnosticCode.NotSupported);
+            }
+
+            if (entry.Resolution == "DYNAMIC_DNS" && port.Protocol?.ToUpperInvariant() is null or "" or "TCP" or "MONGO")
+            {
+                here.Field("protocol").Error("resolution DYNAMIC_DNS needs a protocol that names the host: HTTP, HTTP2, GRPC, TLS or HTTPS");
             }
 
             bool isTcp = port.Protocol is null or "" || port.Protocol.Equals("TCP", StringComparison.OrdinalIgnoreCase);

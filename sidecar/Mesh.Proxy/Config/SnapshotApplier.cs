@@ -45,7 +45,7 @@ public sealed partial class SnapshotApplier : IDisposable
         await _turn.WaitAsync();
         try
         {
-            IReadOnlyList<string> errors = SnapshotCheck.FindErrors(snapshot);
+            IReadOnlyList<string> errors = SnapshotCheck.FindErrors(snapshot, _state.Snapshot);
             if (errors.Count > 0)
             {
                 _stats.ConfigRejected.Add();

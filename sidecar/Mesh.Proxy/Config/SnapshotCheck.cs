@@ -9,7 +9,9 @@ namespace Mesh.Proxy.Config;
 internal static class SnapshotCheck
 {
     /// <summary>The problems, each naming its place; empty when the snapshot can run.</summary>
-    public static IReadOnlyList<string> FindErrors(ProxySnapshot snapshot)
+    /// <param name="snapshot">The snapshot.</param>
+    /// <param name="inForce">One that has passed: its lists of endpoints are not looked at again.</param>
+    public static IReadOnlyList<string> FindErrors(ProxySnapshot snapshot, ProxySnapshot inForce)
     {
         List<string> errors = [];
         foreach ((string key, ClusterConfig config) in snapshot.Clusters)
@@ -22,7 +24,12 @@ internal static class SnapshotCheck
 
         foreach ((string cluster, ImmutableArray<EndpointConfig> endpoints) in snapshot.Endpoints)
         {
-            RequireCluster(snapshot, cluster, $"endpoints[{cluster}]", errors);
+            RequireCluster(snapshot, cluster, "endpoints", cluster, errors);
+            if (inForce.Endpoints.TryGetValue(cluster, out ImmutableArray<EndpointConfig> passed) && passed == endpoints && IsResolved(snapshot, cluster) == IsResolved(inForce, cluster))
+            {
+                continue;
+            }
+
             foreach (EndpointConfig endpoint in endpoints)
             {
                 if (!IsAddress(endpoint.Address) && !(IsResolved(snapshot, cluster) && IsNameWithPort(endpoint.Address)))
@@ -36,7 +43,7 @@ internal static class SnapshotCheck
         {
             if (host.Routes.IsEmpty || host.Cluster.Length > 0) // a host that only routes know needs no cluster of its own
             {
-                RequireCluster(snapshot, host.Cluster, $"routes[{host.Name}]", errors);
+                RequireCluster(snapshot, host.Cluster, "routes", host.Name, errors);
             }
         }
 
@@ -44,7 +51,7 @@ internal static class SnapshotCheck
         {
             if (listener.Routes.IsEmpty || listener.Cluster.Length > 0) // what its routes leave over needs no cluster
             {
-                RequireCluster(snapshot, listener.Cluster, $"listeners[{listener.Name}]", errors);
+                RequireCluster(snapshot, listener.Cluster, "listeners", listener.Name, errors);
             }
         }
 
@@ -59,11 +66,11 @@ internal static class SnapshotCheck
         text.LastIndexOf(':') is > 0 and int colon && ushort.TryParse(text.AsSpan(colon + 1), NumberStyles.None, CultureInfo.InvariantCulture, out ushort port) && port > 0 &&
         Uri.CheckHostName(text[..colon]) == UriHostNameType.Dns;
 
-    private static void RequireCluster(ProxySnapshot snapshot, string cluster, string place, List<string> errors)
+    private static void RequireCluster(ProxySnapshot snapshot, string cluster, string list, string name, List<string> errors)
     {
         if (!snapshot.Clusters.ContainsKey(cluster))
         {
-            errors.Add($"{place}: there is no cluster '{cluster}' in the snapshot");
+            errors.Add($"{list}[{name}]: there is no cluster '{cluster}' in the snapshot");
         }
     }
 }

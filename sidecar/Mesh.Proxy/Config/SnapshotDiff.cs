@@ -8,14 +8,16 @@ namespace Mesh.Proxy.Config;
 /// <param name="Removed">Names of clusters that are gone.</param>
 /// <param name="RoutesChanged">Whether the routes differ.</param>
 /// <param name="ListenersChanged">Whether the listeners differ.</param>
+/// <param name="PolicyChanged">Whether the policy for unknown destinations differs.</param>
 internal sealed record SnapshotDiff(
     IReadOnlyList<(ClusterConfig Config, ImmutableArray<EndpointConfig>? Endpoints)> Clusters,
     IReadOnlyList<string> Removed,
     bool RoutesChanged,
-    bool ListenersChanged)
+    bool ListenersChanged,
+    bool PolicyChanged)
 {
     /// <summary>True when nothing is to be done.</summary>
-    public bool IsEmpty => Clusters.Count == 0 && Removed.Count == 0 && !RoutesChanged && !ListenersChanged;
+    public bool IsEmpty => Clusters.Count == 0 && Removed.Count == 0 && !RoutesChanged && !ListenersChanged && !PolicyChanged;
 
     /// <summary>Compares.</summary>
     public static SnapshotDiff Between(ProxySnapshot old, ProxySnapshot next)
@@ -36,13 +38,14 @@ internal sealed record SnapshotDiff(
             changed,
             [.. old.Clusters.Keys.Where(name => !next.Clusters.ContainsKey(name))],
             !SameRoutes(old.Routes, next.Routes),
-            !SameItems(old.Listeners, next.Listeners));
+            !SameItems(old.Listeners, next.Listeners),
+            old.OutboundPolicy != next.OutboundPolicy);
     }
 
     private static ImmutableArray<EndpointConfig> EndpointsOf(ProxySnapshot snapshot, string cluster) =>
         snapshot.Endpoints.TryGetValue(cluster, out ImmutableArray<EndpointConfig> endpoints) && !endpoints.IsDefault ? endpoints : [];
 
-    private static bool SameItems<T>(ImmutableArray<T> left, ImmutableArray<T> right) => left.AsSpan().SequenceEqual(right.AsSpan());
+    private static bool SameItems<T>(ImmutableArray<T> left, ImmutableArray<T> right) => left == right || left.AsSpan().SequenceEqual(right.AsSpan());
 
     private static bool SameRoutes(RouteConfig left, RouteConfig right) =>
         left.VirtualHosts.Length == right.VirtualHosts.Length && left.VirtualHosts.Zip(right.VirtualHosts, SameHost).All(static same => same);

@@ -17,13 +17,20 @@ public enum DnsRecordType
 /// <param name="IsAnswered">False when nobody could tell (no server answers, SERVFAIL); what is known stays in use then.</param>
 /// <param name="Addresses">The records; none when the name has none or does not exist.</param>
 /// <param name="Ttl">How long the records hold; zero when there are none.</param>
-public readonly record struct DnsAnswer(bool IsAnswered, ImmutableArray<IPAddress> Addresses, TimeSpan Ttl)
+/// <param name="Problem">Why there is no address, in one word or two: <c>NXDOMAIN</c>, <c>NODATA</c>, <c>SERVFAIL</c>, <c>no answer</c>; empty when there is one.</param>
+public readonly record struct DnsAnswer(bool IsAnswered, ImmutableArray<IPAddress> Addresses, TimeSpan Ttl, string Problem = "")
 {
-    /// <summary>Nobody could tell.</summary>
-    public static DnsAnswer Failed { get; } = new(false, [], TimeSpan.Zero);
+    /// <summary>No server answered in time, or none could be reached.</summary>
+    public static DnsAnswer Failed { get; } = FailedWith("no answer");
 
-    /// <summary>There is no such record.</summary>
-    public static DnsAnswer Empty { get; } = new(true, [], TimeSpan.Zero);
+    /// <summary>The name exists, but has no such record.</summary>
+    public static DnsAnswer Empty { get; } = new(true, [], TimeSpan.Zero, "NODATA");
+
+    /// <summary>The name does not exist.</summary>
+    public static DnsAnswer NoSuchName { get; } = new(true, [], TimeSpan.Zero, "NXDOMAIN");
+
+    /// <summary>Nobody could tell, because of <paramref name="problem"/>.</summary>
+    public static DnsAnswer FailedWith(string problem) => new(false, [], TimeSpan.Zero, problem);
 }
 
 /// <summary>Answers questions about names: the seam below the resolver. Implementations are thread-safe.</summary>

@@ -26,20 +26,22 @@ public sealed class DnsClient(ProxyRuntime runtime, DnsSources sources) : IDnsCl
         if (!local.IsEmpty)
         {
             AddressFamily family = type == DnsRecordType.A ? AddressFamily.InterNetwork : AddressFamily.InterNetworkV6;
-            return new DnsAnswer(true, [.. local.Where(a => a.AddressFamily == family)], HostsTtl);
+            ImmutableArray<IPAddress> own = [.. local.Where(a => a.AddressFamily == family)];
+            return own.IsEmpty ? DnsAnswer.Empty : new DnsAnswer(true, own, HostsTtl);
         }
 
         ImmutableArray<IPEndPoint> servers = sources.Servers();
+        DnsAnswer last = DnsAnswer.Failed;
         for (int i = 0; i < Rounds * servers.Length; i++)
         {
-            DnsAnswer answer = await AskAsync(servers[i % servers.Length], name, type);
-            if (answer.IsAnswered)
+            last = await AskAsync(servers[i % servers.Length], name, type);
+            if (last.IsAnswered)
             {
-                return answer;
+                break;
             }
         }
 
-        return DnsAnswer.Failed;
+        return last;
     }
 
     private async Task<DnsAnswer> AskAsync(IPEndPoint server, string name, DnsRecordType type)
@@ -48,7 +50,7 @@ public sealed class DnsClient(ProxyRuntime runtime, DnsSources sources) : IDnsCl
         int length = DnsMessage.WriteQuery(buffer, (ushort)runtime.Random.Next(ushort.MaxValue + 1), name, type);
         if (length == 0)
         {
-            return DnsAnswer.Failed;
+            return DnsAnswer.FailedWith("no name that DNS knows");
         }
 
         ReadOnlyMemory<byte> query = buffer.AsMemory(0, length);
@@ -95,6 +97,6 @@ public sealed class DnsClient(ProxyRuntime runtime, DnsSources sources) : IDnsCl
         await stream.ReadExactlyAsync(framed.AsMemory(0, 2), timeout);
         byte[] message = new byte[BinaryPrimitives.ReadUInt16BigEndian(framed)];
         await stream.ReadExactlyAsync(message, timeout);
-        return DnsMessage.Read(message, query.Span, out DnsAnswer answer) == DnsReply.Answer ? answer : DnsAnswer.Failed;
+        return DnsMessage.Read(message, query.Span, out DnsAnswer answer) == DnsReply.Answer ? answer : DnsAnswer.FailedWith("malformed answer");
     }
 }

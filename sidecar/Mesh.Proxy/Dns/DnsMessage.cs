@@ -31,6 +31,7 @@ internal static class DnsMessage
     private const ushort ClassInternet = 1;
     private const ushort TypeAlias = 5;
     private const int NoSuchName = 3;
+    private static readonly DnsAnswer Malformed = DnsAnswer.FailedWith("malformed answer");
 
     /// <summary>Writes the question; its length, or 0 when the name cannot be asked for.</summary>
     public static int WriteQuery(Span<byte> buffer, ushort id, string name, DnsRecordType type)
@@ -61,7 +62,7 @@ internal static class DnsMessage
     /// <summary>Reads what came back to <paramref name="query"/>.</summary>
     public static DnsReply Read(ReadOnlySpan<byte> message, ReadOnlySpan<byte> query, out DnsAnswer answer)
     {
-        answer = DnsAnswer.Failed;
+        answer = Malformed;
         bool isReply = message.Length >= query.Length && (message[2] & 0x80) != 0 && message[..2].SequenceEqual(query[..2]);
         if (!isReply || !Ascii.EqualsIgnoreCase(message[HeaderLength..query.Length], query[HeaderLength..]))
         {
@@ -74,11 +75,11 @@ internal static class DnsMessage
         }
 
         int code = message[3] & 0x0F;
-        if (code == NoSuchName)
+        if (code != 0)
         {
-            answer = DnsAnswer.Empty;
+            answer = code switch { NoSuchName => DnsAnswer.NoSuchName, 2 => DnsAnswer.FailedWith("SERVFAIL"), 5 => DnsAnswer.FailedWith("REFUSED"), _ => DnsAnswer.FailedWith($"error {code}") };
         }
-        else if (code == 0 && BinaryPrimitives.ReadUInt16BigEndian(message[4..]) == 1)
+        else if (BinaryPrimitives.ReadUInt16BigEndian(message[4..]) == 1)
         {
             answer = ReadRecords(message, query);
         }
@@ -97,7 +98,7 @@ internal static class DnsMessage
         {
             if (!TryReadName(message, ref at, out string owner) || message.Length - at < 10)
             {
-                return DnsAnswer.Failed;
+                return Malformed;
             }
 
             ReadOnlySpan<byte> fields = message.Slice(at, 10);
@@ -107,7 +108,7 @@ internal static class DnsMessage
             int end = at + size;
             if (end > message.Length)
             {
-                return DnsAnswer.Failed;
+                return Malformed;
             }
 
             ttl = ttl > int.MaxValue ? 0 : ttl; // RFC 2181, section 8
@@ -115,7 +116,7 @@ internal static class DnsMessage
             {
                 if (size != length)
                 {
-                    return DnsAnswer.Failed;
+                    return Malformed;
                 }
 
                 found.Add((owner, new IPAddress(message[at..end]), ttl));
@@ -125,7 +126,7 @@ internal static class DnsMessage
                 int inside = at;
                 if (!TryReadName(message, ref inside, out string target) || inside != end)
                 {
-                    return DnsAnswer.Failed;
+                    return Malformed;
                 }
 
                 aliases[owner] = (target, ttl);
@@ -135,7 +136,7 @@ internal static class DnsMessage
         }
 
         int asked = HeaderLength;
-        return TryReadName(query, ref asked, out string name) ? Follow(name, aliases, found) : DnsAnswer.Failed;
+        return TryReadName(query, ref asked, out string name) ? Follow(name, aliases, found) : Malformed;
     }
 
     // Only what the question leads to counts; a record about another name is none of ours.

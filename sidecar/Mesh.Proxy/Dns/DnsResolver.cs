@@ -19,7 +19,7 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
     private readonly Dictionary<string, DnsName> _names = [];
 
     /// <summary>Watches a name from now on; the first answer comes later, unless the name is known already.</summary>
-    public DnsName Watch(string name, Action onChange)
+    public DnsName Watch(string name, IDnsWatcher watcher)
     {
         DnsName? known;
         bool isNew;
@@ -31,7 +31,7 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
                 _names.Add(name, known = new DnsName(name, Refresh));
             }
 
-            known.Watchers.Add(onChange);
+            known.Watchers.Add(watcher);
         }
 
         if (isNew)
@@ -43,11 +43,11 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
     }
 
     /// <summary>Ends one watch; the last one's end is the end of the refreshes.</summary>
-    public void Unwatch(DnsName name, Action onChange)
+    public void Unwatch(DnsName name, IDnsWatcher watcher)
     {
         lock (_gate)
         {
-            name.Watchers.Remove(onChange);
+            name.Watchers.Remove(watcher);
             if (name.Watchers.Count == 0)
             {
                 _names.Remove(name.Name);
@@ -68,28 +68,53 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
 
     private async Task RefreshAsync(DnsName name)
     {
-        Task<DnsAnswer> asksV4 = client.QueryAsync(name.Name, DnsRecordType.A);
-        Task<DnsAnswer> asksV6 = client.QueryAsync(name.Name, DnsRecordType.Aaaa);
-        DnsAnswer v4 = await asksV4;
-        DnsAnswer v6 = await asksV6;
+        foreach (IDnsWatcher watcher in WatchersOf(name))
+        {
+            background.Guard("dns watcher", static w => w.OnAsking(), watcher);
+        }
+
+        DnsAnswer v4 = DnsAnswer.FailedWith("internal error");
+        DnsAnswer v6 = v4;
+        try
+        {
+            Task<DnsAnswer> asksV4 = client.QueryAsync(name.Name, DnsRecordType.A);
+            Task<DnsAnswer> asksV6 = client.QueryAsync(name.Name, DnsRecordType.Aaaa);
+            v4 = await asksV4;
+            v6 = await asksV6;
+        }
+        finally
+        {
+            PutInForce(name, v4, v6); // after a bug too: the name must not stay as it is for ever
+        }
+    }
+
+    private void PutInForce(DnsName name, DnsAnswer v4, DnsAnswer v6)
+    {
         if (Take(name, v4, v6) is not { } taken)
         {
             return; // nobody watches any more
         }
 
-        foreach (Action watcher in taken.Watchers)
+        foreach (IDnsWatcher watcher in taken.Watchers)
         {
-            watcher();
+            background.Guard("dns watcher", static w => w.Watcher.OnAnswer(w.Refresh), (Watcher: watcher, taken.Refresh));
         }
 
         name.Done();
         ticker.ScheduleNoLaterThan(name.Due, runtime.Time.GetTimestamp() + (long)(taken.Pause.TotalSeconds * runtime.Time.TimestampFrequency));
     }
 
-    private (Action[] Watchers, TimeSpan Pause)? Take(DnsName name, DnsAnswer v4, DnsAnswer v6)
+    private IDnsWatcher[] WatchersOf(DnsName name)
     {
-        bool isFailing = !v4.IsAnswered || !v6.IsAnswered;
-        (Action[], TimeSpan) taken;
+        lock (_gate)
+        {
+            return [.. name.Watchers];
+        }
+    }
+
+    private (IDnsWatcher[] Watchers, DnsRefresh Refresh, TimeSpan Pause)? Take(DnsName name, DnsAnswer v4, DnsAnswer v6)
+    {
+        (IDnsWatcher[] Watchers, DnsRefresh, TimeSpan) taken;
         bool hasTurned;
         int known;
         lock (_gate)
@@ -99,17 +124,18 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
                 return null;
             }
 
-            Action[] watchers = name.Take(v4, v6) ? [.. name.Watchers] : [];
+            DnsHealth before = name.Health;
+            DnsRefresh refresh = name.Take(v4, v6);
+            hasTurned = name.Health != before;
             known = name.Addresses.Length;
-            hasTurned = isFailing != name.IsFailing;
-            name.IsFailing = isFailing;
-            name.Setbacks = known == 0 || (!v4.IsAnswered && !v6.IsAnswered) ? name.Setbacks + 1 : 0; // one family alone has its time to live
-            taken = (watchers, name.Setbacks == 0 ? Ttl(v4, v6) : Pause(name.Setbacks));
+            name.Setbacks = refresh.IsEmpty || (!v4.IsAnswered && !v6.IsAnswered) ? name.Setbacks + 1 : 0; // one family alone has its time to live
+            taken = ([.. name.Watchers], refresh, name.Setbacks == 0 ? Ttl(v4, v6) : Pause(name.Setbacks));
         }
 
-        if (hasTurned && isFailing)
+        hasTurned &= Array.Exists(taken.Watchers, static w => w.WantsLog);
+        if (hasTurned && name.Problem is { } problem)
         {
-            LogFailing(logger, name.Name, known);
+            LogProblem(logger, problem, known);
         }
         else if (hasTurned)
         {
@@ -132,9 +158,9 @@ internal sealed partial class DnsResolver(ProxyRuntime runtime, IDnsClient clien
         return TimeSpan.FromSeconds(seconds * (1 - (runtime.Random.NextDouble() / 4)));
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "DNS gives no answer about {Name}; the {Known} address(es) known so far stay in use")]
-    private static partial void LogFailing(ILogger logger, string name, int known);
+    [LoggerMessage(Level = LogLevel.Warning, Message = "{Problem}; address(es) in use: {Known}")]
+    private static partial void LogProblem(ILogger logger, string problem, int known);
 
-    [LoggerMessage(Level = LogLevel.Information, Message = "DNS answers about {Name} again: {Known} address(es)")]
+    [LoggerMessage(Level = LogLevel.Information, Message = "dns: {Name} has {Known} address(es) again")]
     private static partial void LogRecovered(ILogger logger, string name, int known);
 }

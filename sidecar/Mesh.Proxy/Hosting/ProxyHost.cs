@@ -39,7 +39,11 @@ public sealed class ProxyHost : IAsyncDisposable
         _options = options;
         BackgroundWork background = new(runtime.Loggers.CreateLogger<ProxyHost>(), stats.UnexpectedExceptions);
         _transport = DataTransport.Start(options.Transport, options.Concurrency, runtime.Loggers, background);
-        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)));
+        Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)))
+        {
+            InboundSource = options.PassthroughSource,
+            OwnAddresses = OwnAddresses,
+        };
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
         _context = new ProxyContext
         {
@@ -48,12 +52,16 @@ public sealed class ProxyHost : IAsyncDisposable
             Stats = stats,
             Sink = sink,
             Routes = () => Applier.State.Routes,
+            OutboundPolicy = () => Applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = OwnAddresses,
             CutOff = _cutOff.Token,
             Limits = options.Limits,
         };
         _listening = new ListenerServices(
-            _transport.Listeners, new ConnectionDispatcher(_context, _registry), background, stats, runtime.Time, runtime.Loggers.CreateLogger<Listener>());
+            _transport.Listeners, new ConnectionDispatcher(_context, _registry), background, stats, runtime.Time, runtime.Loggers.CreateLogger<Listener>())
+        {
+            IsRedirected = options.Interception != InterceptionMode.None,
+        };
         Listeners = new ListenerManager(_listening);
         Applier.Listeners = Listeners;
     }
@@ -94,7 +102,10 @@ public sealed class ProxyHost : IAsyncDisposable
 
         if (_options.Inbound is { } inbound)
         {
-            Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster, _context.Stats.Inbound));
+            Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster, _context.Stats.Inbound)
+            {
+                IsTransparent = _options.Interception == InterceptionMode.Tproxy,
+            });
         }
     }
 

@@ -1,6 +1,7 @@
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Transport;
+using Mesh.Proxy.Upstream;
 
 namespace Mesh.Proxy.Hosting;
 
@@ -15,6 +16,12 @@ public sealed record ProxyOptions
 
     /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>.</summary>
     public string InboundCluster { get; init; } = "";
+
+    /// <summary>How connections come here.</summary>
+    public InterceptionMode Interception { get; init; }
+
+    /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
+    public IPAddress? PassthroughSource { get; init; } = ClusterManager.DefaultInboundSource;
 
     /// <summary>What carries the connections.</summary>
     public TransportKind Transport { get; init; }

@@ -38,7 +38,7 @@ internal static class LocalReply
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
         ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0))));
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0) + (error.Decision.Detail?.Length ?? 0))));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
@@ -84,7 +84,7 @@ internal static class LocalReply
     // A route can set or remove fields of our answers as of any other; what tells of the message itself stays, and so does x-mesh-outcome.
     private static bool Drops(in ProxyError error, ReadOnlySpan<byte> name) => error.Headers?.Drops(name) == true;
 
-    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, scope.
+    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, detail, scope.
     private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
     {
         Append(buffer, ref length, decision.Reason.ToText());
@@ -110,6 +110,13 @@ internal static class LocalReply
         {
             Append(buffer, ref length, "; now="u8);
             Append(buffer, ref length, decision.Now);
+        }
+
+        if (decision.Detail is { } detail)
+        {
+            Append(buffer, ref length, "; detail=\""u8);
+            Append(buffer, ref length, detail);
+            Append(buffer, ref length, "\""u8);
         }
 
         Append(buffer, ref length, "; scope=sidecar"u8);

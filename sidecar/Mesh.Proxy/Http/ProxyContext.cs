@@ -4,6 +4,7 @@ using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http;
 
@@ -26,6 +27,9 @@ internal sealed class ProxyContext
 
     /// <summary>Routes in force now; captured once a request.</summary>
     public required Func<RouteTable> Routes { get; init; }
+
+    /// <summary>What becomes of calls for a destination that no service names.</summary>
+    public Func<OutboundTrafficPolicy> OutboundPolicy { get; init; } = static () => default;
 
     /// <summary>Addresses that this sidecar itself listens on: a request for one of them would come back for ever.</summary>
     public required Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; init; }
@@ -65,12 +69,31 @@ internal sealed class ProxyContext
 /// <param name="Stats">Counters of the side.</param>
 internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamStats Stats)
 {
+    /// <summary>The one cluster of an inbound or TCP listener; null routes by authority.</summary>
+    public string? Cluster
+    {
+        get;
+        init
+        {
+            field = value;
+            Only = OnlyTo(value);
+        }
+    } = Cluster;
+
     /// <summary>Where every request goes, under Istio's name for the route; null when that depends on its authority.</summary>
-    public RouteChoice? Only { get; } = Cluster is null ? null : new RouteChoice("default", Cluster);
+    public RouteChoice? Only { get; private init; } = OnlyTo(Cluster);
 
     /// <summary>Where the connections of a TCP listener go, in place of <see cref="Cluster"/>; null for the others.</summary>
     public Transport.TcpTarget? Target { get; init; }
 
+    /// <summary>The kernel's TPROXY rules bring connections here, with the dialled address as their own.</summary>
+    public bool IsTransparent { get; init; }
+
     /// <summary>Where the one connection that this side is made for was going before it was redirected; null for all others.</summary>
     public IPEndPoint? Destination { get; init; }
+
+    /// <summary>Where a redirected connection goes when it is not for this side after all: bytes on a port of HTTP, a server name that no route has. Null for all others.</summary>
+    public ListenerSide? Otherwise { get; init; }
+
+    private static RouteChoice? OnlyTo(string? cluster) => cluster is null ? null : new RouteChoice("default", cluster);
 }

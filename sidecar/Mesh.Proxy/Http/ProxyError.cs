@@ -43,8 +43,12 @@ internal static class ProxyErrors
     /// <summary>The answer for a rent that gave no connection.</summary>
     public static ProxyError NoConnection(in RentResult rent) => rent.Status switch
     {
+        RentStatus.Overflow when rent.Decision.Reason == DecisionReason.DnsCacheOverflow =>
+            new(503, ResponseFlag.UO, "DNS cache overflow", "dns_cache_overflow", rent.Decision),
         RentStatus.Overflow => Overflow with { Decision = rent.Decision },
         RentStatus.NoHealthyUpstream => new(503, ResponseFlag.UH, "no healthy upstream", "no_healthy_upstream", rent.Decision),
+        RentStatus.NameNotResolved when rent.Decision.Reason == DecisionReason.Loop => Loop(),
+        RentStatus.NameNotResolved => new(503, ResponseFlag.DF, "DNS resolution failure", "dns_resolution_failure", rent.Decision),
         RentStatus.PendingTimeout => Reset(503, ResponseFlag.UO, "pending timeout", rent.Decision),
         RentStatus.ConnectTimeout => Reset(503, ResponseFlag.UF, "connection timeout", rent.Decision),
         _ => Reset(503, ResponseFlag.UF, "remote connection failure", rent.Decision, rent.FailureText),
@@ -76,7 +80,7 @@ internal static class ProxyErrors
     public static ProxyError FaultAbort(int status, string? source) => new(
         status, ResponseFlag.FI, status is 204 or 205 or 304 ? "" : "fault filter abort", "fault_filter_abort", new DecisionRecord(DecisionReason.FaultAbort, source, "fault.abort"));
 
-    /// <summary>No service of this name is known (as REGISTRY_ONLY, until outboundTrafficPolicy exists).</summary>
+    /// <summary>No service of this name is known and the policy is REGISTRY_ONLY.</summary>
     public static ProxyError UnknownService() =>
         new(502, ResponseFlag.None, "", "direct_response", new DecisionRecord(DecisionReason.UnknownService));
 

@@ -13,6 +13,7 @@ namespace Mesh.Proxy.Http1;
 internal sealed class ExchangeRecord(ProxyContext context)
 {
     private const int RequestIdLength = 36;
+    private static readonly DestinationLabels BlackHole = new(BuiltInClusters.BlackHole, BuiltInClusters.BlackHole, "unknown", "unknown", "unknown", "unknown");
     private readonly RequestRecord _record = new();
     private readonly byte[] _newRequestId = new byte[RequestIdLength];
     private DownstreamStats _stats = null!; // from Begin on
@@ -120,6 +121,11 @@ internal sealed class ExchangeRecord(ProxyContext context)
     {
         (_record.ResponseCode, _record.Details) = (error.Status, error.Details);
         AddFlag(error.Flag);
+        if (error.Decision.Reason == DecisionReason.UnknownService)
+        {
+            _record.Destination = BlackHole;
+        }
+
         (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
         _record.BytesSent = bodyBytes;
         FirstByteOut(context.Now);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -10,6 +11,14 @@ namespace Mesh.Proxy.Http1;
 internal sealed partial class Http1Exchange
 {
     private byte[]? _newCookie; // value of a set-cookie field for the answer
+
+    private PickContext PickFor(ClusterConfig config) => config.Hash is { } by ? PickBy(by)
+        : config.UsesOriginalDestination ? new PickContext(Destination: Side.Destination ?? Router.AddressOf(context, _request.Authority))
+        : config.Dns == DnsDiscovery.Dynamic ? new PickContext(Target: HostPort.TargetOf(_request.Authority, Port(config)))
+        : default;
+
+    // The rule's port, else the one that was dialled, else the one that the request names.
+    private int Port(ClusterConfig config) => config.OnDemandPort > 0 ? config.OnDemandPort : Side.Destination?.Port ?? 0;
 
     private PickContext PickBy(HashConfig by)
     {

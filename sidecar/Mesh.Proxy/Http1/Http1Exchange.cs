@@ -144,7 +144,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         RouteChoice? choice = Router.Choose(context, Side, _request, out RouteMatch? match);
         if (choice is null)
         {
-            ProxyError error = Router.Refusal(context, _request, out string? routeName);
+            ProxyError error = Router.Refusal(context, Side, _request, out string? routeName);
             _record.RouteName = routeName;
             return RefuseAsync(error, goesOn: true);
         }
@@ -169,7 +169,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             KeepForMirrors();
         }
 
-        _pick = _cluster.Config.Hash is { } by ? PickBy(by) : default;
+        _pick = PickFor(_cluster.Config);
         return AttemptAsync(now);
     }
 

@@ -32,7 +32,7 @@ internal sealed class Http1ServerConnection
         Loop = connection.Features.Get<ILoopFeature>()?.Loop;
         Deadline = new Deadline(context.Runtime.Time, static s => ((Http1ServerConnection)s).OnDeadline(), this);
         (LocalAddress, RemoteAddress) = context.Sink.WantsText
-            ? (connection.LocalEndPoint?.ToString(), connection.RemoteEndPoint?.ToString()) : (null, null);
+            ? ((side.Destination ?? connection.LocalEndPoint)?.ToString(), connection.RemoteEndPoint?.ToString()) : (null, null);
     }
 
     /// <summary>The client.</summary>

@@ -8,7 +8,7 @@ namespace Mesh.Proxy.Infrastructure;
 internal sealed partial class BackgroundWork(ILogger logger, StripedCounter unexpectedExceptions)
 {
     /// <summary>Starts <paramref name="work"/> on the caller's thread and observes how it ends.</summary>
-    public void Start<T>(string name, Func<T, Task> work, T state) => _ = ObserveAsync(name, work, state);
+    public void Start<T>(string name, Func<T, Task> work, T state) => _ = RunAsync(name, work, state);
 
     /// <summary>Calls <paramref name="work"/> now.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "Last resort of background work: whatever escapes is a bug and must be counted, not kill the process.")]
@@ -24,8 +24,9 @@ internal sealed partial class BackgroundWork(ILogger logger, StripedCounter unex
         }
     }
 
+    /// <summary>The same for one who waits for its end: that comes whatever has escaped.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "Last resort of background work: whatever escapes is a bug and must be counted, not kill the process.")]
-    private async Task ObserveAsync<T>(string name, Func<T, Task> work, T state)
+    public async Task RunAsync<T>(string name, Func<T, Task> work, T state)
     {
         try
         {

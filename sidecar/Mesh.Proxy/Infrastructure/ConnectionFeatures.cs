@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Net;
 using System.Net.Sockets;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -41,6 +42,13 @@ internal interface ITunnelFeature
     /// </summary>
     /// <returns>True when this side ended in order and everything was passed on.</returns>
     Task<bool>? TryPump(ConnectionContext to, Action<long> onMoved, WriteWatch? watch);
+}
+
+/// <summary>A connection that knows where its peer was going before the kernel's NAT sent it here.</summary>
+internal interface IOriginalDestinationFeature
+{
+    /// <summary>Address and port that the peer dialled; null when the kernel has changed nothing.</summary>
+    IPEndPoint? OriginalDestination { get; }
 }
 
 /// <summary>A connection that can say why it broke, in words that a user can act on.</summary>

@@ -16,7 +16,8 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
     private PipeScheduler? _loop;
     private ITimer? _timer;
     private long _dueAt;
-    private bool _isWaiting;
+    private long _last; // number of the latest wait
+    private long _waiting; // that number while the wait goes on, else 0: a timer that comes late can only end the wait it has looked at
 
     /// <summary>Waits.</summary>
     /// <param name="length">How long; rounded up to whole milliseconds.</param>
@@ -29,10 +30,10 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
         _loop = loop;
         TimeSpan delay = TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(length.TotalMilliseconds), 1, int.MaxValue));
         Volatile.Write(ref _dueAt, time.GetTimestamp() + (long)(delay.TotalSeconds * time.TimestampFrequency));
-        Volatile.Write(ref _isWaiting, true);
+        Volatile.Write(ref _waiting, ++_last);
         _timer ??= time.CreateTimer(static p => ((Pause)p!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _timer.Change(delay, Timeout.InfiniteTimeSpan);
-        _stop = stop.UnsafeRegister(static p => ((Pause)p!).End(), this);
+        _stop = stop.UnsafeRegister(static p => ((Pause)p!).Stop(), this);
         return new ValueTask(this, _core.Version);
     }
 
@@ -51,20 +52,30 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
     private void OnTimer()
     {
         // Timers go by a coarser clock and may come some milliseconds early; and one of an earlier wait may come late, into the next one.
-        TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), Volatile.Read(ref _dueAt));
-        if (left <= TimeSpan.Zero)
+        long wait;
+        while ((wait = Volatile.Read(ref _waiting)) != 0)
         {
-            End();
-        }
-        else if (Volatile.Read(ref _isWaiting))
-        {
+            TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), Volatile.Read(ref _dueAt));
+            if (left <= TimeSpan.Zero)
+            {
+                End(wait);
+                return;
+            }
+
             _timer!.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
+            if (Volatile.Read(ref _waiting) == wait)
+            {
+                return; // else this may have moved the timer of a later wait: look again
+            }
         }
     }
 
-    private void End()
+    // The registration is gone before the next wait begins, so this is always about the wait that goes on.
+    private void Stop() => End(Volatile.Read(ref _waiting));
+
+    private void End(long wait)
     {
-        if (!Interlocked.Exchange(ref _isWaiting, false))
+        if (wait == 0 || Interlocked.CompareExchange(ref _waiting, 0, wait) != wait)
         {
             return;
         }

@@ -30,9 +30,12 @@ internal sealed class TimeoutPool(TimeProvider time)
 /// </summary>
 internal sealed class PooledTimeout : IDisposable
 {
-    private const int Idle = 0;
-    private const int Armed = 1;
-    private const int Expired = 2;
+    // The state and, above it, the number of the Arm it belongs to: a callback that comes late can only expire the Arm it has looked at.
+    private const long Idle = 0;
+    private const long Armed = 1;
+    private const long Expired = 2;
+    private const long StateMask = 3;
+    private const long NextArm = 4;
 
     private readonly TimeoutPool _pool;
     private readonly TimeProvider _time;
@@ -42,7 +45,7 @@ internal sealed class PooledTimeout : IDisposable
 
     private readonly ITimer _timer;
     private long _deadline;
-    private int _state;
+    private long _state;
 
     internal PooledTimeout(TimeoutPool pool, TimeProvider time)
     {
@@ -55,22 +58,24 @@ internal sealed class PooledTimeout : IDisposable
     public CancellationToken Token => _source.Token;
 
     /// <summary>True when the deadline passed, which tells it from <see cref="Cancel"/>.</summary>
-    public bool HasExpired => Volatile.Read(ref _state) == Expired;
+    public bool HasExpired => (Volatile.Read(ref _state) & StateMask) == Expired;
 
     /// <summary>Sets the deadline to <paramref name="after"/> from now; replaces an earlier one.</summary>
     public void Arm(TimeSpan after)
     {
         TimeSpan delay = TimeSpan.FromMilliseconds(Math.Clamp(Math.Ceiling(after.TotalMilliseconds), 1, int.MaxValue));
         Volatile.Write(ref _deadline, _time.GetTimestamp() + (long)(delay.TotalSeconds * _time.TimestampFrequency));
-        Interlocked.CompareExchange(ref _state, Armed, Idle);
-        _timer.Change(delay, Timeout.InfiniteTimeSpan);
+        if (TryMove(Armed, NextArm))
+        {
+            _timer.Change(delay, Timeout.InfiniteTimeSpan);
+        }
     }
 
     /// <summary>Takes the deadline away; false when it has already passed.</summary>
     public bool Disarm()
     {
         _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        return Interlocked.CompareExchange(ref _state, Idle, Armed) != Expired;
+        return TryMove(Idle, 0);
     }
 
     /// <summary>Cancels <see cref="Token"/> for another reason than time.</summary>
@@ -87,21 +92,48 @@ internal sealed class PooledTimeout : IDisposable
         _timer.Dispose();
     }
 
+    /// <summary>Goes from idle or armed to <paramref name="next"/>; false when the deadline has passed.</summary>
+    private bool TryMove(long next, long step)
+    {
+        long state = Volatile.Read(ref _state);
+        while ((state & StateMask) != Expired)
+        {
+            long found = Interlocked.CompareExchange(ref _state, ((state & ~StateMask) + step) | next, state);
+            if (found == state)
+            {
+                return true;
+            }
+
+            state = found;
+        }
+
+        return false;
+    }
+
     private void OnTimer()
     {
         // A callback of an earlier use may arrive late, when somebody else has armed it again; and timers go by a coarser clock and may come some
         // milliseconds early. In both cases the deadline lies ahead.
-        TimeSpan left = _time.GetElapsedTime(_time.GetTimestamp(), Volatile.Read(ref _deadline));
-        if (left > TimeSpan.Zero)
+        long state;
+        while (((state = Volatile.Read(ref _state)) & StateMask) == Armed)
         {
-            if (Volatile.Read(ref _state) == Armed)
+            TimeSpan left = _time.GetElapsedTime(_time.GetTimestamp(), Volatile.Read(ref _deadline));
+            if (left <= TimeSpan.Zero)
+            {
+                if (Interlocked.CompareExchange(ref _state, (state & ~StateMask) | Expired, state) == state)
+                {
+                    _source.Cancel();
+                    return;
+                }
+            }
+            else
             {
                 _timer.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
+                if (Volatile.Read(ref _state) == state)
+                {
+                    return; // else this may have moved the timer of a later Arm: look again
+                }
             }
-        }
-        else if (Interlocked.CompareExchange(ref _state, Expired, Armed) == Armed)
-        {
-            _source.Cancel();
         }
     }
 }

@@ -20,6 +20,9 @@ internal sealed class EndpointOutlierState
     /// <summary>Multiplies the base ejection time.</summary>
     public int Multiplier { get; set; }
 
+    /// <summary>Which detector spoke at the last ejection; none before the first.</summary>
+    public EjectionCause LastCause { get; private set; }
+
     /// <summary>Timestamp of the last ejection.</summary>
     public long EjectedAt { get; private set; }
 
@@ -83,9 +86,10 @@ internal sealed class EndpointOutlierState
     }
 
     /// <summary>Takes it out.</summary>
-    public void MarkEjected(long now)
+    public void MarkEjected(EjectionCause cause, long now)
     {
         _isEjected = true;
+        LastCause = cause;
         Ejections++;
         EjectedAt = now;
         LastActionAt = now;

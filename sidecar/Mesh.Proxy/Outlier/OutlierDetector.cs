@@ -61,7 +61,7 @@ internal static class OutlierDetector
 
         Enforced(stats, cause).Add();
         stats.EjectionsEnforcedTotal.Add();
-        endpoint.MarkEjected(now);
+        endpoint.MarkEjected(cause, now);
         if (policy.BaseEjectionTime * endpoint.Multiplier < policy.MaxEjectionTime + policy.BaseEjectionTime)
         {
             endpoint.Multiplier++;

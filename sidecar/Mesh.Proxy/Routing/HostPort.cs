@@ -1,5 +1,7 @@
 using System.Buffers;
 using System.Buffers.Text;
+using System.Globalization;
+using System.Text;
 
 namespace Mesh.Proxy.Routing;
 
@@ -12,6 +14,23 @@ internal readonly record struct HostPort(Range Host, int Port)
         "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"u8);
 
     private static readonly SearchValues<byte> AddressBytes = SearchValues.Create(":.0123456789ABCDEFabcdef"u8);
+
+    /// <summary>The port of an authority that names none.</summary>
+    public const int DefaultPort = 80;
+
+    /// <summary>The host and port that <paramref name="authority"/> names, as endpoints that are made on demand are identified; null when it names none.</summary>
+    /// <param name="authority">Authority of a request, or a server name.</param>
+    /// <param name="port">The port to go to; 0 is the one that it names.</param>
+    public static string? TargetOf(ReadOnlySpan<byte> authority, int port)
+    {
+        if (!TryParse(authority, out HostPort parsed))
+        {
+            return null;
+        }
+
+        string host = Encoding.ASCII.GetString(authority[parsed.Host]).ToLowerInvariant().TrimEnd('.');
+        return string.Create(CultureInfo.InvariantCulture, $"{host}:{(port > 0 ? port : parsed.Port == 0 ? DefaultPort : parsed.Port)}");
+    }
 
     /// <summary>Takes <paramref name="authority"/> apart; false when it is none.</summary>
     public static bool TryParse(ReadOnlySpan<byte> authority, out HostPort result)

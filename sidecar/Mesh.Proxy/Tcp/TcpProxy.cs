@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Routing;
@@ -23,10 +24,15 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
     {
         long startedAt = context.Now;
         _record.StartTime = context.Runtime.Time.GetUtcNow();
-        _record.DownstreamLocalAddress = down.LocalEndPoint?.ToString();
+        _record.DownstreamLocalAddress = (side.Destination ?? down.LocalEndPoint)?.ToString();
         _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
         _record.RequestedServerName = serverName;
         string name = side.Target?.Pick(context.Runtime.Random, View()) ?? side.Cluster ?? "";
+        if (name.Length == 0 && side.Otherwise?.Cluster is { } rest)
+        {
+            name = rest;
+        }
+
         _record.UpstreamCluster = name;
         Cluster? cluster = context.Clusters.Find(name);
         if (name.Length == 0)
@@ -57,7 +63,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
     {
         // Of a key, bytes without a protocol have the caller's address at most.
         PickContext pick = cluster.Config.Hash?.Source == HashKeySource.SourceIp ? PickContext.OfSource(down.RemoteEndPoint) : default;
-        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster) });
+        RentResult rent = await cluster.RentTcpAsync(context.CutOff, down.Features.Get<ILoopFeature>()?.Loop, pick with { Client = Client(cluster), Destination = side.Destination, Target = Target(cluster.Config) });
         _record.Destination = rent.Endpoint?.Labels ?? cluster.Labels;
         _record.UpstreamHost = rent.Endpoint?.Address;
         _record.QueueTime = _record.ConnectTime = rent.QueueTime;
@@ -98,6 +104,10 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
         }
     }
 
+    /// <summary>The host to resolve on demand: the server name of TLS.</summary>
+    private string? Target(ClusterConfig config) => config.Dns == DnsDiscovery.Dynamic && serverName is not null
+        ? HostPort.TargetOf(Encoding.ASCII.GetBytes(serverName), config.OnDemandPort > 0 ? config.OnDemandPort : config.Port) : null;
+
     /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
     private ClientAddresses? Client(Cluster cluster) =>
         cluster.Config.ProxyProtocol != ProxyProtocolVersion.None && down is { RemoteEndPoint: IPEndPoint source, LocalEndPoint: IPEndPoint destination }
@@ -113,6 +123,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             RentStatus.Overflow when rent.Decision.Reason == DecisionReason.PendingOverflow => (ResponseFlag.URX, ResponseFlag.None),
             RentStatus.Overflow or RentStatus.PendingTimeout => (ResponseFlag.UO, ResponseFlag.None),
             RentStatus.NoHealthyUpstream => (ResponseFlag.UH, ResponseFlag.None),
+            RentStatus.NameNotResolved => (ResponseFlag.DF, ResponseFlag.None),
             RentStatus.Cancelled => (ResponseFlag.DC, ResponseFlag.None), // by the end of a drain
             _ => (ResponseFlag.UF, ResponseFlag.URX), // one connect attempt, and it is used up
         };

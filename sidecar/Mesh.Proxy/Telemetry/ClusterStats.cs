@@ -165,6 +165,21 @@ public sealed class ClusterStats
     /// <summary>membership_change.</summary>
     public StripedCounter MembershipChange { get; } = new();
 
+    /// <summary>update_attempt: a name among the endpoints was asked for.</summary>
+    public StripedCounter UpdateAttempt { get; } = new();
+
+    /// <summary>update_success: the nameserver answered, be it that there is no such name.</summary>
+    public StripedCounter UpdateSuccess { get; } = new();
+
+    /// <summary>update_failure: nobody could tell.</summary>
+    public StripedCounter UpdateFailure { get; } = new();
+
+    /// <summary>update_empty: the answer left the name without an address.</summary>
+    public StripedCounter UpdateEmpty { get; } = new();
+
+    /// <summary>update_no_rebuild: the answer was the same as before.</summary>
+    public StripedCounter UpdateNoRebuild { get; } = new();
+
     /// <summary>lb_healthy_panic.</summary>
     public StripedCounter LbHealthyPanic { get; } = new();
 

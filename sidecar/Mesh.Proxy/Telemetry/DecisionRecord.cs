@@ -77,6 +77,18 @@ public enum DecisionReason : byte
 
     /// <summary>The caller said how long it waits, and that time is over; the limit is in milliseconds.</summary>
     CallerDeadline,
+
+    /// <summary>The name that the request asks for could not be resolved.</summary>
+    DnsFailure,
+
+    /// <summary>Requests have asked for too many different names.</summary>
+    DnsCacheOverflow,
+
+    /// <summary>The upstream is where the caller was going, and nobody knows where that is: the connection was not redirected.</summary>
+    NoOriginalDestination,
+
+    /// <summary>Connections to too many different destinations at once.</summary>
+    DestinationOverflow,
 }
 
 /// <summary>
@@ -90,6 +102,9 @@ public enum DecisionReason : byte
 /// <param name="Now">The value at that instant; -1 when there is none.</param>
 public readonly record struct DecisionRecord(DecisionReason Reason, string? Rule = null, string? Field = null, long Limit = -1, long Now = -1)
 {
+    /// <summary>What else helps, in words: <c>dns: NXDOMAIN for api.example.com</c>; null when nothing does. Without quotation marks and line ends.</summary>
+    public string? Detail { get; init; }
+
     /// <summary>Whether a decision fell.</summary>
     public bool IsSet => Reason != DecisionReason.None;
 }

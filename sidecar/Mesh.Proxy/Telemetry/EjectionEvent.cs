@@ -21,4 +21,8 @@ public sealed record EjectionEvent(
     bool IsEnforced,
     TimeSpan? SinceLastAction,
     DateTimeOffset? Until,
-    string? Rule);
+    string? Rule)
+{
+    /// <summary>The detector behind it, Envoy's <c>type</c>: of a return the one that had ejected the endpoint.</summary>
+    public string Detector { get; init; } = Reason;
+}

@@ -48,7 +48,7 @@ public sealed class EjectionLog(Action<string> write)
         using (Utf8JsonWriter json = new(line))
         {
             json.WriteStartObject();
-            json.WriteString("type", ejection.IsEject ? ejection.Reason.ToUpperInvariant() : null);
+            json.WriteString("type", ejection.Detector.ToUpperInvariant());
             json.WriteString("cluster_name", ejection.Cluster);
             json.WriteString("upstream_url", ejection.Upstream);
             json.WriteString("action", ejection.IsEject ? "EJECT" : "UNEJECT");

@@ -27,7 +27,7 @@ public sealed class ProxyStats
     /// <summary>Snapshots applied (listener_manager.lds.update_success and friends have no use here).</summary>
     public StripedCounter ConfigApplied { get; } = new();
 
-    /// <summary>config_rejected: snapshots refused; the last good one stays.</summary>
+    /// <summary>config_rejected: snapshots, pushes and rule files refused, wholly or in part; what they would have replaced stays.</summary>
     public StripedCounter ConfigRejected { get; } = new();
 }
 
@@ -51,6 +51,9 @@ public sealed class DownstreamStats
 
     /// <summary>Connections closed because they were neither redirected nor from loopback.</summary>
     public StripedCounter CxNotRedirected { get; } = new();
+
+    /// <summary>downstream_cx_loop: redirected connections closed because they were going to this proxy itself.</summary>
+    public StripedCounter CxLoop { get; } = new();
 
     /// <summary>downstream_cx_overload_reject: connections closed because there were too many.</summary>
     public StripedCounter CxOverloadReject { get; } = new();

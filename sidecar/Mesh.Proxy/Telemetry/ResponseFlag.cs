@@ -59,4 +59,7 @@ public enum ResponseFlag : byte
 
     /// <summary>Fault injected by a rule.</summary>
     FI,
+
+    /// <summary>DNS resolution failed.</summary>
+    DF,
 }

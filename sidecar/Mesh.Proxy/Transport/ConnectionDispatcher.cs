@@ -1,5 +1,4 @@
 using System.Diagnostics.CodeAnalysis;
-using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Http1;
 using Mesh.Proxy.Infrastructure;
@@ -19,6 +18,9 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
     /// <summary>Exchanges that wait for a request.</summary>
     public ExchangePool Exchanges { get; } = new(context);
 
+    /// <summary>Tells where redirected connections go.</summary>
+    public Redirection Redirection { get; } = new(context);
+
     /// <summary>Serves <paramref name="connection"/> and disposes it. Never throws.</summary>
     [SuppressMessage("Design", "CA1031", Justification = "The last resort of a connection: what escapes is a bug, counted and logged, and ends this connection only.")]
     public async Task RunAsync(ConnectionContext connection, ListenerSide side)
@@ -33,9 +35,8 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
                 loop.Begin();
             }
 
-            if (!side.IsInbound && connection.RemoteEndPoint is IPEndPoint remote && !IPAddress.IsLoopback(remote.Address))
+            if (Redirection.Place(connection, side) is not { } place)
             {
-                side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish
                 return;
             }
 
@@ -45,7 +46,7 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
                 return;
             }
 
-            await ServeAsync(connection, side);
+            await ServeAsync(connection, place);
         }
         catch (Exception bug)
         {
@@ -63,10 +64,11 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
 
     private async Task ServeAsync(ConnectionContext connection, ListenerSide side)
     {
-        WireProtocol protocol = IsTcp(side) ? WireProtocol.Opaque : side.IsInbound ? await ProtocolSniffer.DetectAsync(connection.Transport.Input) : WireProtocol.Http1;
+        WireProtocol protocol = IsTcp(side) ? WireProtocol.Opaque
+            : side.IsInbound || side.Otherwise is not null ? await ProtocolSniffer.DetectAsync(connection.Transport.Input) : WireProtocol.Http1;
         if (protocol == WireProtocol.Opaque)
         {
-            await ServeTcpAsync(connection, side);
+            await ServeTcpAsync(connection, IsTcp(side) ? side : side.Otherwise ?? side);
         }
         else if (protocol == WireProtocol.Http1)
         {

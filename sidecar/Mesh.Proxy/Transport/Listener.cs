@@ -38,7 +38,7 @@ internal sealed partial class Listener : IAsyncDisposable
     {
         try
         {
-            return new Listener(await services.Transport.BindAsync(address), side, services);
+            return new Listener(await services.Transport.BindAsync(side.IsTransparent ? new TransparentEndPoint(address) : address), side, services);
         }
         catch (Exception refusal) when (refusal is AddressInUseException or SocketException or IOException)
         {
@@ -109,4 +109,8 @@ internal sealed partial class Listener : IAsyncDisposable
 /// <param name="Time">Clock.</param>
 /// <param name="Logger">Log.</param>
 internal sealed record ListenerServices(
-    IConnectionListenerFactory Transport, ConnectionDispatcher Dispatcher, BackgroundWork Background, ProxyStats Stats, TimeProvider Time, ILogger Logger);
+    IConnectionListenerFactory Transport, ConnectionDispatcher Dispatcher, BackgroundWork Background, ProxyStats Stats, TimeProvider Time, ILogger Logger)
+{
+    /// <summary>The kernel redirects the calls of the application, so that the addresses of service entries need no listeners of their own.</summary>
+    public bool IsRedirected { get; init; }
+}

@@ -29,7 +29,8 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
         List<(ListenerConfig, string)> problems = [];
         Dictionary<string, Entry> old = new(_bound);
         Dictionary<string, Entry> next = [];
-        foreach (ListenerConfig config in listeners)
+        _services.Dispatcher.Redirection.Destinations = new DestinationTable(listeners);
+        foreach (ListenerConfig config in listeners.Where(c => IsBound(c)))
         {
             string address = string.Create(CultureInfo.InvariantCulture, $"{config.Address}:{config.Port}");
             if (next.TryGetValue(address, out Entry? first))
@@ -39,13 +40,13 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
             }
 
             (Entry? entry, string problem) = await KeepOrBindAsync(config, address, old);
-            if (entry is null)
-            {
-                problems.Add((config, problem));
-            }
-            else
+            if (entry is not null)
             {
                 next[address] = entry;
+            }
+            else if (config.Source.Length > 0) // a service's own address is no rule's: it is seldom this machine's, and redirected callers do not need it
+            {
+                problems.Add((config, problem));
             }
         }
 
@@ -60,6 +61,9 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
 
     /// <summary>Stops accepting on all of them.</summary>
     public async ValueTask DisposeAsync() => await UpdateAsync([]);
+
+    // A block of addresses is only dialled through a redirect; and where all connections are redirected, so is every other address.
+    private bool IsBound(ListenerConfig config) => !_services.IsRedirected && !config.Address.Contains('/');
 
     private async Task<(Entry? Entry, string Problem)> KeepOrBindAsync(ListenerConfig config, string address, Dictionary<string, Entry> old)
     {

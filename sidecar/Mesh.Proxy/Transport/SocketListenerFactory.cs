@@ -21,6 +21,7 @@ internal sealed class SocketListenerFactory(SocketConnectionFactoryOptions optio
         Socket socket = SocketTransportOptions.CreateDefaultBoundListenSocket(endpoint);
         try
         {
+            TransparentEndPoint.Prepare(socket, endpoint); // in time: what counts is that it is set when connections come
             socket.Listen(Backlog);
         }
         catch (SocketException)

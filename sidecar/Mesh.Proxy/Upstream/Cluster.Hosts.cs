@@ -45,28 +45,48 @@ public sealed partial class Cluster
     /// <summary>Builds rings and tables until they are those of the latest membership. On a thread of the pool, without the lock: a million entries take a while.</summary>
     private void BuildTables()
     {
-        HostSet? built = null;
-        HostSet? builtFor = null;
-        while (true)
+        bool hasFinished = false;
+        try
         {
-            ClusterConfig config;
-            lock (_gate)
+            HostSet? built = null;
+            HostSet? builtFor = null;
+            while (TryTakeWork(built, builtFor, out ClusterConfig config, out builtFor))
             {
-                if (built is not null)
-                {
-                    PublishLocked(built, builtFor);
-                }
-
-                if (!_hosts.IsStale)
-                {
-                    _isBuilding = false;
-                    return;
-                }
-
-                (config, builtFor) = (_config, _hosts);
+                built = _builder.Build(config, builtFor.All);
             }
 
-            built = _builder.Build(config, builtFor.All);
+            hasFinished = true;
+        }
+        finally
+        {
+            if (!hasFinished)
+            {
+                StopBuilding(); // a bug: the next change tries again
+            }
+        }
+    }
+
+    /// <summary>Publishes what was built and says what to build next; false when nothing is left, and then the building has ended.</summary>
+    private bool TryTakeWork(HostSet? built, HostSet? builtFor, out ClusterConfig config, out HostSet next)
+    {
+        lock (_gate)
+        {
+            if (built is not null)
+            {
+                PublishLocked(built, builtFor);
+            }
+
+            (config, next) = (_config, _hosts);
+            _isBuilding = _hosts.IsStale;
+            return _isBuilding;
+        }
+    }
+
+    private void StopBuilding()
+    {
+        lock (_gate)
+        {
+            _isBuilding = false;
         }
     }
 

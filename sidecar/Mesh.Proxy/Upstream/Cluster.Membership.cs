@@ -21,6 +21,13 @@ public sealed partial class Cluster
     internal void Declare(ImmutableArray<EndpointConfig> endpoints)
     {
         Declared = endpoints;
+        if (_config.Dns == DnsDiscovery.Dynamic && !_isRetired)
+        {
+            _onDemand.Open();
+            return;
+        }
+
+        _onDemand.Close();
         _dns.Declare(_config.Dns, endpoints);
     }
 
@@ -122,6 +129,7 @@ public sealed partial class Cluster
                 Stats.MembershipChange.Add();
             }
 
+            _byAddress = kept;
             RebuildHostsLocked([.. kept.Values]);
         }
 
@@ -152,6 +160,7 @@ public sealed partial class Cluster
     private void RemoveLocked(Endpoint endpoint, ref Deferred deferred)
     {
         endpoint.IsRemoved = true;
+        _originals.Remove(endpoint.Addresses[0]);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {

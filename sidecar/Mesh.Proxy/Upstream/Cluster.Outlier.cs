@@ -159,7 +159,7 @@ public sealed partial class Cluster
             if (OutlierDetector.TryReturn(policy, endpoint.Outlier, now, time))
             {
                 changed = true;
-                deferred.Tell(EventOf(endpoint, lastAction, "time", null, _config.OutlierSource));
+                deferred.Tell(ReturnOf(endpoint, lastAction, "time", _config.OutlierSource));
             }
         }
 
@@ -182,7 +182,7 @@ public sealed partial class Cluster
             {
                 long? lastAction = endpoint.Outlier.LastActionAt;
                 endpoint.Outlier.MarkReturned(Now);
-                deferred.Tell(EventOf(endpoint, lastAction, "policy_removed", null, rule));
+                deferred.Tell(ReturnOf(endpoint, lastAction, "policy_removed", rule));
             }
 
             endpoint.Outlier.Forget();
@@ -213,6 +213,9 @@ public sealed partial class Cluster
     [LoggerMessage(Level = LogLevel.Warning,
         Message = "{Rule}.maxEjectionPercent: {Percent} % of {Endpoints} endpoints is less than one, so outlier detection never ejects; write at least {Needed} (cluster {Cluster})")]
     private static partial void LogCannotEject(ILogger logger, string rule, int percent, int endpoints, int needed, string cluster);
+
+    private EjectionEvent ReturnOf(Endpoint endpoint, long? lastAction, string reason, string? rule) =>
+        EventOf(endpoint, lastAction, reason, null, rule) with { Detector = OutlierDetector.Name(endpoint.Outlier.LastCause) };
 
     private EjectionEvent EventOf(Endpoint endpoint, long? lastAction, string reason, DateTimeOffset? until, string? rule) => new(
         Services.Runtime.Time.GetUtcNow(),

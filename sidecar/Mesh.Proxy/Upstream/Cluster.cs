@@ -29,9 +29,11 @@ public sealed partial class Cluster
         _hosts = _builder.Empty;
         _retries = new RetryBudget(services.Runtime.Time);
         _dns = new DnsMembership(this, services.Dns);
+        _onDemand = new HostsOnDemand(this, _dns);
         _sweep = new(Sweep);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
+        _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
     }
 
@@ -49,6 +51,9 @@ public sealed partial class Cluster
 
     /// <summary>Endpoints in the cluster now, ejected ones included, draining ones excluded. A snapshot that does not change.</summary>
     public IReadOnlyList<Endpoint> Endpoints => _hosts.All;
+
+    /// <summary>What is wrong with a name among the endpoints, <c>dns: NXDOMAIN for api.example.com</c>; null when nothing is.</summary>
+    public string? DnsProblem => _dns.Problem;
 
     internal ClusterServices Services { get; }
 
@@ -93,7 +98,12 @@ public sealed partial class Cluster
         return ticks < long.MaxValue / 2 ? from + (long)ticks : long.MaxValue;
     }
 
-    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
+    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken) =>
+        _config.Dns == DnsDiscovery.Dynamic && pick.Target is { } target && !_onDemand.IsKnown(target) && !cancellationToken.IsCancellationRequested
+            ? RentWhenKnownAsync(isTcp, loop, pick, cancellationToken)
+            : RentNowAsync(isTcp, loop, pick, cancellationToken);
+
+    private ValueTask<RentResult> RentNowAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -103,7 +113,9 @@ public sealed partial class Cluster
             }
 
             HostSet hosts = _hosts;
-            Endpoint? endpoint = hosts.Pick(Stats, pick);
+            ClusterConfig config = _config;
+            Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(pick.Destination)
+                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -118,7 +130,8 @@ public sealed partial class Cluster
                 }
                 else if (endpoint is null)
                 {
-                    result = NoUpstream(hosts);
+                    result = config.UsesOriginalDestination ? NoOriginalLocked(pick.Destination)
+                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(pick.Target) : NoUpstream(hosts);
                 }
                 else if (endpoint.IsRemoved)
                 {
@@ -146,7 +159,7 @@ public sealed partial class Cluster
     private RentResult NoUpstream(HostSet hosts)
     {
         DecisionRecord decision = hosts.All.Length == 0
-            ? new(DecisionReason.NoEndpoints)
+            ? new(DecisionReason.NoEndpoints) { Detail = DnsProblem }
             : new(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, hosts.All.Length, hosts.HealthyCount);
         return new(RentStatus.NoHealthyUpstream, null, null, decision, null, TimeSpan.Zero);
     }

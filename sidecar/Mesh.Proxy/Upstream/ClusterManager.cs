@@ -1,4 +1,6 @@
+using System.Collections.Concurrent;
 using System.Collections.Immutable;
+using System.Net;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -14,7 +16,11 @@ public sealed class ClusterManager : IDisposable
     /// <summary>How long a snapshot waits for the first addresses of new names, so that its first request finds them; a dead nameserver must not hold it up.</summary>
     private static readonly TimeSpan FirstAnswerTimeout = TimeSpan.FromSeconds(1);
 
+    /// <summary>Istio's 127.0.0.6, which no rule of the kernel redirects again.</summary>
+    public static readonly IPAddress DefaultInboundSource = new([127, 0, 0, 6]);
+
     private readonly ClusterServices _services;
+    private readonly ConcurrentDictionary<string, Cluster> _builtIn = new(StringComparer.Ordinal);
     private volatile Dictionary<string, Cluster> _clusters = []; // replaced whole, never changed once published
 
     /// <summary>Creates a manager without clusters.</summary>
@@ -35,17 +41,27 @@ public sealed class ClusterManager : IDisposable
             new TlsFileWatch(runtime.Time, ticker, background, stats, logger), background, logger);
     }
 
-    /// <summary>Clusters that are in force now (draining ones excluded).</summary>
-    public IReadOnlyCollection<Cluster> Clusters => _clusters.Values;
+    /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
+    public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
+
+    /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
+    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
+
+    /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
+    public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 
     /// <summary>The cluster of this name, or null.</summary>
-    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name);
+    public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
 
     /// <summary>Stops timers and lets all connections go; those in use end with their streams.</summary>
     public void Dispose()
     {
         _services.Ticker.Dispose();
         Remove([.. _clusters.Keys]);
+        foreach (Cluster cluster in _builtIn.Values)
+        {
+            cluster.Retire();
+        }
     }
 
     /// <summary>Adds clusters, their endpoints with them, and puts new configurations in force; in one step for those who look up.</summary>
@@ -54,14 +70,14 @@ public sealed class ClusterManager : IDisposable
         Dictionary<string, Cluster> next = new(_clusters);
         foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
-            bool isReadAnew = false; // the same list, but names now instead of addresses, or the other way round
+            bool isReadAnew = false; // the same list, but it means something else now: names instead of addresses, or nothing
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
                 next.Add(config.Name, cluster = new Cluster(config, _services));
             }
             else if (cluster.Config != config)
             {
-                isReadAnew = cluster.Config.Dns != config.Dns;
+                isReadAnew = cluster.Config.Dns != config.Dns || cluster.Config.UsesOriginalDestination != config.UsesOriginalDestination;
                 cluster.Update(config);
             }
 
@@ -105,6 +121,19 @@ public sealed class ClusterManager : IDisposable
         }
 
         RetainTlsFiles();
+    }
+
+    // Made when first needed: most proxies never do.
+    private Cluster? FindBuiltIn(string name)
+    {
+        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSource) is { } config)
+        {
+            Cluster made = new(config, _services);
+            made.Declare([]);
+            cluster = _builtIn.GetOrAdd(name, made);
+        }
+
+        return cluster;
     }
 
     private void RetainTlsFiles() => _services.TlsFiles.Retain(_clusters.Values.Select(static c => c.Config.Tls?.Files).OfType<TlsFilesConfig>());

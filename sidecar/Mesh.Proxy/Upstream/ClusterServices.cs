@@ -1,3 +1,4 @@
+using System.Net;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -25,4 +26,8 @@ internal sealed record ClusterServices(
     TimeoutPool Timeouts,
     TlsFileWatch TlsFiles,
     BackgroundWork Background,
-    ILogger Logger);
+    ILogger Logger)
+{
+    /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
+    public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
+}

@@ -19,6 +19,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
 
+    public bool IsWaitedFor => _pending.Count > 0;
+
     private ClusterStats Stats => cluster.Stats;
 
     /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>

@@ -1,19 +1,27 @@
 using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Dns;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
 
 /// <summary>Makes the endpoints of a cluster from the names that were declared: watches them and passes every change on. Thread-safe.</summary>
-internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver)
+internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDnsWatcher
 {
+    /// <summary>Most addresses of one name that a connection tries; nobody waits for more.</summary>
+    private const int MostTried = 16;
+
     private readonly Lock _gate = new();
     private Dictionary<string, DnsName> _names = [];
     private ImmutableArray<EndpointConfig> _declared = [];
     private DnsDiscovery _mode;
     private bool _isPublishing;
     private bool _hasChanged;
+    private volatile string? _problem;
+
+    /// <summary>What is wrong with one of the declared names, the first of them; null when nothing is.</summary>
+    public string? Problem => _problem;
 
     /// <summary>Ends when every name has been asked for once.</summary>
     public Task FirstAnswers
@@ -27,7 +35,16 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver)
         }
     }
 
-    /// <summary>Takes what was declared. One caller at a time, the applier.</summary>
+    /// <summary>Ends when the name of this endpoint has been asked for once; at once for an address.</summary>
+    public Task FirstAnswerOf(string address) => NameOf(address)?.FirstAnswer ?? Task.CompletedTask;
+
+    /// <summary>What is wrong with the name of this endpoint; null when nothing is.</summary>
+    public string? ProblemOf(string address) => NameOf(address)?.Problem;
+
+    /// <summary>Whether this endpoint is the proxy itself: its name leads to our own listeners alone.</summary>
+    public bool LeadsBack(string address) => NameOf(address) is { } name && !resolver.AddressesOf(name).IsEmpty && cluster.Find(address) is null;
+
+    /// <summary>Takes what was declared. One caller at a time.</summary>
     public void Declare(DnsDiscovery mode, ImmutableArray<EndpointConfig> declared)
     {
         Dictionary<string, DnsName> before = _names; // changed by this method alone
@@ -37,24 +54,54 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver)
             string host = HostOf(endpoint);
             if (!IPEndPoint.TryParse(endpoint.Address, out _) && !next.ContainsKey(host))
             {
-                next.Add(host, before.GetValueOrDefault(host) ?? resolver.Watch(host, Publish));
+                next.Add(host, before.GetValueOrDefault(host) ?? resolver.Watch(host, this));
             }
         }
 
         lock (_gate)
         {
             (_mode, _declared, _names) = (mode, declared, next);
+            _problem = FindProblem();
         }
 
         foreach ((string host, DnsName name) in before)
         {
             if (!next.ContainsKey(host))
             {
-                resolver.Unwatch(name, Publish);
+                resolver.Unwatch(name, this);
             }
         }
 
         Publish();
+    }
+
+    bool IDnsWatcher.WantsLog => cluster.Config.Dns != DnsDiscovery.Dynamic;
+
+    void IDnsWatcher.OnAsking() => cluster.Stats.UpdateAttempt.Add();
+
+    void IDnsWatcher.OnAnswer(DnsRefresh refresh)
+    {
+        (refresh.IsAnswered ? cluster.Stats.UpdateSuccess : cluster.Stats.UpdateFailure).Add();
+        if (refresh is { IsAnswered: true, IsEmpty: true })
+        {
+            cluster.Stats.UpdateEmpty.Add();
+        }
+
+        bool hasChanged;
+        lock (_gate)
+        {
+            _problem = FindProblem();
+            hasChanged = refresh.HasChanged || (_hasChanged && !_isPublishing); // left over from a publishing that failed
+        }
+
+        if (hasChanged)
+        {
+            Publish();
+        }
+        else if (refresh.IsAnswered)
+        {
+            cluster.Stats.UpdateNoRebuild.Add();
+        }
     }
 
     // Several names may change at once: one publishes at a time, and whoever comes meanwhile makes it publish once more. The cluster is called without the lock.
@@ -71,22 +118,42 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver)
             _isPublishing = true;
         }
 
-        while (true)
+        bool hasFinished = false;
+        try
         {
-            ImmutableArray<EndpointConfig> endpoints;
-            lock (_gate)
+            while (TryTakeChange(out ImmutableArray<EndpointConfig> endpoints))
             {
-                if (!_hasChanged)
-                {
-                    _isPublishing = false;
-                    return;
-                }
-
-                _hasChanged = false;
-                endpoints = _mode == DnsDiscovery.None ? _declared : [.. _declared.SelectMany(Resolve)];
+                cluster.UpdateEndpoints(endpoints);
             }
 
-            cluster.UpdateEndpoints(endpoints);
+            hasFinished = true;
+        }
+        finally
+        {
+            if (!hasFinished)
+            {
+                Stop(); // a bug: the next answer tries again
+            }
+        }
+    }
+
+    /// <summary>The endpoints as they are now, if they have changed; else the publishing has ended.</summary>
+    private bool TryTakeChange(out ImmutableArray<EndpointConfig> endpoints)
+    {
+        lock (_gate)
+        {
+            _isPublishing = _hasChanged;
+            endpoints = !_hasChanged ? [] : _mode == DnsDiscovery.None ? _declared : [.. _declared.SelectMany(Resolve)];
+            _hasChanged = false;
+            return _isPublishing;
+        }
+    }
+
+    private void Stop()
+    {
+        lock (_gate)
+        {
+            (_isPublishing, _hasChanged) = (false, true);
         }
     }
 
@@ -99,10 +166,32 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver)
 
         ImmutableArray<IPAddress> addresses = resolver.AddressesOf(name);
         int port = int.Parse(declared.Address.AsSpan(declared.Address.LastIndexOf(':') + 1), System.Globalization.CultureInfo.InvariantCulture);
+        if (_mode == DnsDiscovery.Dynamic)
+        {
+            IReadOnlyCollection<IPEndPoint> own = cluster.Services.OwnAddresses(); // whoever names the host may lead the proxy to itself
+            addresses = addresses.RemoveAll(a => OwnAddress.IsAmong(own, a, port));
+        }
+
+        if (addresses.IsEmpty)
+        {
+            return [];
+        }
+
+        IEnumerable<string> all = addresses.Select(a => new IPEndPoint(a, port).ToString());
         return _mode == DnsDiscovery.Strict
-            ? addresses.Select(a => new IPEndPoint(a, port).ToString()).Order(StringComparer.Ordinal).Select(a => declared with { Address = a })
-            : addresses.Take(1).Select(a => declared with { DialAddress = new IPEndPoint(a, port).ToString() });
+            ? all.Order(StringComparer.Ordinal).Select(a => declared with { Address = a })
+            : [declared with { DialAddress = string.Join(',', all.Take(MostTried)) }];
     }
+
+    private DnsName? NameOf(string address)
+    {
+        lock (_gate)
+        {
+            return _names.GetValueOrDefault(address[..address.LastIndexOf(':')]);
+        }
+    }
+
+    private string? FindProblem() => _names.Values.Select(static n => n.Problem).FirstOrDefault(static p => p is not null);
 
     private static string HostOf(EndpointConfig endpoint) => endpoint.Address[..endpoint.Address.LastIndexOf(':')];
 }

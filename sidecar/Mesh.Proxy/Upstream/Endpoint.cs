@@ -11,13 +11,13 @@ public sealed class Endpoint : ILoadTarget
 {
     private volatile EndpointConfig _config;
     private volatile DestinationLabels _labels;
-    private volatile IPEndPoint _remoteEndPoint;
+    private volatile IPEndPoint[] _addresses;
 
     internal Endpoint(Cluster cluster, EndpointConfig config)
     {
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
-        _remoteEndPoint = IPEndPoint.Parse(config.DialAddress ?? config.Address);
+        _addresses = AddressesOf(cluster.Config, config);
         JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
@@ -70,11 +70,14 @@ public sealed class Endpoint : ILoadTarget
 
     long ILoadTarget.JoinedAt => JoinedAt;
 
-    /// <summary>Where a new connection goes.</summary>
-    internal IPEndPoint RemoteEndPoint => _remoteEndPoint;
+    /// <summary>Where a new connection goes: the first that can be reached, in this order. Never empty, not to be changed.</summary>
+    internal IPEndPoint[] Addresses => _addresses;
 
     /// <summary>When it came into the cluster's list; ejection and health do not change it. Guarded by the cluster's lock.</summary>
     internal long JoinedAt { get; set; }
+
+    /// <summary>Original destinations only: chosen since the last look for unused ones. Guarded by the cluster's lock.</summary>
+    internal bool WasChosen { get; set; }
 
     internal EndpointOutlierState Outlier { get; } = new();
 
@@ -87,9 +90,9 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>
     internal void Update(ClusterConfig cluster, EndpointConfig config)
     {
-        if (config.DialAddress is { } dial && dial != _config.DialAddress)
+        if (config.DialAddress != _config.DialAddress)
         {
-            _remoteEndPoint = IPEndPoint.Parse(dial);
+            _addresses = AddressesOf(cluster, config);
         }
 
         _config = config;
@@ -98,6 +101,15 @@ public sealed class Endpoint : ILoadTarget
         {
             _labels = labels; // the same object as long as nothing changes: metrics compare labels by reference
         }
+    }
+
+    // An address of the other family cannot be the source: then the system chooses.
+    private static IPEndPoint[] AddressesOf(ClusterConfig cluster, EndpointConfig config)
+    {
+        IPEndPoint[] addresses = Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), IPEndPoint.Parse);
+        return cluster.SourceAddress is { } text && IPAddress.Parse(text) is var source
+            ? Array.ConvertAll(addresses, a => a.AddressFamily == source.AddressFamily ? new SourcedEndPoint(a.Address, a.Port, source) : a)
+            : addresses;
     }
 
     private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(

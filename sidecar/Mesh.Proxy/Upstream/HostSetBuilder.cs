@@ -18,6 +18,11 @@ internal sealed class HostSetBuilder(ProxyRuntime runtime)
     /// <summary>Divides <paramref name="all"/> into priorities and localities, with a balancer for each that gets traffic. Rings and tables take long.</summary>
     public HostSet Build(ClusterConfig config, Endpoint[] all)
     {
+        if (config.UsesOriginalDestination)
+        {
+            return new HostSet(all, [], byHash: false, isStale: false, runtime.Random); // there is nothing to choose: each is meant for its own callers
+        }
+
         Endpoint[][] levels = [.. all.GroupBy(static e => e.Config.Priority).OrderBy(static g => g.Key).Select(static g => g.ToArray())];
         PriorityLoads loads = PriorityLoads.Of(
             Array.ConvertAll(levels, static l => (l.Count(static e => e.IsHealthy), l.Length)), config.PanicThresholdPercent);

@@ -14,6 +14,9 @@ public enum RentStatus
     /// <summary>No endpoint may be used (UH).</summary>
     NoHealthyUpstream,
 
+    /// <summary>The host that the caller names has no address (DF).</summary>
+    NameNotResolved,
+
     /// <summary>The connection could not be made (UF).</summary>
     ConnectFailure,
 

@@ -29,6 +29,7 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
         {
             socket = new Socket(endPoint.AddressFamily, SocketType.Stream, ProtocolType.Tcp) { NoDelay = true }; // may lack descriptors
             SetKeepalive(socket, keepalive);
+            BindSource(socket, endPoint);
             await socket.ConnectAsync(endPoint, cancellationToken);
             return new ConnectResult(_contexts.Create(socket), null);
         }
@@ -46,6 +47,21 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
 
     /// <summary>Releases the transport's memory.</summary>
     public void Dispose() => _contexts.Dispose();
+
+    private static void BindSource(Socket socket, EndPoint endPoint)
+    {
+        if (endPoint is SourcedEndPoint { Source: { } source })
+        {
+            try
+            {
+                socket.Bind(new IPEndPoint(source, 0));
+            }
+            catch (SocketException)
+            {
+                // An address that this machine lacks: then from any.
+            }
+        }
+    }
 
     private static void SetKeepalive(Socket socket, TcpKeepaliveConfig? keepalive)
     {

@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using System.Net;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
@@ -9,6 +10,9 @@ namespace Mesh.Proxy.Upstream;
 /// <summary>One socket to an endpoint, rented for one stream at a time (HTTP/1.1, TCP).</summary>
 public sealed class UpstreamConnection
 {
+    /// <summary>What is said of a connection that could not be made because of a bug, which is counted and logged elsewhere.</summary>
+    internal const string OpenBug = "internal error";
+
     /// <summary>Longest wait for the last bytes of a closing connection to leave; then it is cut off.</summary>
     private static readonly TimeSpan LingerTime = TimeSpan.FromSeconds(5);
 
@@ -32,7 +36,7 @@ public sealed class UpstreamConnection
         _cluster = cluster;
         _connectTimeout = config.Connection.ConnectTimeout;
         _keepalive = config.Connection.TcpKeepalive;
-        _wire = UpstreamWire.IsPlain(config) ? null : new UpstreamWire(config, cluster.TlsFiles, client, cluster.Stats);
+        _wire = UpstreamWire.IsPlain(config) ? null : new UpstreamWire(UpstreamWire.For(config, endpoint.Address), cluster.TlsFiles, client, cluster.Stats);
         Endpoint = endpoint;
     }
 
@@ -172,12 +176,57 @@ public sealed class UpstreamConnection
             Interlocked.Exchange(ref _opening, null)?.Cancel(); // cancelled between its creation and here
         }
 
-        ConnectResult result = await _cluster.Services.Connector.ConnectAsync(Endpoint.RemoteEndPoint, _keepalive, Loop, timeout.Token);
-        if (_wire is not null && result.Connection is { } raw)
+        ConnectResult result = new(null, OpenBug);
+        try
         {
-            result = await _wire.PrepareAsync(raw, timeout.Token);
+            result = await MakeAsync(timeout.Token);
+        }
+        finally
+        {
+            bool expired = GiveBack(timeout);
+            if (result.Connection is null)
+            {
+                _cluster.OnOpenFailed(this, result.FailureText, expired); // after an exception too: its place among the connections must not be lost
+            }
         }
 
+        if (result.Connection is { } context && _cluster.OnOpened(this, context))
+        {
+            context.ConnectionClosed.UnsafeRegister(static s => ((UpstreamConnection)s!).OnTransportClosed(), this);
+        }
+    }
+
+    private async ValueTask<ConnectResult> MakeAsync(CancellationToken cancellationToken)
+    {
+        ClusterServices services = _cluster.Services;
+        IPEndPoint[] addresses = Endpoint.Addresses;
+        ConnectResult made = addresses.Length == 1
+            ? await services.Connector.ConnectAsync(addresses[0], _keepalive, Loop, cancellationToken)
+            : await new ConnectRace(services, addresses, _keepalive, Loop).RunAsync(cancellationToken);
+        if (_wire is null || made.Connection is not { } raw)
+        {
+            return made;
+        }
+
+        bool isPrepared = false;
+        try
+        {
+            made = await _wire.PrepareAsync(raw, cancellationToken);
+            isPrepared = true;
+            return made;
+        }
+        finally
+        {
+            if (!isPrepared)
+            {
+                await raw.DisposeAsync();
+            }
+        }
+    }
+
+    /// <summary>Connecting is over; true when the time was.</summary>
+    private bool GiveBack(PooledTimeout timeout)
+    {
         bool expired = timeout.HasExpired;
         if (Interlocked.Exchange(ref _opening, null) is not null)
         {
@@ -188,14 +237,7 @@ public sealed class UpstreamConnection
             timeout.Disarm(); // somebody is cancelling it: not for the pool
         }
 
-        if (result.Connection is not { } context)
-        {
-            _cluster.OnOpenFailed(this, result.FailureText, expired);
-        }
-        else if (_cluster.OnOpened(this, context))
-        {
-            context.ConnectionClosed.UnsafeRegister(static s => ((UpstreamConnection)s!).OnTransportClosed(), this);
-        }
+        return expired;
     }
 
     private void OnTransportClosed() => _cluster.OnTransportClosed(this);

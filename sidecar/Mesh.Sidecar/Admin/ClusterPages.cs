@@ -52,6 +52,7 @@ internal sealed class ClusterPages(AdminContext context)
             AppendLimits(text, $"{name}::default_priority", limits);
             AppendLimits(text, $"{name}::high_priority", new CircuitBreakerConfig(1024, 1024, 1024, 3));
             text.Append($"{name}::added_via_api::true\n");
+            text.Append(cluster.DnsProblem is { } problem ? $"{name}::dns_problem::{problem}\n" : "");
             foreach (Endpoint endpoint in cluster.Endpoints)
             {
                 string at = $"{name}::{endpoint.Address}::";
@@ -84,6 +85,11 @@ internal sealed class ClusterPages(AdminContext context)
             json.WriteStartObject();
             json.WriteString("name", cluster.Name);
             json.WriteBoolean("added_via_api", true);
+            if (cluster.DnsProblem is { } problem)
+            {
+                json.WriteString("dns_problem", problem);
+            }
+
             WriteLimits(json, cluster.Config.Limits);
             json.WriteStartArray("host_statuses");
             foreach (Endpoint endpoint in cluster.Endpoints)

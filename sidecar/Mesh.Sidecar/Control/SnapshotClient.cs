@@ -39,6 +39,9 @@ internal sealed partial class SnapshotClient
         _logger = runtime.Loggers.CreateLogger<SnapshotClient>();
     }
 
+    /// <summary>Called for each push that brings a rule which cannot be read, or that cannot be read itself.</summary>
+    public Action Rejected { get; init; } = static () => { };
+
     /// <summary>Id given by the control plane, or null before the first registration.</summary>
     public string? Id => _id;
 
@@ -133,6 +136,7 @@ internal sealed partial class SnapshotClient
         PushReadResult read = PushMessageReader.Read(text);
         if (read.Message is not { } push)
         {
+            Rejected();
             SidecarFinding unreadable = new("", "error", "", $"{read.Error}; is this sidecar older than the control plane?");
             await _api.AckAsync(id, new SidecarAck { Version = version, Accepted = false, Findings = [unreadable] }, stop);
             return;
@@ -140,6 +144,11 @@ internal sealed partial class SnapshotClient
 
         PushState next = _state.With(push, _read);
         PipelineResult result = await _pipeline.ApplyAsync(next.View, push.Version);
+        if (push.Rules.Any(rule => next.Refused.ContainsKey(rule.Key)))
+        {
+            Rejected();
+        }
+
         _state = next; // refused or not: the next delta builds on this one
         if (result.IsAccepted)
         {

@@ -68,6 +68,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Transport = options.Transport,
                 Concurrency = options.Concurrency,
                 Dns = options.Dns,
+                Interception = options.Interception,
+                PassthroughSource = options.PassthroughSource,
             },
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
@@ -81,11 +83,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             // A sidecar must not go through a proxy, least of all through itself, whatever http_proxy says.
             _http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;
-            _client = new SnapshotClient(new ControlPlaneApi(_http, controlPlane, time), _pipeline, ReadRules, lastGood, _runtime);
+            _client = new SnapshotClient(new ControlPlaneApi(_http, controlPlane, time), _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
         }
         else
         {
-            _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line), _pipeline, time, log.Line);
+            _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line) { Rejected = () => _stats.ConfigRejected.Add() }, _pipeline, time, log.Line);
         }
 
         AdminPages pages = new(CreateContext(metrics, ejections));

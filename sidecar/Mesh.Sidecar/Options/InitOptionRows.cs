@@ -32,14 +32,17 @@ internal static class InitOptionRows
     ];
 
     private static OptionRow Ports(string name, string help, Func<InitOptions, PortSet, InitOptions> take) => new(
-        name, "PORTS", help, (o, v) => TryPorts(v, out PortSet ports) ? take(o, ports) : Taken.Wrong(PortsText)) { TakesEmpty = true };
+        name, "PORTS", help, (o, v) => TryPorts(v, out PortSet ports) ? take(o, ports) : Taken.Wrong(PortsText))
+    { TakesEmpty = true };
 
     private static OptionRow Ranges(string name, string help, Func<InitOptions, AddressSet, InitOptions> take) => new(
-        name, "CIDRS", help, (o, v) => TryRanges(v, out AddressSet ranges) ? take(o, ranges) : Taken.Wrong(RangesText)) { TakesEmpty = true };
+        name, "CIDRS", help, (o, v) => TryRanges(v, out AddressSet ranges) ? take(o, ranges) : Taken.Wrong(RangesText))
+    { TakesEmpty = true };
 
     private static OptionRow Interfaces(string name, string help, Func<InitOptions, ImmutableArray<string>, InitOptions> take) => new(
         name, "NAMES", help, (o, v) => Split(v) is { } names && names.All(IsInterface)
-            ? take(o, [.. names]) : Taken.Wrong("names of interfaces with commas between, for example eth1,net1")) { TakesEmpty = true };
+            ? take(o, [.. names]) : Taken.Wrong("names of interfaces with commas between, for example eth1,net1"))
+    { TakesEmpty = true };
 
     private static OptionRow Port(string name, string help, Func<InitOptions, int, InitOptions> take) => new(
         name, "PORT", help, (o, v) => TryPort(v, out int port) ? take(o, port) : Taken.Wrong("a port from 1 to 65535"));

@@ -30,6 +30,8 @@ internal static class OptionRows
         Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
         Address("--advertise", "address at which peers reach the inbound listener; default: where it is bound", static (o, a) => o with { Advertise = a }),
         Address("--dns", "nameserver to ask for the names in rules; default: those of /etc/resolv.conf", static (o, a) => o with { Dns = a }),
+        new("--interception", "none|redirect|tproxy", "rules of the kernel bring the application's connections, with the addresses that were dialled (none)", TakeInterception),
+        new("--passthrough-source", "IP|none", "where connections to ports of the application that no service names come from (127.0.0.6)", TakeSource),
         new("--concurrency", "N", "event loops that carry traffic; default: one for each processor of the quota", TakeConcurrency),
         new("--transport", "auto|epoll|sockets", "event loops of our own where the system has epoll, or Kestrel's sockets (auto)", TakeTransport),
         new("--access-log", "FILE|-", "write a line per request, - for standard output", static (o, v) => o with { AccessLog = v }),
@@ -94,6 +96,15 @@ internal static class OptionRows
         TryAddress(value, out IPEndPoint? address) && IPAddress.IsLoopback(address.Address)
             ? options with { Admin = address }
             : Taken.Wrong("a loopback IP:PORT, for example 127.0.0.1:15000; the admin port is for this machine only");
+
+    private static Taken TakeInterception(SidecarOptions options, string value) =>
+        Enum.TryParse(value, ignoreCase: true, out InterceptionMode mode) && Enum.IsDefined(mode) && !char.IsAsciiDigit(value[0])
+            ? options with { Interception = mode }
+            : Taken.Wrong("none, redirect or tproxy");
+
+    private static Taken TakeSource(SidecarOptions options, string value) => value == "none" ? options with { PassthroughSource = null }
+        : IPAddress.TryParse(value, out IPAddress? source) ? options with { PassthroughSource = source }
+        : Taken.Wrong("an IP address of this machine, for example 127.0.0.6, or none");
 
     private static Taken TakeTransport(SidecarOptions options, string value) =>
         Enum.TryParse(value, ignoreCase: true, out TransportKind kind) && Enum.IsDefined(kind) && !char.IsAsciiDigit(value[0])

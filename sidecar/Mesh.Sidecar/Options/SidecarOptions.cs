@@ -3,6 +3,7 @@ using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
+using Mesh.Proxy.Upstream;
 
 namespace Mesh.Sidecar.Options;
 
@@ -47,6 +48,12 @@ internal sealed record SidecarOptions
 
     /// <summary>Metrics port.</summary>
     public IPEndPoint Metrics { get; init; } = new(IPAddress.Loopback, 15090);
+
+    /// <summary>How connections come to the sidecar.</summary>
+    public InterceptionMode Interception { get; init; }
+
+    /// <summary>Where connections to ports of the application that no service names come from; null leaves it to the system.</summary>
+    public IPAddress? PassthroughSource { get; init; } = ClusterManager.DefaultInboundSource;
 
     /// <summary>Address told to peers; null means where the inbound listener is bound. Port 0 means the bound port.</summary>
     public IPEndPoint? Advertise { get; init; }

@@ -22,10 +22,13 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
     /// <summary>The rules as of the last scan.</summary>
     public MeshView View { get; private set; } = new();
 
-    /// <summary>Content version of <see cref="View"/>'s files.</summary>
+    /// <summary>Content version of the texts that <see cref="View"/> comes from: a text that was not taken does not change it.</summary>
     public string Version { get; private set; } = "";
 
-    /// <summary>Looks again. True when a file is new, changed or gone.</summary>
+    /// <summary>Called for each new text of a file that is not taken.</summary>
+    public Action Rejected { get; init; } = static () => { };
+
+    /// <summary>Looks again. True when there are other rules to put in force.</summary>
     public bool Scan()
     {
         ImmutableSortedDictionary<string, RuleFile>.Builder found =
@@ -46,8 +49,14 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
         }
 
         _files = next;
+        string version = VersionOf(next);
+        if (version == Version)
+        {
+            return false; // what changed was not taken
+        }
+
         View = new MeshView { Rules = Merge() };
-        Version = VersionOf(next);
+        Version = version;
         return true;
     }
 
@@ -106,10 +115,13 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
 
         if (isBad)
         {
+            Rejected();
             print($"{name}: not taken; {(before is { Rules.Length: > 0 } ? "the rules it had stay in force" : "it has no rules in force")}");
         }
 
-        return new RuleFile(text, isBad ? before?.Rules ?? [] : [.. results.Where(static r => r.Document is not null).Select(static r => r.Document!)]);
+        return isBad
+            ? new RuleFile(text, before?.Taken, before?.Rules ?? [])
+            : new RuleFile(text, text, [.. results.Where(static r => r.Document is not null).Select(static r => r.Document!)]);
     }
 
     private ImmutableDictionary<RuleKey, RuleDocument> Merge()
@@ -133,9 +145,9 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
     private static string VersionOf(ImmutableSortedDictionary<string, RuleFile> files)
     {
         ulong hash = 14695981039346656037;
-        foreach ((string name, RuleFile file) in files)
+        foreach ((string name, RuleFile file) in files.Where(static f => f.Value.Taken is not null))
         {
-            foreach (byte value in Encoding.UTF8.GetBytes($"{name}\0{file.Text}\0"))
+            foreach (byte value in Encoding.UTF8.GetBytes($"{name}\0{file.Taken}\0"))
             {
                 hash = (hash ^ value) * 1099511628211;
             }
@@ -144,5 +156,8 @@ internal sealed class RuleFiles(string path, ReadRules read, Action<string> prin
         return hash.ToString("x16", CultureInfo.InvariantCulture)[..12];
     }
 
-    private sealed record RuleFile(string Text, ImmutableArray<RuleDocument> Rules);
+    /// <param name="Text">What the file holds.</param>
+    /// <param name="Taken">The text that its rules come from; null when none of its texts could be taken.</param>
+    /// <param name="Rules">Its rules in force.</param>
+    private sealed record RuleFile(string Text, string? Taken, ImmutableArray<RuleDocument> Rules);
 }

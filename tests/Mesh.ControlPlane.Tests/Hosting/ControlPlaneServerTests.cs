@@ -1,6 +1,7 @@
 using System.Net;
 using System.Text;
 using Mesh.ControlPlane.Hosting;
+using Mesh.ControlPlane.Store;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
@@ -168,6 +169,16 @@ public sealed class ControlPlaneServerTests
         Assert.Equal(HttpStatusCode.NoContent, answer.StatusCode);
         await Eventually.HoldsAsync(
             () => bench.Store.Current.Rules[key].Object["status"]?.ToJsonString().Contains("1 of 1", StringComparison.Ordinal) == true, "the status counts it");
+    }
+
+    [Fact]
+    public async Task RejectedFile_IsOnTheMetricsAndTheFirstPage()
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        bench.Store.Rejected = [new RejectedRule("/data/rules/a.yaml:3:1", "spec.host: no")];
+
+        Assert.Contains("\nmesh_rules_rejected 1\n", await bench.Client.GetStringAsync(new Uri(bench.Metrics, "/metrics")), StringComparison.Ordinal);
+        Assert.Contains("  NOT TAKEN  /data/rules/a.yaml:3:1  spec.host: no\n", await bench.Client.GetStringAsync("/"), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -146,7 +146,8 @@ internal sealed class ApiObjects
         string resource = $"{at[0]}.{group}";
         if (!IsServed(resource, version))
         {
-            await context.Response.WriteAsync("404 page not found", context.RequestAborted.IsCancellationRequested ? default : Refuse(context, 404));
+            context.Response.StatusCode = 404;
+            await context.Response.WriteAsync("404 page not found", context.RequestAborted);
         }
         else if (at.Length == 1 && context.Request.Method == "GET")
         {
@@ -156,12 +157,6 @@ internal sealed class ApiObjects
         {
             await WriteAsync(context, resource, ns, at);
         }
-    }
-
-    private static CancellationToken Refuse(HttpContext context, int code)
-    {
-        context.Response.StatusCode = code;
-        return context.RequestAborted;
     }
 
     private static string Text(long version) => version.ToString(CultureInfo.InvariantCulture);
@@ -183,8 +178,7 @@ internal sealed class ApiObjects
         List<(string Plural, List<string> Versions)> own;
         lock (_gate)
         {
-            own = [.. _served.Where(s => s.Key.EndsWith("." + group, StringComparison.Ordinal) && s.Key[..s.Key.IndexOf('.', StringComparison.Ordinal)] + "." + group == s.Key)
-                .Select(s => (s.Key[..s.Key.IndexOf('.', StringComparison.Ordinal)], s.Value))];
+            own = [.. _served.Where(s => GroupOf(s.Key) == group).Select(static s => (s.Key[..s.Key.IndexOf('.', StringComparison.Ordinal)], s.Value))];
         }
 
         bool isGroup = version.Length == 0;
@@ -195,10 +189,14 @@ internal sealed class ApiObjects
             return;
         }
 
+        IEnumerable<JsonNode> versions = own.SelectMany(static o => o.Versions).Distinct().Select(static v => new JsonObject { ["version"] = v });
+        IEnumerable<JsonNode> resources = own.Select(static o => new JsonObject { ["name"] = o.Plural, ["verbs"] = new JsonArray("get", "list", "watch") });
         await ApiDouble.AnswerAsync(context, 200, isGroup
-            ? new JsonObject { ["kind"] = "APIGroup", ["versions"] = new JsonArray([.. own.SelectMany(static o => o.Versions).Distinct().Select(static v => (JsonNode)new JsonObject { ["version"] = v })]) }
-            : new JsonObject { ["kind"] = "APIResourceList", ["resources"] = new JsonArray([.. own.Select(static o => (JsonNode)new JsonObject { ["name"] = o.Plural, ["verbs"] = new JsonArray("get", "list", "watch") })]) });
+            ? new JsonObject { ["kind"] = "APIGroup", ["versions"] = new JsonArray([.. versions]) }
+            : new JsonObject { ["kind"] = "APIResourceList", ["resources"] = new JsonArray([.. resources]) });
     }
+
+    private static string GroupOf(string resource) => resource[(resource.IndexOf('.', StringComparison.Ordinal) + 1)..];
 
     private async Task ListAsync(HttpContext context, string resource)
     {

@@ -182,7 +182,7 @@ public sealed class ClusterServerTests : IAsyncLifetime
     }
 
     private static Task<string> RegisterAsync(ServerBench bench) =>
-        bench.RegisterAsync(new SidecarRegistration { Service = "orders", Port = 8080, Address = "10.0.0.9:15006" });
+        bench.RegisterAsync(new SidecarRegistration { Service = "stranger", Port = 8080, Address = "10.0.0.9:15006" }); // in a cluster a registration makes no service
 
     private void Rule(string spec) => _server.Objects.Put(
         WatchBench.Group, WatchBench.Plural, $"{{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {{name: a, namespace: default}}, spec: {spec}}}");

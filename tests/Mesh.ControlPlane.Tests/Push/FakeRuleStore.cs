@@ -13,6 +13,8 @@ internal sealed class FakeRuleStore : IRuleStore
 
     public RuleStoreState Current { get; private set; } = new(0, ImmutableDictionary<RuleKey, StoredRule>.Empty);
 
+    public IReadOnlyList<RejectedRule> Rejected { get; set; } = [];
+
     public int StatusWrites { get; private set; }
 
     public Task WaitForChangeAsync(long revision, CancellationToken cancellationToken)
@@ -58,6 +60,13 @@ internal sealed class FakeRuleStore : IRuleStore
 
         Put(new StoredRule(key, 0, obj!, read.Document!));
         return key;
+    }
+
+    /// <summary>Adds a rule of any kind, as read.</summary>
+    public void Add(string yaml)
+    {
+        RuleDocument document = RuleReader.ReadYaml(yaml, "test").Single().Document!;
+        Put(new StoredRule(document.Key, 0, RuleJson.FromYaml(yaml).Object!, document));
     }
 
     public void Annotate(RuleKey key)

@@ -42,6 +42,25 @@ public sealed class StatusWriterTests : IDisposable
     }
 
     [Fact]
+    public void Write_SidecarsTimesLimitAboveThePartnersMaximum_IsSaidAsTheyCome()
+    {
+        _bench.Store.Add("""
+            apiVersion: networking.istio.io/v1
+            kind: ServiceEntry
+            metadata: {name: partner, namespace: default, uid: u, annotations: {resilience.mesh.dev/max-connections: '30'}}
+            spec: {hosts: [partner.example], resolution: DNS, ports: [{number: 80, name: http, protocol: HTTP}]}
+            """);
+        RuleKey key = _bench.Store.Apply("limits", "{host: partner.example, trafficPolicy: {connectionPool: {tcp: {maxConnections: 20, connectTimeout: 3s}}}}");
+        _bench.Register("a");
+        Assert.DoesNotContain("sidecars ×", Status(key).ToJsonString(), StringComparison.Ordinal);
+        _bench.Register("b", address: "127.0.0.1:1002");
+
+        Assert.Contains(
+            Status(key)["validationMessages"]!.AsArray(),
+            static m => ((string)m!["message"]!).StartsWith("2 sidecars × 20 = 40 connections, and 'partner.example' takes 30", StringComparison.Ordinal));
+    }
+
+    [Fact]
     public void Write_OtherRuleChanged_StillRuns()
     {
         RuleKey key = _bench.Store.Apply("limits");

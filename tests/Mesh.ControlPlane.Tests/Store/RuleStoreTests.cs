@@ -144,9 +144,18 @@ public sealed class RuleStoreTests : IDisposable
         store.PickUpEdits();
         Assert.Same(edited, store.Current.Rules[A]);
         Assert.Contains(_log.Warnings, static w => w.Contains("a.yaml:2:", StringComparison.Ordinal));
+        Assert.Contains("a.yaml:2:", Assert.Single(store.Rejected).Place, StringComparison.Ordinal);
+        Write("a", Yaml("a", "third"));
+        store.PickUpEdits();
+        Assert.Empty(store.Rejected);
+        Write("a", "spec: [ ");
+        store.PickUpEdits();
+        Assert.Single(store.Rejected);
         File.Delete(FileOf(A));
         store.PickUpEdits();
         Assert.Empty(store.Current.Rules);
+        Assert.Empty(store.Rejected);
+        Assert.Equal(2, store.Rejections);
     }
 
     [Fact]

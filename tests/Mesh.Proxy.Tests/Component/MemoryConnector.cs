@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.IO.Pipelines;
 using System.Net;
 using System.Threading.Channels;
@@ -20,13 +21,21 @@ internal sealed class MemoryConnector : IUpstreamConnector
     /// <summary>Window of the connections that are made from now on, see <see cref="MemoryConnection"/>.</summary>
     public long WindowBytes { get; set; }
 
+    /// <summary>Addresses of the connects, oldest first.</summary>
+    public ConcurrentQueue<string> Dialled { get; } = new();
+
     /// <summary>Connections made.</summary>
     public int Made { get; private set; }
+
+    /// <summary>Where the last connect went.</summary>
+    public IPEndPoint? LastDialled { get; private set; }
 
     public async Task<MemoryConnection> AcceptAsync() => await _made.Reader.ReadAsync().AsTask().WaitAsync(TimeSpan.FromSeconds(10));
 
     public async ValueTask<ConnectResult> ConnectAsync(EndPoint endPoint, TcpKeepaliveConfig? keepalive, PipeScheduler? loop, CancellationToken cancellationToken)
     {
+        Dialled.Enqueue(endPoint.ToString()!);
+        LastDialled = (IPEndPoint)endPoint;
         if (Hangs)
         {
             TaskCompletionSource given = new();

@@ -35,7 +35,7 @@ internal sealed class Pipeline : IAsyncDisposable
     {
         NoSynchronizationContext.Use();
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
-        Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats);
+        Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats, Dns);
         ClusterConfig config = new()
         {
             Name = Name,
@@ -48,7 +48,7 @@ internal sealed class Pipeline : IAsyncDisposable
         Clusters.AddOrUpdate([(config, addresses), (config with { Name = InboundName, IsInbound = true, InboundRetry = RetryConfig.InboundDefault }, addresses), (config with { Name = OtherName }, addresses)]);
         Cluster = Clusters.Find(Name)!;
         RouteTable table = new(new RouteConfig([
-            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
+            new VirtualHostConfig("a.test:80", 80, ["a.test", "*.wild.test", "10.9.0.7", "10.20.0.0/16"], Name) { Routes = routes.IsDefaultOrEmpty ? RoutesOf(retry, timeout) : routes },
             new VirtualHostConfig("lost.test:80", 80, ["lost.test"], "outbound|80||lost.test"),
             new VirtualHostConfig("tls.test:443", 443, ["tls.test"], OtherName) { IsTunnelOnly = true }]), Stats.Routes);
         Context = new ProxyContext
@@ -59,8 +59,10 @@ internal sealed class Pipeline : IAsyncDisposable
             Sink = sink ?? Sink,
             Limits = limits ?? ConnectionLimits.Default,
             Routes = () => table,
+            OutboundPolicy = () => Policy,
             OwnAddresses = () => [new IPEndPoint(IPAddress.Loopback, 15_001), new IPEndPoint(IPAddress.Any, 15_006)],
         };
+        Clusters.OwnAddresses = Context.OwnAddresses;
         _dispatcher = new ConnectionDispatcher(Context, Registry);
         Outbound = new ListenerSide(IsInbound: false, null, Stats.Outbound);
         Inbound = new ListenerSide(IsInbound: true, InboundName, Stats.Inbound);
@@ -68,6 +70,8 @@ internal sealed class Pipeline : IAsyncDisposable
     }
 
     public FakeTimeProvider Time { get; } = new();
+
+    public FakeDnsClient Dns { get; } = new();
 
     public MemoryConnector Upstreams { get; } = new();
 
@@ -92,10 +96,23 @@ internal sealed class Pipeline : IAsyncDisposable
 
     public Cluster Cluster { get; }
 
+    /// <summary>What becomes of calls for nobody.</summary>
+    public OutboundTrafficPolicy Policy { get; set; }
+
+    public Redirection Redirection => _dispatcher.Redirection;
+
+    /// <summary>A client whose connection the kernel has redirected.</summary>
+    public MemoryConnection ConnectRedirected(string dialled, ListenerSide? side = null, string from = "10.1.1.1")
+    {
+        IPEndPoint caller = new(IPAddress.Parse(from), 50_000);
+        return Connect(side, from: caller, dialled: IPEndPoint.Parse(dialled));
+    }
+
     /// <summary>A client connects.</summary>
-    public MemoryConnection Connect(ListenerSide? side = null, long windowBytes = 0, IPEndPoint? from = null, IPEndPoint? local = null)
+    public MemoryConnection Connect(ListenerSide? side = null, long windowBytes = 0, IPEndPoint? from = null, IPEndPoint? dialled = null, IPEndPoint? local = null)
     {
         MemoryConnection client = new(windowBytes);
+        client.Features.Set<IOriginalDestinationFeature>(new Dialled(dialled));
         client.RemoteEndPoint = from ?? client.RemoteEndPoint;
         client.LocalEndPoint = local ?? client.LocalEndPoint;
         _clients.Add(client);
@@ -110,6 +127,8 @@ internal sealed class Pipeline : IAsyncDisposable
         await client.SendAsync(request);
         return client;
     }
+
+    private sealed record Dialled(IPEndPoint? OriginalDestination) : IOriginalDestinationFeature;
 
     // With retries or a timeout, one route that everything matches.
     private static ImmutableArray<HttpRouteConfig> RoutesOf(RetryConfig? retry, TimeSpan timeout) => retry is null && timeout == TimeSpan.Zero ? []

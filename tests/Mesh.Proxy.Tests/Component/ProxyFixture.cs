@@ -61,6 +61,7 @@ internal sealed class ProxyFixture : IRequestSink, IAsyncDisposable
             Endpoints = ImmutableDictionary<string, ImmutableArray<EndpointConfig>>.Empty.Add(config.Name, [.. endpoints.Select(e => new EndpointConfig(e))]),
             Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], config.Name)]),
             Listeners = listeners,
+            OutboundPolicy = OutboundTrafficPolicy.RegistryOnly,
         });
         Assert.True(result.IsAccepted, string.Join("; ", result.Errors));
     }

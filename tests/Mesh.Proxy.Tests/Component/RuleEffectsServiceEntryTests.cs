@@ -22,7 +22,7 @@ public sealed class RuleEffectsServiceEntryTests
     [InlineData("hosts: [p.test]\nexportTo: ['.']", "p.test", false)]
     public async Task Host_IsKnown(string head, string called, bool isKnown)
     {
-        await using RuleScene scene = await RuleScene.StartWithAsync(null, null, RuleTexts.Entry($"{head}\n{Http}\nendpoints: [{{address: 10.0.5.1}}]", "p", "partners"));
+        await using RuleScene scene = await RuleScene.StartWithAsync(null, null, RuleTexts.Entry($"{head}\n{Http}\nendpoints: [{{address: 10.0.5.1}}]", "p", "partners"), RuleTexts.RegistryOnly);
 
         Answered answered = await scene.CallAsync(host: called);
 

@@ -41,6 +41,7 @@ internal sealed class RuleScene : IAsyncDisposable
             Stats = Stats,
             Sink = Sink,
             Routes = () => _applier.State.Routes,
+            OutboundPolicy = () => _applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = static () => [],
         };
         _dispatcher = new ConnectionDispatcher(context, _registry);

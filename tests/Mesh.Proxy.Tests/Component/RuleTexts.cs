@@ -49,6 +49,9 @@ internal static class RuleTexts
 
     public static string Entry(string spec, string name = "se", string @namespace = "default") => Rule("ServiceEntry", spec, name, @namespace);
 
+    /// <summary>What no rule names is refused.</summary>
+    public static string RegistryOnly { get; } = Rule("Sidecar", "outboundTrafficPolicy: {mode: REGISTRY_ONLY}", "only", "default");
+
     public static string Resilience(string spec, string name = "rp") => Rule("ResiliencePolicy", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
     /// <summary>A mesh with these rules; fails on what the reader refuses.</summary>

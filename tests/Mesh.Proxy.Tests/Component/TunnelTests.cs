@@ -99,9 +99,10 @@ public sealed class TunnelTests
     }
 
     [Fact]
-    public async Task Connect_ToAnUnknownService_IsRefused()
+    public async Task Connect_ToAnUnknownServiceWhereAllMustBeRegistered_IsRefused()
     {
         await using Pipeline pipeline = new();
+        pipeline.Policy = OutboundTrafficPolicy.RegistryOnly;
         MemoryConnection client = await pipeline.SendAsync("CONNECT nobody.test:443 HTTP/1.1\r\nHost: nobody.test:443\r\n\r\n");
 
         Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);

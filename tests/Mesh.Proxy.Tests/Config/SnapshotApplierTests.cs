@@ -80,7 +80,7 @@ public sealed class SnapshotApplierTests
                 "routes[a.test:80]: there is no cluster 'y' in the snapshot",
                 "listeners[l]: there is no cluster 'z' in the snapshot",
             ],
-            SnapshotCheck.FindErrors(snapshot));
+            SnapshotCheck.FindErrors(snapshot, ProxySnapshot.Empty));
     }
 
     [Theory]
@@ -89,7 +89,7 @@ public sealed class SnapshotApplierTests
     [InlineData("10.0.0.1", false)]
     [InlineData("example.test:80", false)]
     public void FindErrors_Addresses_MustBeIpAndPort(string address, bool valid) =>
-        Assert.Equal(valid, SnapshotCheck.FindErrors(ApplierHarness.Snapshot(null, address)).Count == 0);
+        Assert.Equal(valid, SnapshotCheck.FindErrors(ApplierHarness.Snapshot(null, address), ProxySnapshot.Empty).Count == 0);
 
     [Fact]
     public void Diff_EqualContent_IsEmpty() =>

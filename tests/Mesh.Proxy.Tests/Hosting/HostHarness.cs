@@ -22,7 +22,7 @@ internal sealed class HostHarness : IAsyncDisposable
 
     private readonly TcpListener _upstream = new(IPAddress.Loopback, 0);
 
-    private HostHarness(TimeProvider? time, TransportKind transport)
+    private HostHarness(TimeProvider? time, TransportKind transport, InterceptionMode interception)
     {
         NoSynchronizationContext.Use();
         _upstream.Start();
@@ -33,6 +33,7 @@ internal sealed class HostHarness : IAsyncDisposable
             InboundCluster = InboundName,
             Transport = transport,
             Concurrency = 2,
+            Interception = interception,
         };
         Host = new ProxyHost(new ProxyRuntime(time ?? Time, new ScriptedRandom(), Log), options, Stats, Sink, static _ => { });
     }
@@ -47,9 +48,11 @@ internal sealed class HostHarness : IAsyncDisposable
 
     public ProxyHost Host { get; }
 
-    public static async Task<HostHarness> StartAsync(Func<ClusterConfig, ClusterConfig>? configure = null, TimeProvider? time = null, TransportKind transport = TransportKind.Auto)
+    public static async Task<HostHarness> StartAsync(
+        Func<ClusterConfig, ClusterConfig>? configure = null, TimeProvider? time = null, TransportKind transport = TransportKind.Auto,
+        InterceptionMode interception = InterceptionMode.None)
     {
-        HostHarness harness = new(time, transport);
+        HostHarness harness = new(time, transport, interception);
         await harness.Host.StartAsync(CancellationToken.None);
         ApplyResult applied = await harness.ApplyAsync(configure);
         Assert.Empty(applied.ListenerProblems);
@@ -70,7 +73,10 @@ internal sealed class HostHarness : IAsyncDisposable
         ];
         ApplyResult result = await Host.Applier.ApplyAsync(new ProxySnapshot(
             "v", clusters.ToImmutableDictionary(static c => c.Name), clusters.ToImmutableDictionary(static c => c.Name, _ => endpoints),
-            new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name)]), [.. listeners]));
+            new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name)]), [.. listeners])
+        {
+            OutboundPolicy = OutboundTrafficPolicy.RegistryOnly,
+        });
         Assert.True(result.IsAccepted, string.Join("; ", result.Errors));
         return result;
     }

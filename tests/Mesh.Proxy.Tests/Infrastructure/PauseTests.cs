@@ -81,23 +81,103 @@ public sealed class PauseTests
         Assert.True(timeout.HasExpired);
     }
 
+    [Fact]
+    public async Task Timer_OfAnEarlierWait_DoesNotEndTheNext()
+    {
+        EarlyTimers time = new();
+        Pause pause = new(time);
+        using CancellationTokenSource stop = new();
+        Task first = pause.WaitAsync(TimeSpan.FromMilliseconds(20), null, stop.Token).AsTask();
+        Task? second = null;
+        time.BetweenLookAndDeed = () => // the timer has seen that the first is over
+        {
+            stop.Cancel();
+            first.GetAwaiter().GetResult();
+            second = pause.WaitAsync(TimeSpan.FromSeconds(1), null, default).AsTask();
+        };
+
+        time.FireAt(20);
+
+        Assert.False(second!.IsCompleted);
+        time.FireAt(1020);
+        await second.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public void TimeoutOfAnEarlierRent_DoesNotExpireTheNext()
+    {
+        EarlyTimers time = new();
+        TimeoutPool pool = new(time);
+        PooledTimeout first = pool.Rent();
+        first.Arm(TimeSpan.FromMilliseconds(20));
+        PooledTimeout? second = null;
+        time.BetweenLookAndDeed = () =>
+        {
+            first.Dispose();
+            second = pool.Rent();
+            second.Arm(TimeSpan.FromSeconds(1));
+        };
+
+        time.FireAt(20);
+
+        Assert.Same(first, second);
+        Assert.False(second!.HasExpired || second.Token.IsCancellationRequested);
+        time.FireAt(1020);
+        Assert.True(second.HasExpired);
+        second.Dispose();
+    }
+
+    [Fact]
+    public void TimeoutThatComesEarly_DoesNotPutTheNextOff()
+    {
+        EarlyTimers time = new();
+        TimeoutPool pool = new(time);
+        PooledTimeout first = pool.Rent();
+        first.Arm(TimeSpan.FromSeconds(30));
+        time.BetweenLookAndDeed = () =>
+        {
+            first.Dispose();
+            pool.Rent().Arm(TimeSpan.FromMilliseconds(20));
+        };
+
+        time.FireAt(1);
+
+        Assert.Equal(TimeSpan.FromMilliseconds(20), time.Delay);
+        first.Dispose();
+    }
+
     /// <summary>A clock whose one timer fires when the test says so, as timers on a coarse clock do.</summary>
     private sealed class EarlyTimers : TimeProvider, ITimer
     {
         private TimerCallback _callback = static _ => { };
         private object? _state;
         private long _now;
+        private bool _isFiring;
 
         public TimeSpan Delay { get; private set; }
 
-        public override long TimestampFrequency => TimeSpan.TicksPerSecond;
+        /// <summary>Runs once, inside the timer's callback, when it has looked at its deadline and has not acted on it.</summary>
+        public Action? BetweenLookAndDeed { get; set; }
+
+        public override long TimestampFrequency // the last thing that a comparison of timestamps asks for
+        {
+            get
+            {
+                Action? action = _isFiring ? BetweenLookAndDeed : null;
+                BetweenLookAndDeed = action is null ? BetweenLookAndDeed : null;
+                action?.Invoke();
+                return TimeSpan.TicksPerSecond;
+            }
+        }
 
         public override long GetTimestamp() => _now;
 
         public void FireAt(int milliseconds)
         {
             _now = milliseconds * TimeSpan.TicksPerMillisecond;
+            _isFiring = true;
             _callback(_state);
+            _isFiring = false;
         }
 
         public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)

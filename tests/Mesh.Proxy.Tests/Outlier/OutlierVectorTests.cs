@@ -127,7 +127,7 @@ public sealed class OutlierVectorTests
         Assert.Equal(1, harness.Stats.MembershipHealthy.Value);
         EjectionEvent told = harness.Events[1];
         Assert.Equal(
-            (false, "time", 1L, TimeSpan.FromSeconds(35)), (told.IsEject, told.Reason, told.NumEjections, told.SinceLastAction!.Value));
+            (false, "time", "consecutive_5xx", 1L, TimeSpan.FromSeconds(35)), (told.IsEject, told.Reason, told.Detector, told.NumEjections, told.SinceLastAction!.Value));
     }
 
     [Theory]

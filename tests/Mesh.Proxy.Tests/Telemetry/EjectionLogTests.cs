@@ -14,9 +14,9 @@ public sealed class EjectionLogTests
             At, "c", "10.0.0.1:80", true, "consecutive_5xx", 1, true, null, At.AddSeconds(30), "default/products#spec.trafficPolicy.outlierDetection")));
 
     [Fact]
-    public void Return_HasNoTypeAndNoUntil() => Assert.Equal(
-        """{"type":null,"cluster_name":"c","upstream_url":"10.0.0.1:80","action":"UNEJECT","num_ejections":1,"enforced":true,"secs_since_last_action":31,"timestamp":"2030-01-01T00:00:00.000Z","until":null,"reason":"time","rule":null}""",
-        EjectionLog.Format(new EjectionEvent(At, "c", "10.0.0.1:80", false, "time", 1, true, TimeSpan.FromSeconds(31.9), null, null)));
+    public void Return_HasTheTypeOfItsEjectionAndNoUntil() => Assert.Equal(
+        """{"type":"CONSECUTIVE_GATEWAY_FAILURE","cluster_name":"c","upstream_url":"10.0.0.1:80","action":"UNEJECT","num_ejections":1,"enforced":true,"secs_since_last_action":31,"timestamp":"2030-01-01T00:00:00.000Z","until":null,"reason":"time","rule":null}""",
+        EjectionLog.Format(new EjectionEvent(At, "c", "10.0.0.1:80", false, "time", 1, true, TimeSpan.FromSeconds(31.9), null, null) { Detector = "consecutive_gateway_failure" }));
 
     [Fact]
     public void Log_WritesEachAndKeepsTheLastHundred()

@@ -22,6 +22,7 @@ public sealed class StatNamesTests
         ssl.connection_error ssl.fail_verify_error ssl.fail_verify_no_cert ssl.fail_verify_san ssl.handshake
         client_ssl_socket_factory.upstream_context_secrets_not_ready
         upstream_cx_active upstream_cx_connect_attempts_exceeded upstream_cx_connect_fail upstream_cx_connect_timeout
+        update_attempt update_empty update_failure update_no_rebuild update_success
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
         upstream_cx_none_healthy upstream_cx_overflow upstream_cx_protocol_error upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
@@ -39,7 +40,7 @@ public sealed class StatNamesTests
         """;
 
     private const string Downstream = """
-        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_max_requests_reached
+        downstream_cx_active downstream_cx_drain_close downstream_cx_idle_timeout downstream_cx_loop downstream_cx_max_requests_reached
         downstream_cx_not_redirected downstream_cx_overload_reject downstream_cx_protocol_error downstream_cx_rx_bytes_total
         downstream_cx_total downstream_cx_tx_bytes_total downstream_rq_active downstream_rq_header_timeout
         downstream_rq_idle_timeout downstream_rq_total

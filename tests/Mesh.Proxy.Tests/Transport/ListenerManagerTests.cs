@@ -2,6 +2,7 @@ using System.Net;
 using System.Net.Sockets;
 using Mesh.Proxy.Config;
 using Mesh.Proxy.Tests.Hosting;
+using Mesh.Proxy.Transport;
 using Mesh.Rules.Snapshots;
 using Xunit;
 
@@ -37,6 +38,41 @@ public sealed class ListenerManagerTests
         ApplyResult result = await harness.ApplyAsync(null, HostHarness.TcpListenerOn(HostHarness.FreePort(), address: address));
 
         Assert.StartsWith(problem, Assert.Single(result.ListenerProblems).Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Update_Block_IsDialledThroughRedirectsOnly_AndBoundNowhere()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+
+        ApplyResult result = await harness.ApplyAsync(null, HostHarness.TcpListenerOn(3306, address: "10.0.0.0/8"));
+
+        Assert.Empty(result.ListenerProblems);
+        Assert.Empty(harness.Host.Listeners.Bound);
+    }
+
+    [Fact]
+    public async Task Update_WhereEverythingIsRedirected_NothingIsBound()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync(interception: InterceptionMode.Redirect);
+
+        ApplyResult result = await harness.ApplyAsync(null, HostHarness.TcpListenerOn(3306, address: "203.0.113.77"));
+
+        Assert.Empty(result.ListenerProblems);
+        Assert.Empty(harness.Host.Listeners.Bound);
+    }
+
+    [Fact]
+    public async Task Update_AddressOfAServiceElsewhere_IsNoProblem()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        int port = HostHarness.FreePort();
+
+        ApplyResult result = await harness.ApplyAsync(
+            null, HostHarness.TcpListenerOn(port, address: "203.0.113.77") with { Source = "" }, HostHarness.TcpListenerOn(port) with { Source = "" });
+
+        Assert.Empty(result.ListenerProblems);
+        Assert.Equal("127.0.0.1", Assert.Single(harness.Host.Listeners.Bound).Address);
     }
 
     [Fact]

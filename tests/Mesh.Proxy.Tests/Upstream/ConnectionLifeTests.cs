@@ -8,6 +8,20 @@ namespace Mesh.Proxy.Tests.Upstream;
 public sealed class ConnectionLifeTests
 {
     [Fact]
+    public async Task Open_ConnectorThrows_FailsTheRequestAndGivesItsPlaceBack()
+    {
+        using UpstreamHarness harness = new(static c => c.Limit(connections: 1));
+        harness.Connector.Bugs = 1;
+
+        RentResult failed = await UpstreamHarness.Soon(harness.Rent());
+
+        Assert.Equal((RentStatus.ConnectFailure, "internal error"), (failed.Status, failed.FailureText));
+        Assert.Equal(1, harness.TakeBugs());
+        Assert.Equal((0, 0), (harness.Stats.CxActive.Value, harness.Stats.RqPendingActive.Value));
+        (await harness.RentOk()).Release(reusable: true); // the only place there is
+    }
+
+    [Fact]
     public async Task MaxRequestsPerConnection_LastRequest_DrainsAtAttachAndClosesAfterIt()
     {
         using UpstreamHarness harness = new(static c => c.Life(static l => l with { MaxRequestsPerConnection = 2 }));

@@ -1,4 +1,5 @@
 using Mesh.Proxy.Dns;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Tests.Config;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -178,7 +179,68 @@ public sealed class DnsMembershipTests : IDisposable
         ApplyResultOf(await _proxy.Applier.ApplyAsync(ApplierHarness.Snapshot(Strict, "a.test:0")), "is not an address");
     }
 
+    [Fact]
+    public async Task Failure_IsCountedLoggedOnceAndNamedInTheRefusal()
+    {
+        _proxy.Dns.Remove("a.test");
+        await _proxy.ApplyAsync(ApplierHarness.Snapshot(Strict, "a.test:80"));
+        RentResult refused = await _proxy.Cluster.RentHttpAsync(CancellationToken.None);
+        Assert.Equal("dns: NXDOMAIN for a.test", refused.Decision.Detail);
+        Assert.Equal((1, 1, 0, 1, 1), Updates());
+
+        _proxy.Time.Advance(TimeSpan.FromSeconds(30));
+        Assert.Single(_proxy.Log.Entries, static e => e.Text.Contains("NXDOMAIN for a.test", StringComparison.Ordinal));
+
+        _proxy.Dns.Set("a.test", 5, "10.0.0.1");
+        _proxy.Time.Advance(TimeSpan.FromMinutes(1));
+        Assert.Null(_proxy.Cluster.DnsProblem);
+        Assert.Single(_proxy.Log.Entries, static e => e.Text.Contains("a.test has 1 address(es) again", StringComparison.Ordinal));
+
+        _proxy.Dns.Fail("a.test");
+        _proxy.Time.Advance(TimeSpan.FromMinutes(5));
+        Assert.Equal("dns: no answer for a.test", _proxy.Cluster.DnsProblem);
+        Assert.Single(_proxy.Log.Entries, static e => e.Text.Contains("no answer for a.test; address(es) in use: 1", StringComparison.Ordinal));
+        Assert.True(Updates().Failure > 3);
+        Assert.Equal(["10.0.0.1:80"], Addresses());
+    }
+
+    [Fact]
+    public async Task Client_Throws_IsCountedAndAskedAgain()
+    {
+        _proxy.Dns.Bugs = 1;
+        _proxy.Dns.Set("a.test", 5, "10.0.0.1");
+        await _proxy.ApplyAsync(ApplierHarness.Snapshot(Strict, "a.test:80"));
+        Assert.Equal(1, _proxy.TakeBugs());
+        Assert.Empty(Addresses());
+
+        _proxy.Time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal(["10.0.0.1:80"], Addresses());
+    }
+
+    [Fact]
+    public async Task Publishing_Throws_IsCountedAndDoneAtTheNextAnswer()
+    {
+        HashConfig broken = new() { Source = HashKeySource.SourceIp, MaglevTableSize = int.MaxValue }; // longer than an array can be
+        await _proxy.ApplyAsync(ApplierHarness.Snapshot(Strict with { Hash = broken }, "a.test:80"));
+        _proxy.Dns.Set("a.test", 5, "10.0.0.1");
+        _proxy.Time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(1, _proxy.TakeBugs());
+        Assert.Empty(Addresses());
+
+        await _proxy.ApplyAsync(ApplierHarness.Snapshot(Strict, "a.test:80"));
+        _proxy.Time.Advance(TimeSpan.FromSeconds(6));
+
+        Assert.Equal("10.0.0.1:80", (await _proxy.RentAsync()).Endpoint.Address);
+    }
+
     public void Dispose() => _proxy.Dispose();
+
+    private (long Attempt, long Success, long Failure, long Empty, long NoRebuild) Updates()
+    {
+        ClusterStats stats = _proxy.Cluster.Stats;
+        return (stats.UpdateAttempt.Value, stats.UpdateSuccess.Value, stats.UpdateFailure.Value, stats.UpdateEmpty.Value, stats.UpdateNoRebuild.Value);
+    }
 
     private static void ApplyResultOf(Mesh.Proxy.Config.ApplyResult result, string text) => Assert.Contains(text, Assert.Single(result.Errors), StringComparison.Ordinal);
 

@@ -64,6 +64,21 @@ public sealed class HashTableLifeTests
     }
 
     [Fact]
+    public async Task Build_Throws_IsCountedAndTheNextChangeBuildsAgain()
+    {
+        using UpstreamHarness harness = new(static c => c with { Hash = ByHeader }, endpoints: 3);
+        harness.Connector.ConnectsAtOnce = true;
+        harness.Configure(static c => c with { Hash = ByHeader with { MaglevTableSize = int.MaxValue } }); // longer than an array can be
+        await Eventually.HoldsAsync(() => harness.ProcessStats.UnexpectedExceptions.Value == 1, "the bug is counted");
+        Assert.Equal(1, harness.TakeBugs());
+        Assert.Equal(100, (await AskAllAsync(harness)).Length); // the old ring serves
+
+        harness.Configure(static c => c with { Hash = ByHeader with { MaglevTableSize = 101 } });
+
+        await Eventually.HoldsAsync(() => !harness.Cluster.IsHostSetStale, "the next table is built");
+    }
+
+    [Fact]
     public async Task AllEndpointsLeave_NobodyIsChosen()
     {
         using UpstreamHarness harness = new(static c => c with { Hash = ByHeader }, endpoints: 3);

@@ -136,7 +136,7 @@ public sealed class LoadBalancerRuleTests
         for (int i = 0; i < requests; i++)
         {
             RentResult rent = await harness.Cluster.RentHttpAsync(default, pick: pick);
-            picks[rent.Endpoint!.RemoteEndPoint.Address.GetAddressBytes()[3] - 1]++;
+            picks[rent.Endpoint!.Addresses[0].Address.GetAddressBytes()[3] - 1]++;
             rent.Connection!.Release(true);
         }
 

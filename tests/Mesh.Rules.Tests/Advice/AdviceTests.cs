@@ -71,6 +71,40 @@ public sealed class AdviceTests
     public void Route_ToExternalHostWithoutTimeout_IsAdvised(string host, string field, string? path, string message) =>
         AssertSingle("no-timeout", path, message, Among(Document("VirtualService", $"hosts: [{host}]\nhttp:\n- route: [{{destination: {{host: {host}}}}}]\n  {field}", "vs")));
 
+    [Theory]
+    [InlineData(5, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "5 sidecars × 20 = 100 connections, and 'pay.example.com' takes 80 of all callers together; write 16 or less")]
+    [InlineData(4, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", null, "")]
+    [InlineData(1, "host: '*.example.com'\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 81}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "1 sidecar × 81 = 81")]
+    [InlineData(5, "host: pay.example.com", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "unset, so nothing limits the connections to 'pay.example.com'")]
+    [InlineData(81, "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "even one for each is too much")]
+    [InlineData(5, "host: products\ntrafficPolicy: {connectionPool: {tcp: {maxConnections: 20}}}", null, "")]
+    public void Limit_TimesSidecarsAboveThePartnersMaximum_IsAdvised(int sidecars, string spec, string? path, string message)
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80")) };
+        RuleDocument rule = Document("DestinationRule", spec, "dr");
+
+        AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(rule, [entry, rule], sidecars));
+    }
+
+    [Fact]
+    public void Limit_OfAPort_AndACountFromTheEntry_AreAdvised()
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80"), (PartnerMaximum.Sidecars, "9")) };
+        RuleDocument rule = Document(
+            "DestinationRule", "host: pay.example.com\ntrafficPolicy:\n  connectionPool: {tcp: {maxConnections: 8}}\n  portLevelSettings: [{port: {number: 443}, connectionPool: {tcp: {maxConnections: 10}}}]", "dr");
+
+        AssertSingle("partner-maximum", "spec.trafficPolicy.portLevelSettings[0].connectionPool.tcp.maxConnections", "9 sidecars × 10 = 90", RuleSetCheck.Check(rule, [entry, rule]));
+    }
+
+    [Fact]
+    public void Maximum_ThatIsNoNumber_IsAdvised()
+    {
+        RuleDocument entry = RuleText.Read(RuleText.Document("ServiceEntry", External)
+            .Replace("name: x", $"name: x\n  annotations: {{{PartnerMaximum.MaxConnections}: many}}", StringComparison.Ordinal)).Document!;
+
+        AssertSingle("partner-maximum", $"metadata.annotations.{PartnerMaximum.MaxConnections}", "'many' is no number of 1 or more", RuleSetCheck.Check(entry, [entry]));
+    }
+
     [Fact]
     public void ServiceEntry_InsideTheMesh_IsNoExternalHost()
     {
@@ -179,6 +213,9 @@ public sealed class AdviceTests
     public void Messages_ArePlainAscii_SinceAHeaderCarriesThem() => Assert.All(
         RuleText.Virtual("hosts: [a]\nhttp: [{headers: {request: {set: {x: '%START_TIME%'}}}, route: [{destination: {host: a}}]}]").Diagnostics,
         static d => Assert.True(d.Code == DiagnosticCode.NotEnforced && d.Message.All(char.IsAscii), d.Message));
+
+    private static ImmutableSortedDictionary<string, string> Annotations(params (string Name, string Value)[] all) =>
+        all.ToImmutableSortedDictionary(static a => a.Name, static a => a.Value);
 
     private static ImmutableArray<Diagnostic> Among(RuleDocument rule) => RuleSetCheck.Check(rule, [Document("ServiceEntry", External, "se"), rule]);
 

@@ -220,7 +220,7 @@ public sealed class SnapshotCompilerTests
         ProxySnapshot snapshot = Compile(View() with { Services = ImmutableDictionary<string, MeshService>.Empty.Add(Products, service) });
 
         Assert.Equal([("10.0.0.7", 3306), ("fd00::7", 3306)], snapshot.Listeners.Select(static l => (l.Address, l.Port)));
-        Assert.Contains("[fd00::7]", snapshot.Routes.VirtualHosts.Single(static h => h.Name.StartsWith(Products, StringComparison.Ordinal)).Domains);
+        Assert.Contains("[fd00::7]", snapshot.Routes.VirtualHosts.Single(static h => h.Name == Products + ":8080").Domains);
     }
 
     private ProxySnapshot Compile(MeshView view) => _compiler.Compile(Orders, view, "1").Snapshot;

@@ -14,7 +14,7 @@ internal static class SnapshotText
         foreach (ClusterConfig cluster in snapshot.Clusters.Values.OrderBy(c => c.Name, StringComparer.Ordinal))
         {
             Line(text, $"cluster {cluster.Name}");
-            string side = (cluster.IsInbound ? ", inbound" : "") + (cluster.Dns == DnsDiscovery.None ? "" : $", {cluster.Dns} DNS");
+            string side = (cluster.IsInbound ? ", inbound" : "") + (cluster.Dns == DnsDiscovery.None ? "" : $", {cluster.Dns} DNS") + (cluster.UsesOriginalDestination ? ", original destination" : "");
             Line(
                 text,
                 $"  service {cluster.ServiceName} in {cluster.ServiceNamespace}, {cluster.Protocol}, {cluster.LoadBalancer}, panic below {cluster.PanicThresholdPercent} %{side}");
@@ -50,7 +50,7 @@ internal static class SnapshotText
         foreach (ListenerConfig listener in snapshot.Listeners)
         {
             string rest = listener.Cluster.Length > 0 ? listener.Cluster : "-";
-            Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port}{(listener.IsTls ? " tls" : "")} to {rest}, from {listener.Source}");
+            Line(text, $"listener {listener.Name} at {listener.Address} port {listener.Port}{(listener.IsTls ? " tls" : "")}{(listener.IsForAnyAddress ? " for any address" : "")} to {rest}, from {listener.Source}");
             foreach (ConnectionRouteConfig route in listener.Routes)
             {
                 Line(text, $"  {RouteText.Write(route)}");

@@ -66,10 +66,10 @@ internal sealed partial class FieldList
 
     public IReadOnlyList<ListedField> Fields { get; }
 
-    /// <summary>What is wrong, a line each; fields that <paramref name="isAwaited"/> may be without a test.</summary>
-    public IEnumerable<string> Problems(Func<ListedField, bool> isAwaited) =>
+    /// <summary>What is wrong, a line each.</summary>
+    public IEnumerable<string> Problems() =>
     [
-        .. Fields.Where(f => f.NeedsTest && f.Marks.Count == 0 && !isAwaited(f)).Select(static f => $"no test shows the effect of {f.Kind} {f.Entry.Path}"),
+        .. Fields.Where(static f => f.NeedsTest && f.Marks.Count == 0).Select(static f => $"no test shows the effect of {f.Kind} {f.Entry.Path}"),
         .. Fields.Where(static f => f.Entry is { NotEnforced: not null, IsPartly: false })
             .SelectMany(static f => f.Marks.Select(m => $"{m.Test} is marked with {f.Kind} {f.Entry.Path}, which has no effect yet: {f.Entry.NotEnforced}")),
         .. _marks.Where(m => !_known.Contains((m.Kind, m.Path))).Select(static m => $"{m.Test} is marked with {m.Kind} {m.Path}, which is no field"),

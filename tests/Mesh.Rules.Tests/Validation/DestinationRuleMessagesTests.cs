@@ -92,7 +92,6 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("connectionPool: {http: {useClientProtocol: true}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {maxConcurrentStreams: 1}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("connectionPool: {http: {http2KeepAlive: {interval: 1s, timeout: 1s}}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("loadBalancer: {simple: PASSTHROUGH}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("loadBalancer: {warmupDurationSecs: 10s}", DiagnosticCode.Deprecated, "write warmup with its duration")]
     [InlineData("tls: {mode: ISTIO_MUTUAL}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("tls: {mode: SIMPLE, credentialName: c}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]

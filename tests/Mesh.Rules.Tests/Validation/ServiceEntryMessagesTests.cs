@@ -23,6 +23,8 @@ public sealed class ServiceEntryMessagesTests
     [InlineData("hosts: [a.b]\nresolution: DNS\nendpoints: [{address: \"a_b.c\"}]", "\"a_b.c\" is not a name that can be resolved")]
     [InlineData("hosts: [\"*.a.b\"]\nresolution: DNS", "hosts must be FQDN if no endpoints are provided for resolution mode DNS")]
     [InlineData("hosts: [a.b]\nresolution: DNS\naddresses: [10.0.0.0/8]", "CIDR addresses are allowed only for NONE/STATIC resolution types")]
+    [InlineData("hosts: [a.b]\nresolution: DYNAMIC_DNS", "DYNAMIC_DNS is for wildcard hosts, such as *.example.com; write resolution: DNS for \"a.b\"")]
+    [InlineData("hosts: [\"*.a.b\"]\nresolution: DYNAMIC_DNS\nports: [{number: 1, name: a, protocol: TCP}]", "needs a protocol that names the host")]
     [InlineData("hosts: [a.b]\naddresses: [x]", "neither an IP address nor a CIDR block")]
     public void Entry_BreaksRule_IsRefused(string spec, string text)
     {
@@ -33,12 +35,10 @@ public sealed class ServiceEntryMessagesTests
     }
 
     [Theory]
-    [InlineData("hosts: [a.b]", "spec.resolution", DiagnosticCode.NotEnforced)]
-    [InlineData("hosts: [a.b]\nresolution: DYNAMIC_DNS", "spec.resolution", DiagnosticCode.NotEnforced)]
+    [InlineData("hosts: [a.b]", "spec.resolution", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nlocation: MESH_INTERNAL", "spec.location", DiagnosticCode.NotEnforced)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nworkloadSelector: {labels: {}}", "spec.workloadSelector", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: NONE\nworkloadSelector: {labels: {a: b}}", "spec.workloadSelector", DiagnosticCode.Advice)]
-    [InlineData("hosts: [a.b]\nresolution: STATIC\naddresses: [10.0.0.0/8]", "spec.addresses[0]", DiagnosticCode.NotEnforced)]
     [InlineData("hosts: [a.b]\nresolution: STATIC\nports: [{number: 1, name: a, protocol: TCP}]", "spec.ports[0]", DiagnosticCode.Advice)]
     [InlineData("hosts: [a.b]\nresolution: STATIC", "spec.endpoints", DiagnosticCode.Advice)]
     public void Entry_LegalButSurprising_IsAcceptedWithWarning(string spec, string path, DiagnosticCode code)
@@ -50,10 +50,11 @@ public sealed class ServiceEntryMessagesTests
     }
 
     [Theory]
-    [InlineData("DNS")]
-    [InlineData("DNS_ROUND_ROBIN")]
-    public void Entry_Names_AreTakenWithoutWarning(string resolution) =>
-        Assert.Empty(RuleText.Entry($"hosts: [a.b]\nresolution: {resolution}\nports: [{{number: 80, name: web, protocol: HTTP}}]").Diagnostics);
+    [InlineData("a.b", "DNS")]
+    [InlineData("a.b", "DNS_ROUND_ROBIN")]
+    [InlineData("*.b", "DYNAMIC_DNS")]
+    public void Entry_Names_AreTakenWithoutWarning(string host, string resolution) =>
+        Assert.Empty(RuleText.Entry($"hosts: [\"{host}\"]\nresolution: {resolution}\nports: [{{number: 80, name: web, protocol: HTTP}}]").Diagnostics);
 
     [Fact]
     public void Entry_StaticWithEndpoints_BindsEveryField()

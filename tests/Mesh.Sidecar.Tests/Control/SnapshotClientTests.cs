@@ -20,6 +20,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     private readonly CancellationTokenSource _stop = new();
     private FakeControlPlane _control = null!;
     private HttpMessageInvoker _http = null!;
+    private int _rejected;
     private SnapshotPipeline _pipeline = null!;
     private SnapshotClient _client = null!;
     private Task _running = Task.CompletedTask;
@@ -105,9 +106,11 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         SidecarFinding finding = Assert.Single(ack.Findings, static f => f.Severity == "error");
         Assert.Equal(("DestinationRule/default/products", "error", "spec.trafficPolicy.connectionPool.tcp.maxConnections"), (finding.Rule, finding.Severity, finding.Path));
         Assert.Equal(2, _pipeline.Current!.View.Rules.Count);
+        Assert.Equal(1, _rejected);
 
         _control.Push(new PushMessage { Version = "v3", IsFull = false, Rules = [TestRules.Pushed("products", TestRules.Yaml("products", 5), "3")] });
         Assert.True((await FakeControlPlane.NextAsync(_control.Acks)).Accepted);
+        Assert.Equal(1, _rejected);
     }
 
     [Fact]
@@ -135,6 +138,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         SidecarAck ack = await FakeControlPlane.NextAsync(_control.Acks);
 
         Assert.Equal(("v2", false), (ack.Version, ack.Accepted));
+        Assert.Equal(1, _rejected);
     }
 
     [Fact]
@@ -234,6 +238,9 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         _pipeline = new SnapshotPipeline(TestRules.Identity, new SnapshotCompiler(), s => _apply(s));
         _client = new SnapshotClient(
             new ControlPlaneApi(_http, address, time), _pipeline, TestRules.Read,
-            new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime);
+            new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime)
+        {
+            Rejected = () => _rejected++,
+        };
     }
 }

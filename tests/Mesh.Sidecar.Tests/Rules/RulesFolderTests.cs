@@ -14,6 +14,7 @@ public sealed class RulesFolderTests : IDisposable
     private readonly System.Collections.Concurrent.ConcurrentQueue<string> _applied = new();
     private readonly SemaphoreSlim _appliedSignal = new(0);
     private readonly FakeTimeProvider _time = new();
+    private int _rejected;
 
     public void Dispose()
     {
@@ -74,6 +75,26 @@ public sealed class RulesFolderTests : IDisposable
     }
 
     [Fact]
+    public async Task BrokenFile_IsCountedOnce_AndNothingIsPutInForce()
+    {
+        _scratch.File("a.yaml", TestRules.Yaml("products"));
+        (RulesFolder folder, SnapshotPipeline pipeline) = Create(_scratch.Path);
+        await folder.ScanAsync();
+        string version = pipeline.Version;
+
+        _scratch.File("a.yaml", TestRules.Broken("products"));
+        await folder.ScanAsync();
+        await folder.ScanAsync();
+
+        Assert.Equal(1, _rejected);
+        Assert.Equal([version], _applied);
+        _scratch.File("a.yaml", TestRules.Yaml("products", 7));
+        await folder.ScanAsync();
+        Assert.NotEqual(version, pipeline.Version);
+        Assert.Equal(1, _rejected);
+    }
+
+    [Fact]
     public async Task DeletedFile_TakesItsRulesAway()
     {
         string file = _scratch.File("a.yaml", TestRules.Yaml("products"));
@@ -123,7 +144,7 @@ public sealed class RulesFolderTests : IDisposable
     private (RulesFolder Folder, SnapshotPipeline Pipeline) Create(string path)
     {
         SnapshotPipeline pipeline = new(TestRules.Identity, new SnapshotCompiler(), ApplyAsync);
-        return (new RulesFolder(new RuleFiles(path, TestRules.Read, _printed.Add), pipeline, _time, static _ => { }), pipeline);
+        return (new RulesFolder(new RuleFiles(path, TestRules.Read, _printed.Add) { Rejected = () => _rejected++ }, pipeline, _time, static _ => { }), pipeline);
     }
 
     private Task<ApplyResult> ApplyAsync(ProxySnapshot snapshot)

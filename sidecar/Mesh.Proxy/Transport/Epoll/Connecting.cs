@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Transport.Epoll;
@@ -51,7 +52,14 @@ internal sealed class Connecting(EventLoop loop) : LoopHandle
         }
 
         byte* address = stackalloc byte[SocketAddresses.MaxBytes];
-        int length = SocketAddresses.Write(endPoint, address);
+        int length;
+        if (endPoint is SourcedEndPoint { Source: { } source })
+        {
+            length = SocketAddresses.Write(new IPEndPoint(source, 0), address);
+            _ = LibC.TryBindSource(Descriptor, address, length); // an address that this machine lacks: then from any
+        }
+
+        length = SocketAddresses.Write(endPoint, address);
         if (LibC.Connect(Descriptor, address, length) == 0)
         {
             return 0;

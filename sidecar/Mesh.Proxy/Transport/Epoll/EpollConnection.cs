@@ -2,6 +2,7 @@ using System.Diagnostics;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Net;
+using System.Net.Sockets;
 using Mesh.Proxy.Infrastructure;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.AspNetCore.Connections.Features;
@@ -13,7 +14,8 @@ namespace Mesh.Proxy.Transport.Epoll;
 /// A socket on an event loop. Its pipes stand straight over the socket and are used on the loop's thread only; <see cref="Abort(ConnectionAbortedException)"/> and
 /// <see cref="DisposeAsync"/> may come from any thread. An idle one holds no memory but itself.
 /// </summary>
-internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFeature, IHalfCloseFeature, ITunnelFeature, IConnectionLifetimeFeature
+internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFeature, IHalfCloseFeature, ITunnelFeature, IOriginalDestinationFeature,
+    IConnectionLifetimeFeature
 {
     private const uint Everything = LibC.EpollIn | LibC.EpollOut | LibC.EpollPeerEnd;
 
@@ -60,6 +62,9 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFea
 
     /// <summary>The peer has sent its end, or the connection broke: what is in the kernel can still be read.</summary>
     public bool HasPeerEnded { get; private set; }
+
+    public IPEndPoint? OriginalDestination =>
+        Descriptor >= 0 && LocalEndPoint is IPEndPoint local ? SocketAddresses.OriginalDestination(Descriptor, local.AddressFamily == AddressFamily.InterNetworkV6) : null;
 
     public PipeReader Input => _reader;
 
@@ -259,8 +264,9 @@ internal sealed class EpollConnection : ConnectionContext, IDuplexPipe, ILoopFea
 
     private FeatureCollection MakeFeatures()
     {
-        FeatureCollection features = new(4);
+        FeatureCollection features = new(5);
         features.Set<ILoopFeature>(this);
+        features.Set<IOriginalDestinationFeature>(this);
         features.Set<IHalfCloseFeature>(this);
         features.Set<ITunnelFeature>(this);
         features.Set<IConnectionLifetimeFeature>(this);

@@ -24,6 +24,7 @@ internal sealed class EpollListenerFactory(EventLoopGroup loops) : IConnectionLi
                 socket.DualMode = true;
             }
 
+            TransparentEndPoint.Prepare(socket, endpoint);
             socket.Bind(endpoint);
             socket.Listen(Backlog);
         }

@@ -27,6 +27,10 @@ internal static unsafe partial class LibC
     private const int CloseOnExec = 0x80000;
     private const int NonBlocking = 0x800;
     private const int NoSignal = 0x4000;
+    private const int SolIp = 0;
+    private const int SolIpV6 = 41;
+    private const int OriginalDestinationOption = 80; // SO_ORIGINAL_DST and IP6T_SO_ORIGINAL_DST
+    private const int BindAddressNoPort = 24;
     private const int SolSocket = 1;
     private const int SoError = 4;
     private const int SoLinger = 13;
@@ -94,6 +98,17 @@ internal static unsafe partial class LibC
         int error = 0;
         int length = sizeof(int);
         return getsockopt(socket, SolSocket, SoError, &error, &length) == 0 ? error : Error;
+    }
+
+    /// <summary>Where a connection was going before NAT, by the kernel's connection tracking; false when there is none.</summary>
+    public static bool TryOriginalDestination(int socket, bool isIpV6, byte* address, int* length) =>
+        getsockopt(socket, isIpV6 ? SolIpV6 : SolIp, OriginalDestinationOption, address, length) == 0;
+
+    /// <summary>Connections of this socket come from <paramref name="address"/>; their port is chosen when they connect, as there may be more of them than ports. False when the system refuses.</summary>
+    public static bool TryBindSource(int socket, byte* address, int length)
+    {
+        SetOption(socket, SolIp, BindAddressNoPort, 1);
+        return bind(socket, address, length) == 0;
     }
 
     public static void SetNoDelay(int socket) => SetOption(socket, IpProtoTcp, TcpNoDelay, 1);
@@ -164,6 +179,9 @@ internal static unsafe partial class LibC
 
     [LibraryImport("libc")]
     private static partial int socket(int family, int type, int protocol);
+
+    [LibraryImport("libc")]
+    private static partial int bind(int socket, byte* address, int length);
 
     [LibraryImport("libc")]
     private static partial int accept4(int socket, byte* address, int* length, int flags);

@@ -1,5 +1,7 @@
+using System.Buffers.Binary;
 using System.Net;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 
 namespace Mesh.Proxy.Transport.Epoll;
 
@@ -24,17 +26,27 @@ internal static unsafe class SocketAddresses
     }
 
     /// <summary>Reads an address; an IPv4 one in IPv6's clothes is given as IPv4.</summary>
-    public static IPEndPoint Read(byte* address, int length)
+    public static IPEndPoint Read(byte* address, int length) => Read(new ReadOnlySpan<byte>(address, length));
+
+    /// <summary>The same of a copy.</summary>
+    public static IPEndPoint Read(ReadOnlySpan<byte> bytes)
     {
-        ReadOnlySpan<byte> bytes = new(address, length);
-        int port = (bytes[2] << 8) | bytes[3];
-        if (*(ushort*)address != Inet6)
+        int port = BinaryPrimitives.ReadUInt16BigEndian(bytes[2..]);
+        if (MemoryMarshal.Read<ushort>(bytes) != Inet6)
         {
             return new IPEndPoint(new IPAddress(bytes.Slice(4, 4)), port);
         }
 
-        IPAddress ip = new(bytes.Slice(8, 16), *(uint*)(address + 24));
+        IPAddress ip = new(bytes.Slice(8, 16), MemoryMarshal.Read<uint>(bytes[24..]));
         return new IPEndPoint(ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip, port);
+    }
+
+    /// <summary>Where a connection was going before NAT; null when the kernel has no record of it.</summary>
+    public static IPEndPoint? OriginalDestination(int descriptor, bool isIpV6)
+    {
+        byte* address = stackalloc byte[MaxBytes];
+        int length = MaxBytes;
+        return LibC.TryOriginalDestination(descriptor, isIpV6, address, &length) ? Read(address, length) : null;
     }
 
     /// <summary>The address a socket is bound to; null when it has none.</summary>

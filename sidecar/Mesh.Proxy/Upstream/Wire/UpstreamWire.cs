@@ -25,6 +25,25 @@ internal sealed record UpstreamWire(ClusterConfig Config, TlsFiles? Files, Clien
     public static bool IsSame(ClusterConfig left, ClusterConfig right) =>
         left.Tls == right.Tls && left.ProxyProtocol == right.ProxyProtocol && left.Tunnel == right.Tunnel;
 
+    /// <summary>The configuration for one endpoint: a cluster of hosts that callers name has no server name of its own, so TLS goes by the host.</summary>
+    public static ClusterConfig For(ClusterConfig config, string address)
+    {
+        if (config is not { Dns: DnsDiscovery.Dynamic, Tls: { } tls })
+        {
+            return config;
+        }
+
+        string host = address[..address.LastIndexOf(':')];
+        return config with
+        {
+            Tls = tls with
+            {
+                Sni = tls.Sni.Length == 0 && Uri.CheckHostName(host) == UriHostNameType.Dns ? host : tls.Sni,
+                SubjectAltNames = tls.SubjectAltNames == config.ServiceHost ? host : tls.SubjectAltNames,
+            },
+        };
+    }
+
     /// <summary>Takes <paramref name="raw"/> through it; disposes it on failure.</summary>
     public async ValueTask<ConnectResult> PrepareAsync(ConnectionContext raw, CancellationToken cancellationToken)
     {
