@@ -1,5 +1,5 @@
 // An API server that says yes to everything and writes down what it was asked: one line "VERB GROUP/RESOURCE [NAME]" a request, as RBAC sees it.
-// It holds the objects of OBJECTS.json, refuses the first write of each status as a conflict, and knows the kinds of KINDS below.
+// It holds the objects of OBJECTS.json, shows all at /objects, refuses the first write of each status as a conflict, and knows the kinds of KINDS below.
 // usage: node api-recorder.cjs OBJECTS.json
 'use strict';
 const http = require('http');
@@ -54,6 +54,7 @@ function discovery(path) {
 }
 
 function answer(method, url, body, response) {
+  if (url.pathname === '/objects') return [200, [...objects.values()]];
   const match = /^\/(?:api|apis\/([^/]+))\/(v[^/]+)(?:\/namespaces\/([^/]+))?\/([^/]+)(?:\/([^/]+))?(?:\/(status))?$/.exec(url.pathname);
   const known = match && kinds.find(k => k.group === (match[1] ?? '') && k.plural === match[4]);
   if (!known) {
@@ -86,10 +87,34 @@ function answer(method, url, body, response) {
   return found ? [verb === 'create' ? 201 : 200, found] : status(404, 'NotFound');
 }
 
+// Helm keeps its releases as Secrets in protobuf: the magic, an envelope whose field 2 is the object, and of that metadata (1), data (2) and type (3).
+function fields(buffer) {
+  const found = {};
+  for (let at = 0; at < buffer.length;) {
+    const number = () => { let value = 0, shift = 1; for (;; shift *= 128) { const b = buffer[at++]; value += (b & 127) * shift; if (b < 128) return value; } };
+    const tag = number(), size = number(); // a number, or the length of what follows
+    (found[tag >> 3] ??= []).push((tag & 7) === 2 ? buffer.subarray(at, (at += size)) : size);
+  }
+  return found;
+}
+const map = (entries, encoding) => Object.fromEntries((entries ?? []).map(fields).map(e => [String(e[1][0]), (e[2]?.[0] ?? Buffer.of()).toString(encoding)]));
+function secret(buffer) {
+  const object = fields(fields(buffer)[2][0]);
+  const metadata = fields(object[1][0]);
+  return {
+    apiVersion: 'v1', kind: 'Secret', type: String(object[3]?.[0] ?? 'Opaque'), data: map(object[2], 'base64'),
+    metadata: { name: String(metadata[1][0]), labels: map(metadata[11]) },
+  };
+}
+function read(method, body) {
+  if (method === 'GET' || method === 'DELETE' || body.length === 0) return null;
+  return body.subarray(0, 4).equals(Buffer.from('k8s\0')) ? secret(body.subarray(4)) : JSON.parse(body);
+}
+
 const server = http.createServer((request, response) => {
-  let text = '';
-  request.on('data', part => (text += part)).on('end', () => {
-    const answered = answer(request.method, new URL(request.url, 'http://here'), text ? JSON.parse(text) : null, response);
+  const parts = [];
+  request.on('data', part => parts.push(part)).on('end', () => {
+    const answered = answer(request.method, new URL(request.url, 'http://here'), read(request.method, Buffer.concat(parts)), response);
     if (!answered) return;
     response.writeHead(answered[0], { 'content-type': 'application/json' });
     response.end(JSON.stringify(answered[1]));

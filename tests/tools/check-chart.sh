@@ -67,9 +67,9 @@ cat > "$work/objects.json" << 'JSON'
  {"apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition", "metadata": {"name": "sidecars.networking.istio.io",
   "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "mesh", "meta.helm.sh/release-namespace": "mesh-system"}}}]
 JSON
-record() { # NAME: starts an API server that writes down what it is asked; its kubeconfig is NAME.config
+record() { # NAME [OBJECTS.json]: starts an API server that writes down what it is asked; its kubeconfig is NAME.config
   : > "$work/$1.log"
-  node tests/tools/api-recorder.cjs "$work/objects.json" >> "$work/$1.log" 2> "$work/$1.err" &
+  node tests/tools/api-recorder.cjs "${2:-$work/objects.json}" >> "$work/$1.log" 2> "$work/$1.err" &
   pid[$1]=$!
   server=$(address "$1" recorder) || exit 1
   printf '%s\n' "{apiVersion: v1, kind: Config, current-context: a, contexts: [{name: a, context: {cluster: a, namespace: mesh-system}}]," \
@@ -103,6 +103,23 @@ check 'an upgrade keeps the key and the token' same 'kept kept kept kept' \
   "$(for k in ca.crt tls.crt tls.key token; do look get "$work/upgraded.out" Secret "data/$k" | base64 -d; echo; done | paste -sd ' ')"
 check "another's CRD is left alone, ours is updated" same 'sidecars.networking.istio.io' \
   "$(look get "$work/upgraded.out" CustomResourceDefinition metadata/name | grep -E 'virtualservices|sidecars')"
+
+# A release from its first day to its last, on an API server that keeps what helm sends.
+echo '[]' > "$work/nothing.json"
+record life "$work/nothing.json"
+life() { KUBECONFIG=$work/life.config helm 4 "$@" -n mesh-system; }
+held() { curl -sf -m 5 "http://$server/objects" | jq -r "$1" | sort | paste -sd ' '; }
+token() { held '.[] | select(.metadata.name == "mesh-control-plane-tls").data.token'; }
+check 'helm install' says 'STATUS: deployed' life install mesh charts/mesh --disable-openapi-validation --set webhooks.enabled=true
+first=$(token)
+check 'helm upgrade' says 'STATUS: deployed' life upgrade mesh charts/mesh --disable-openapi-validation --reset-then-reuse-values --set replicas=3
+check 'the upgrade arrived' same 3 "$(held '.[] | select(.kind == "Deployment").spec.replicas')"
+check 'the token is the one of the install' same "$first" "$(token)"
+check 'helm uninstall' says 'release "mesh" uninstalled' life uninstall mesh
+check 'only CRDs are left' same CustomResourceDefinition "$(held '[.[].kind] | unique[]')"
+check 'all of them' same "$(ls crds/*.yaml | wc -l)" "$(held length)"
+check 'it can be installed again' says 'STATUS: deployed' life install mesh charts/mesh --disable-openapi-validation
+check 'with another token' test "$first" != "$(token)"
 
 while IFS='|' read -r set wanted; do
   check "refused: $set" says "$wanted" render mesh --set "$set"
