@@ -64,7 +64,7 @@ function answer(method, url, body, response) {
   const [, group = '', , namespace = '', plural, name, sub] = match;
   const watching = url.searchParams.get('watch');
   const verb = { GET: name ? 'get' : watching ? 'watch' : 'list', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method];
-  console.log(`${verb} ${group}/${plural}${sub ? '/' + sub : ''}${name && plural === 'leases' ? ' ' + name : ''}`);
+  console.log(`${verb} ${group}/${plural}${sub ? '/' + sub : ''}${name && ['leases', 'secrets', 'mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].includes(plural) ? ' ' + name : ''}`);
   if (watching) { // an open stream in which nothing happens
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();

@@ -26,7 +26,7 @@ image: {repository: registry.example/mesh/control-plane, digest: "sha256:0123456
 imagePullSecrets: [{name: registry}]
 listenAddress: "[::]"
 tls: {existingSecret: my-tls}
-webhooks: {enabled: true, revision: blue, ignoredNamespaces: [a, b]}
+webhooks: {enabled: true, revision: blue, ignoredNamespaces: [a, b], injection: {settings: {nativeSidecar: "true", resources: {requests: {cpu: 10m}}}}}
 resources: {requests: {cpu: 1, memory: 1Gi}, limits: {cpu: "2", memory: 2Gi}}
 podDisruptionBudget: {maxUnavailable: "50%"}
 networkPolicy: {metricsFrom: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}]}
@@ -141,10 +141,13 @@ SETS
 mapfile -t arguments < <(look get "$work/mesh-defaults.out" Deployment spec/template/spec/containers/0/args)
 mkdir "$work/tls"
 for key in ca.crt tls.crt tls.key token; do look get "$work/mesh-defaults.out" Secret "data/$key" | base64 -d > "$work/tls/$key"; done
-arguments=("${arguments[@]/#--listen=*/--listen=127.0.0.1:0}")
-arguments=("${arguments[@]/#--metrics-listen=*/--metrics-listen=127.0.0.1:0}")
+look get "$work/mesh-defaults.out" ConfigMap data/settings.yaml > "$work/settings.yaml"
+arguments=("${arguments[@]/0.0.0.0:*/127.0.0.1:0}")
 arguments=("${arguments[@]//\/etc\/mesh\/tls/$work/tls}")
-record cluster
+arguments=("${arguments[@]//\/etc\/mesh\/injection/$work}")
+# The cluster holds a rule of each kind, and what the chart brings for the control plane to fill.
+{ cat "$work/objects.json"; look list "$work/mesh-defaults.out" MutatingWebhookConfiguration ValidatingWebhookConfiguration Secret; } | jq -s add > "$work/cluster.json"
+record cluster "$work/cluster.json"
 start control Mesh.ControlPlane "${arguments[@]}" --kubeconfig "$work/cluster.config"
 api=$(address control api) || exit 1
 metrics=$(address control metrics) || exit 1

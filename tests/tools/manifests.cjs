@@ -3,11 +3,12 @@
 //   manifests.cjs rights FILE      one line "VERB GROUP/RESOURCE [NAME]" for each right of the roles
 //   manifests.cjs selectors FILE   complains of selectors that select nothing, of ports that lead nowhere, and of pods that may do too much
 //   manifests.cjs only FILE GROUP   the objects of a group, as a List
+//   manifests.cjs list FILE KIND...   the objects of these kinds, as JSON
 //   manifests.cjs get FILE KIND PATH   what stands there, a list by lines; a ~ in the path is a slash of a name
 'use strict';
 const fs = require('fs');
 const yaml = require(`${process.cwd()}/artifacts/tools/node_modules/yaml`);
-const [verb, file, argument, path] = process.argv.slice(2);
+const [verb, file, argument, path, ...rest] = process.argv.slice(2);
 const all = yaml.parseAllDocuments(fs.readFileSync(file, 'utf8')).map(d => {
   if (d.errors.length) throw d.errors[0];
   return d.toJS();
@@ -79,6 +80,9 @@ const verbs = {
   },
   only() {
     console.log(JSON.stringify({ apiVersion: 'v1', kind: 'List', items: all.filter(o => o.apiVersion.startsWith(`${argument}/`)) }));
+  },
+  list() {
+    console.log(JSON.stringify([argument, path, ...rest].flatMap(of)));
   },
   get() {
     for (const o of of(argument)) {

@@ -49,3 +49,13 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
     rules:
       - {apiGroups: [""], apiVersions: [v1], operations: [CREATE], resources: [pods], scope: Namespaced}
 {{- end }}
+
+{{/* The values' settings over those that follow from the release. */}}
+{{- define "mesh.injectionSettings" -}}
+{{- $own := dict
+  "image" (printf "mesh/sidecar:%s" .Chart.AppVersion)
+  "controlPlane" (printf "https://%s.%s.svc:15010" (include "mesh.name" .) .Release.Namespace)
+  "revision" .Values.webhooks.revision
+  "ignoredNamespaces" (concat (list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace) .Values.webhooks.ignoredNamespaces | uniq) }}
+{{- merge (dict) .Values.webhooks.injection.settings $own | toYaml }}
+{{- end }}
