@@ -109,7 +109,7 @@ echo '[]' > "$work/nothing.json"
 record life "$work/nothing.json"
 life() { KUBECONFIG=$work/life.config helm 4 "$@" -n mesh-system; }
 held() { curl -sf -m 5 "http://$server/objects" | jq -r "$1" | sort | paste -sd ' '; }
-token() { held '.[] | select(.metadata.name == "mesh-control-plane-tls").data.token'; }
+token() { held '.[] | select(.kind == "Secret" and .metadata.name == "mesh-control-plane-tls").data.token'; }
 check 'helm install' says 'STATUS: deployed' life install mesh charts/mesh --disable-openapi-validation --set webhooks.enabled=true
 first=$(token)
 check 'helm upgrade' says 'STATUS: deployed' life upgrade mesh charts/mesh --disable-openapi-validation --reset-then-reuse-values --set replicas=3

@@ -4,7 +4,7 @@
 //   manifests.cjs selectors FILE   complains of selectors that select nothing, of ports that lead nowhere, and of pods that may do too much
 //   manifests.cjs only FILE GROUP   the objects of a group, as a List
 //   manifests.cjs list FILE KIND...   the objects of these kinds, as JSON
-//   manifests.cjs get FILE KIND PATH   what stands there, a list by lines; a ~ in the path is a slash of a name
+//   manifests.cjs get FILE KIND PATH   what stands there in the objects that have it, a list by lines; a ~ in the path is a slash of a name
 'use strict';
 const fs = require('fs');
 const yaml = require(`${process.cwd()}/artifacts/tools/node_modules/yaml`);
@@ -87,7 +87,7 @@ const verbs = {
   get() {
     for (const o of of(argument)) {
       const found = path.split('/').reduce((at, step) => at?.[step.replace('~', '/')], o);
-      for (const value of Array.isArray(found) ? found : [found]) console.log(typeof value === 'object' ? JSON.stringify(value) : value);
+      for (const value of found === undefined ? [] : Array.isArray(found) ? found : [found]) console.log(typeof value === 'object' ? JSON.stringify(value) : value);
     }
   },
 };
