@@ -53,6 +53,9 @@ internal sealed record ServicePortModel(
 
     /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
     public string SubjectAltNames { get; init; } = "";
+
+    /// <summary>Whether servers on this port speak first as a rule (SMTP, DNS, MySQL, MongoDB; semantics 9.1): to wait there for a client's first bytes would be for ever.</summary>
+    public static bool IsServerFirst(int port) => port is 25 or 53 or 3306 or 27017;
 }
 
 /// <summary>An endpoint and its labels.</summary>

@@ -69,7 +69,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         }
 
         string host = HostMatch.ServiceHost(proxy.Service, proxy.Namespace);
-        ServicePortModel own = _own ?? new(host, proxy.Service, proxy.Namespace, proxy.ServicePort, IsHttp: true, [], [], null, []);
+        ServicePortModel own = _own ?? new(host, proxy.Service, proxy.Namespace, proxy.ServicePort, IsHttp: !ServicePortModel.IsServerFirst(proxy.ServicePort), [], [], null, []);
 
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
         EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);

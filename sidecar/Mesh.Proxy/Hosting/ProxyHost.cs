@@ -42,6 +42,8 @@ public sealed class ProxyHost : IAsyncDisposable
         Clusters = new ClusterManager(runtime, _transport.Connector, onEjection, stats, new DnsClient(runtime, new DnsSources(options.Dns)))
         {
             InboundSource = options.PassthroughSource,
+            InboundSourceV6 = options.Interception != InterceptionMode.None ? InboundSource.FindV6(options.PassthroughSource) : null,
+            IsIntercepted = options.Interception != InterceptionMode.None,
             OwnAddresses = OwnAddresses,
         };
         Applier = new SnapshotApplier(Clusters, null, runtime, stats);
@@ -105,6 +107,7 @@ public sealed class ProxyHost : IAsyncDisposable
             Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster, _context.Stats.Inbound)
             {
                 IsTransparent = _options.Interception == InterceptionMode.Tproxy,
+                IsIntercepted = _options.Interception != InterceptionMode.None,
             });
         }
     }

@@ -89,6 +89,9 @@ internal sealed record ListenerSide(bool IsInbound, string? Cluster, DownstreamS
     /// <summary>The kernel's TPROXY rules bring connections here, with the dialled address as their own.</summary>
     public bool IsTransparent { get; init; }
 
+    /// <summary>Nobody but the kernel's rules brings connections here from outside the machine; who dials the listener itself is closed.</summary>
+    public bool IsIntercepted { get; init; }
+
     /// <summary>Where the one connection that this side is made for was going before it was redirected; null for all others.</summary>
     public IPEndPoint? Destination { get; init; }
 

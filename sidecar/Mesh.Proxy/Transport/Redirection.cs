@@ -33,9 +33,9 @@ internal sealed class Redirection(ProxyContext context)
             return PlaceRedirected(destination, caller, side);
         }
 
-        if (!side.IsInbound)
+        if (!side.IsInbound || side.IsIntercepted)
         {
-            side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish
+            side.Stats.CxNotRedirected.Add(); // an open proxy for the whole network is nobody's wish, nor a way past the address of the application
             return null;
         }
 

@@ -1,4 +1,3 @@
-using System.Net;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -20,13 +19,13 @@ internal static class BuiltInClusters
 
     /// <summary>What the cluster of this name is like; null when none has it.</summary>
     /// <param name="name">Name.</param>
-    /// <param name="inboundSource">Where connections to the own application come from; null leaves it to the system.</param>
-    public static ClusterConfig? Find(string name, IPAddress? inboundSource) => name switch
+    /// <param name="inboundSources">Where connections to the own application come from, an address for each family; null leaves it to the system.</param>
+    public static ClusterConfig? Find(string name, string? inboundSources) => name switch
     {
         Passthrough => Make(name),
         PassthroughByName => Make(Passthrough) with { Name = name, UsesOriginalDestination = false, Dns = DnsDiscovery.Dynamic },
         BlackHole => Make(name) with { UsesOriginalDestination = false },
-        InboundPassthrough => Make(name) with { IsInbound = true, Protocol = ClusterProtocol.Tcp, SourceAddress = inboundSource?.ToString() },
+        InboundPassthrough => Make(name) with { IsInbound = true, Protocol = ClusterProtocol.Tcp, SourceAddress = inboundSources },
         _ => null,
     };
 

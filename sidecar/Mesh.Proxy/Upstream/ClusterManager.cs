@@ -50,6 +50,14 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 
+    /// <summary>The same for IPv6, Istio's ::6; null leaves it to the system.</summary>
+    public IPAddress? InboundSourceV6 { get; init; }
+
+    /// <summary>Whether known ports of the own application are dialled from there too: rules of the kernel would send the sidecar's own call back to it.</summary>
+    public bool IsIntercepted { get; init; }
+
+    private string? InboundSources => InboundSource is null ? null : InboundSourceV6 is null ? InboundSource.ToString() : $"{InboundSource},{InboundSourceV6}";
+
     /// <summary>The cluster of this name, or null.</summary>
     public Cluster? Find(string name) => _clusters.GetValueOrDefault(name) ?? FindBuiltIn(name);
 
@@ -68,8 +76,9 @@ public sealed class ClusterManager : IDisposable
     internal void AddOrUpdate(IEnumerable<(ClusterConfig Config, ImmutableArray<EndpointConfig>? Endpoints)> changes)
     {
         Dictionary<string, Cluster> next = new(_clusters);
-        foreach ((ClusterConfig config, ImmutableArray<EndpointConfig>? endpoints) in changes)
+        foreach ((ClusterConfig compiled, ImmutableArray<EndpointConfig>? endpoints) in changes)
         {
+            ClusterConfig config = compiled.IsInbound && IsIntercepted ? compiled with { SourceAddress = InboundSources } : compiled;
             bool isReadAnew = false; // the same list, but it means something else now: names instead of addresses, or nothing
             if (!next.TryGetValue(config.Name, out Cluster? cluster))
             {
@@ -126,7 +135,7 @@ public sealed class ClusterManager : IDisposable
     // Made when first needed: most proxies never do.
     private Cluster? FindBuiltIn(string name)
     {
-        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSource) is { } config)
+        if (!_builtIn.TryGetValue(name, out Cluster? cluster) && BuiltInClusters.Find(name, InboundSources) is { } config)
         {
             Cluster made = new(config, _services);
             made.Declare([]);

@@ -107,9 +107,8 @@ public sealed class Endpoint : ILoadTarget
     private static IPEndPoint[] AddressesOf(ClusterConfig cluster, EndpointConfig config)
     {
         IPEndPoint[] addresses = Array.ConvertAll((config.DialAddress ?? config.Address).Split(','), IPEndPoint.Parse);
-        return cluster.SourceAddress is { } text && IPAddress.Parse(text) is var source
-            ? Array.ConvertAll(addresses, a => a.AddressFamily == source.AddressFamily ? new SourcedEndPoint(a.Address, a.Port, source) : a)
-            : addresses;
+        IPAddress[] sources = Array.ConvertAll(cluster.SourceAddress?.Split(',') ?? [], IPAddress.Parse);
+        return Array.ConvertAll(addresses, a => Array.Find(sources, s => s.AddressFamily == a.AddressFamily) is { } source ? new SourcedEndPoint(a.Address, a.Port, source) : a);
     }
 
     private static DestinationLabels LabelsOf(ClusterConfig cluster, EndpointConfig config) => new(

@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using Mesh.Proxy.Hosting;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transport;
 using Mesh.Rules.Compilation;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
@@ -23,6 +24,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     private static readonly TimeSpan PauseAfterBug = TimeSpan.FromSeconds(1);
 
     private readonly SidecarOptions _options;
+    private readonly IPEndPoint? _app;
     private readonly ProxyRuntime _runtime;
     [SuppressMessage("Usage", "CA2213", Justification = "Owned by the caller, who still logs afterwards.")]
     private readonly StandardErrorLog _log;
@@ -50,6 +52,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     public SidecarProcess(SidecarOptions options, IPEndPoint? app, Stream? accessLog, TimeProvider time, Random random, StandardErrorLog log)
     {
         _options = options;
+        _app = app;
         _log = log;
         _runtime = new ProxyRuntime(time, random, log);
         _logger = log.CreateLogger<SidecarProcess>();
@@ -241,6 +244,12 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         if (_options.Advertise is { } wanted)
         {
             return wanted.Port == 0 ? new IPEndPoint(wanted.Address, bound.Port) : wanted;
+        }
+
+        // With rules of the kernel in between, peers dial the application: the listener itself refuses them.
+        if (_options.Interception != InterceptionMode.None && _options.ServicePort > 0)
+        {
+            return _app is { } app && !IPAddress.IsLoopback(app.Address) ? app : new IPEndPoint(OwnAddress(), _app?.Port ?? _options.ServicePort);
         }
 
         bool isAny = bound.Address.Equals(IPAddress.Any) || bound.Address.Equals(IPAddress.IPv6Any);

@@ -21,7 +21,7 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
         }
 
         // A kernel without IPv6 has nothing to capture there.
-        return !File.Exists("/proc/net/if_inet6") || await ChangeAsync("ip6tables", isIPv6: true) ? 0 : 1;
+        return !File.Exists("/proc/net/if_inet6") || (await ChangeAsync("ip6tables", isIPv6: true) && await ChangeLoopbackAsync()) ? 0 : 1;
     }
 
     private async Task<bool> ChangeAsync(string tool, bool isIPv6)
@@ -46,6 +46,23 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
 
         await output.WriteLineAsync($"{tool}: {(options.IsClean ? "rules are gone" : "traffic goes through the sidecar")}");
         return true;
+    }
+
+    private async Task<bool> ChangeLoopbackAsync()
+    {
+        if (options.IsDryRun)
+        {
+            await output.WriteLineAsync($"# ip address {(options.IsClean ? "del" : "add")} ::6/128 dev lo");
+            return true;
+        }
+
+        if (LoopbackAddress.Change(options.IsClean) is not { } refusal)
+        {
+            return true;
+        }
+
+        await errors.WriteLineAsync($"address ::6 on loopback: {refusal} (it needs the capability NET_ADMIN)");
+        return false;
     }
 
     private async Task<string?> RunAsync(string tool, string[] arguments, string input)

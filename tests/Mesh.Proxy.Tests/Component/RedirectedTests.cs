@@ -179,6 +179,28 @@ public sealed class RedirectedTests
     }
 
     [Theory]
+    [InlineData("10.1.1.2", true, 1)]
+    [InlineData("10.1.1.2", false, 0)]
+    [InlineData("127.0.0.1", true, 0)]
+    public async Task Inbound_WhoDialsTheListenerItself_IsClosedWhereTheKernelBringsEverything(string from, bool isIntercepted, long refused)
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = pipeline.Connect(
+            pipeline.Inbound with { IsIntercepted = isIntercepted }, from: new IPEndPoint(IPAddress.Parse(from), 50000), local: IPEndPoint.Parse("10.1.1.1:15006"));
+        if (refused > 0)
+        {
+            Assert.Equal("", await client.ReadToEndAsync());
+        }
+        else
+        {
+            await client.SendAsync(Request("any"));
+            await pipeline.Upstreams.AcceptAsync();
+        }
+
+        Assert.Equal((refused, 1 - refused), (pipeline.Stats.Inbound.CxNotRedirected.Value, pipeline.Upstreams.Made));
+    }
+
+    [Theory]
     [InlineData("10.1.1.1:9000", "10.1.1.1:9000")]
     [InlineData("10.1.1.1:15006", "10.0.0.1:80")] // dialled the listener itself
     public async Task Tproxy_TheSocketsOwnAddressIsWhatWasDialled(string local, string reached)

@@ -134,6 +134,18 @@ public sealed class SnapshotCompilerTests
         Assert.Equal("127.0.0.1:7", Assert.Single(snapshot.Endpoints[inbound.Name]).Address);
     }
 
+    [Theory]
+    [InlineData(8080, ClusterProtocol.Http1)]
+    [InlineData(25, ClusterProtocol.Tcp)]
+    [InlineData(53, ClusterProtocol.Tcp)]
+    [InlineData(3306, ClusterProtocol.Tcp)]
+    [InlineData(27017, ClusterProtocol.Tcp)]
+    public void Compile_InboundClusterThatNobodyDeclared_IsTcpWhereServersSpeakFirst(int port, ClusterProtocol protocol)
+    {
+        ProxyIdentity self = Orders with { Service = "own", ServicePort = port, AppAddress = "127.0.0.1:7" };
+        Assert.Equal(protocol, _compiler.Compile(self, View(), "1").Snapshot.Clusters[$"inbound|{port}||"].Protocol);
+    }
+
     [Fact]
     public void Compile_Routes_HaveTheShortNameInTheOwnNamespaceOnly()
     {
