@@ -1,4 +1,5 @@
 using Mesh.Cli.Checking;
+using Mesh.Cli.Injecting;
 using Mesh.Cli.Reports;
 
 namespace Mesh.Cli;
@@ -19,6 +20,11 @@ internal static class Application
     public static int Run(IReadOnlyList<string> arguments, TextReader input, TextWriter output, TextWriter error)
     {
         CommandLineResult line = CommandLine.Read(arguments);
+        if (line.Inject is { } inject)
+        {
+            return InjectCommand.Run(inject, input, output, error);
+        }
+
         if (line.Options is not { } options)
         {
             output.Write(line.Output);

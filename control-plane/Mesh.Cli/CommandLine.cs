@@ -1,4 +1,5 @@
 using System.Reflection;
+using Mesh.Cli.Injecting;
 
 namespace Mesh.Cli;
 
@@ -24,23 +25,41 @@ internal sealed record ValidateOptions(IReadOnlyList<string> Sources, OutputForm
 /// <param name="Options">Validate these.</param>
 /// <param name="Output">Print this and end with 0.</param>
 /// <param name="Error">Print this one line on standard error and end with 2.</param>
-internal sealed record CommandLineResult(ValidateOptions? Options, string? Output, string? Error);
+internal sealed record CommandLineResult(ValidateOptions? Options, string? Output, string? Error)
+{
+    /// <summary>Inject these.</summary>
+    public InjectOptions? Inject { get; init; }
+}
 
 /// <summary>Reads the command line. Pure.</summary>
 internal static class CommandLine
 {
     private const string Help = """
-        meshctl: checks and explains the rules of the mesh.
+        meshctl: checks the rules of the mesh, and adds its sidecar to workloads.
 
           validate FILE_OR_DIR... [-o text|json|sarif]
+          inject -f FILE_OR_DIR... [settings]
 
-        Reads YAML and JSON, many documents a file, folders with all below them (.yaml, .yml, .json), and - for standard input.
+        validate reads YAML and JSON, many documents a file, folders with all below them (.yaml, .yml, .json), and - for standard input.
         Every rule is checked by itself and among the others given. Kinds that are not the mesh's are skipped with a note.
 
           -o, --output FORMAT   text (default): file:line:column, a line each; json; sarif (2.1.0)
+
+        inject adds the sidecar to Deployments, StatefulSets, DaemonSets, ReplicaSets, Jobs, CronJobs and Pods, as the webhook does, and writes
+        everything to standard output: kubectl apply -f <(meshctl inject -f app.yaml). What has no pods is written as it was.
+
+          -f, --filename FILE_OR_DIR   YAML or JSON, a folder with all below it, or - for standard input; may be repeated
+          -n, --namespace NAME         namespace of objects that name none (default)
+          --settings FILE              the operator's settings, as the control plane has them
+          --image IMAGE                image of the sidecar
+          --control-plane URL          where the sidecars find the control plane
+          --revision NAME              revision written into the pods (default)
+          --native-sidecar VALUE       auto (default), true or false: an init container that restarts always, or an ordinary container
+          --kubernetes-version 1.MINOR version of the cluster, which decides auto; not given: a current one
+
           --help, --version
 
-        Ends with 0 when there is no error (warnings are allowed), 1 when a rule would be refused, 2 for wrong usage.
+        Ends with 0 when there is no error (warnings are allowed), 1 when a rule would be refused or a workload cannot be injected, 2 for wrong usage.
 
         """;
 
@@ -61,10 +80,16 @@ internal static class CommandLine
             return new CommandLineResult(null, $"meshctl {Version}\n", null);
         }
 
+        if (arguments is ["inject", ..])
+        {
+            (InjectOptions? inject, string? problem) = InjectOptions.Read([.. arguments.Skip(1)]);
+            return new CommandLineResult(null, null, problem) { Inject = inject };
+        }
+
         if (arguments is not ["validate", ..])
         {
             string found = arguments.Count == 0 ? "no command is given" : $"'{arguments[0]}' is no command";
-            return Wrong($"{found}; write 'validate FILE_OR_DIR', or --help");
+            return Wrong($"{found}; write 'validate FILE_OR_DIR', 'inject -f FILE', or --help");
         }
 
         return Validate([.. arguments.Skip(1)]);

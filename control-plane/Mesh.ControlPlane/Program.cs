@@ -1,9 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Api;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Store;
+using Mesh.Injection;
 using Microsoft.Extensions.Logging;
 
 const int Refused = 1; // the machine says no: port, permission, folder in use
@@ -21,6 +23,12 @@ if (line.Options is not { } options)
 if (problem is not null)
 {
     return Fail(problem, WrongUsage);
+}
+
+(InjectionSettings? injection, problem) = Webhooks.ReadSettings(options);
+if (injection is null)
+{
+    return Fail(problem!, WrongUsage);
 }
 
 // The one place where the process meets the real clock and real chance.
@@ -44,8 +52,10 @@ if (problem is not null)
     return Fail(problem, Refused);
 }
 
-await using ControlPlaneServer server = new(
-    options, (certificates, token), cluster?.Rules ?? (IRuleStore)store!, MapRules, (time, random, log), cluster);
+IRuleStore rules = cluster?.Rules ?? (IRuleStore)store!;
+await using ControlPlaneServer server = new(options, (certificates, token), rules, MapRules, (time, random, log), cluster);
+ClusterCertificates? secret = cluster is null ? null : new(cluster.Client, apiServer!.Namespace, options.WebhookService);
+await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, rules, (time, log), secret);
 using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);
@@ -53,6 +63,7 @@ using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSi
 try
 {
     await server.StartAsync(Print);
+    await (webhooks?.StartAsync(Print) ?? Task.CompletedTask);
 }
 catch (IOException error)
 {

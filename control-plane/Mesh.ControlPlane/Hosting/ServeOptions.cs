@@ -32,6 +32,15 @@ internal sealed record ServeOptions
     /// <summary>Context of the kubeconfig, or null for its current one.</summary>
     public string? Context { get; init; }
 
+    /// <summary>Where the admission webhooks listen, or null for none.</summary>
+    public IPEndPoint? WebhookListen { get; init; }
+
+    /// <summary>Service, with its namespace, under which the API server finds the webhooks.</summary>
+    public string WebhookService { get; init; } = "mesh-control-plane.mesh-system";
+
+    /// <summary>YAML file with the settings of injected sidecars, or null for the defaults.</summary>
+    public string? InjectionSettings { get; init; }
+
     /// <summary>True when the API is guarded by TLS and token rather than by being on loopback.</summary>
     public bool IsGuarded => TokenFile is not null;
 }

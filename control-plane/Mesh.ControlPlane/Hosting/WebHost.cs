@@ -17,7 +17,15 @@ internal static class WebHost
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
 
     /// <summary>An application on <paramref name="listen"/>, over TLS when there is a certificate.</summary>
-    public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log)
+    public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log) => CreateTls(
+        listen,
+        certificates is { Count: > 0 }
+            ? new HttpsConnectionAdapterOptions { ServerCertificate = certificates[0], ServerCertificateChain = [.. certificates.Skip(1)] }
+            : null,
+        log);
+
+    /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> says how.</summary>
+    public static WebApplication CreateTls(IPEndPoint listen, HttpsConnectionAdapterOptions? tls, ILoggerProvider log)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
@@ -25,13 +33,9 @@ internal static class WebHost
             kestrel.AddServerHeader = false;
             kestrel.Listen(listen, endpoint =>
             {
-                if (certificates is { Count: > 0 })
+                if (tls is not null)
                 {
-                    endpoint.UseHttps(new HttpsConnectionAdapterOptions
-                    {
-                        ServerCertificate = certificates[0],
-                        ServerCertificateChain = [.. certificates.Skip(1)],
-                    });
+                    endpoint.UseHttps(tls);
                 }
             });
         });

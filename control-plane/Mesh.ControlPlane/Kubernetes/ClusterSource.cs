@@ -9,8 +9,6 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Name of the lease.</summary>
     public const string LeaseName = "mesh-control-plane";
 
-    private readonly KubernetesClient _client;
-
     /// <summary>Puts it together; nothing is asked yet.</summary>
     /// <param name="server">The cluster's API server.</param>
     /// <param name="identity">Who we are in the election; unique for each start.</param>
@@ -19,13 +17,16 @@ internal sealed class ClusterSource : IDisposable
     {
         (TimeProvider time, Random random, ILoggerFactory logs) = runtime;
         ILogger log = logs.CreateLogger("Kubernetes");
-        _client = new KubernetesClient(server, time);
-        Elector = new LeaderElector(_client, new ObjectKey(server.Namespace, LeaseName), identity, (time, random, log));
-        Statuses = new StatusQueue(_client, () => Elector.IsLeader, time, random, logs.CreateLogger<StatusQueue>());
+        Client = new KubernetesClient(server, time);
+        Elector = new LeaderElector(Client, new ObjectKey(server.Namespace, LeaseName), identity, (time, random, log));
+        Statuses = new StatusQueue(Client, () => Elector.IsLeader, time, random, logs.CreateLogger<StatusQueue>());
         Rules = new ClusterRules(logs.CreateLogger<ClusterRules>()) { StatusWanted = Statuses.Offer };
         IEnumerable<(ResourceType Type, IWatchSink Sink)> tables = Rules.Tables.Select(static t => (ResourceType.Of(t.Kind), t.Sink)).Concat(Services.Tables);
-        Loops = [.. tables.Select(table => new WatchLoop(_client, table.Type, table.Sink, (time, random, log)))];
+        Loops = [.. tables.Select(table => new WatchLoop(Client, table.Type, table.Sink, (time, random, log)))];
     }
+
+    /// <summary>Talks to the cluster.</summary>
+    public KubernetesClient Client { get; }
 
     /// <summary>The rules.</summary>
     public ClusterRules Rules { get; }
@@ -54,5 +55,5 @@ internal sealed class ClusterSource : IDisposable
         Task.WhenAll([.. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Statuses.RunAsync(stop)]);
 
     /// <inheritdoc/>
-    public void Dispose() => _client.Dispose();
+    public void Dispose() => Client.Dispose();
 }

@@ -21,7 +21,7 @@ internal static class ClusterCompiler
     public static string InboundName(int port) => string.Create(CultureInfo.InvariantCulture, $"inbound|{port}||");
 
     /// <summary>Cluster of one service port, or of one subset of it.</summary>
-    public static ClusterConfig Outbound(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
+    public static ClusterConfig Outbound(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset, string credentials)
     {
         EffectivePolicy policy = TrafficPolicyMerge.Effective(rule, service.Port, subset);
         OutlierConfig? outlier = Outlier(policy.Outlier.Value);
@@ -47,7 +47,7 @@ internal static class ClusterCompiler
             Outlier = outlier,
             OutlierSource = policy.Outlier.Source,
             PanicThresholdPercent = outlier is null ? PanicThresholdWithoutOutlier : policy.Outlier.Value!.MinHealthPercent ?? 0,
-            Tls = TlsCompiler.Tls(policy.Tls, service.Host, service.SubjectAltNames),
+            Tls = TlsCompiler.Tls(policy.Tls, service.Host, service.SubjectAltNames, rule is { Selector.IsEmpty: false } ? credentials : ""), // as Istio
             ProxyProtocol = TlsCompiler.ProxyProtocol(policy.ProxyProtocol.Value),
             Tunnel = TlsCompiler.Tunnel(policy.Tunnel.Value, service.IsHttp),
         };

@@ -33,7 +33,14 @@ public sealed record ProxyIdentity(
     int ServicePort,
     string AppAddress,
     ImmutableSortedDictionary<string, string> Labels,
-    string Zone = "");
+    string Zone = "")
+{
+    /// <summary>Where secrets are mounted unless somebody says otherwise.</summary>
+    public const string DefaultCredentials = "/etc/mesh/credentials";
+
+    /// <summary>Folder with a folder for each secret that a rule may name: <c>NAME/ca.crt</c>, <c>tls.crt</c>, <c>tls.key</c>.</summary>
+    public string Credentials { get; init; } = DefaultCredentials;
+}
 
 /// <summary>What compiling gave.</summary>
 /// <param name="Snapshot">The snapshot.</param>

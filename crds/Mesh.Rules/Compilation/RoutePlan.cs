@@ -75,7 +75,7 @@ internal sealed class RoutePlan
     {
         string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
         if (!_connections.TryGetValue(key, out (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes) last) ||
-            !last.Of.AsSpan().SequenceEqual(services.ToArray(), ReferenceEqualityComparer.Instance))
+            !new ReadOnlySpan<ServicePortModel>(last.Of).SequenceEqual(services.ToArray(), ReferenceEqualityComparer.Instance))
         {
             last = ([.. services], _connectionCompiler.Compile(services, takesLocal));
             _connections[key] = last;

@@ -148,12 +148,15 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Resilience policy in force, or null.</summary>
     public RuleDocument? Resilience { get; init; }
 
+    /// <summary>Folder of the secrets.</summary>
+    public string? Credentials { get; init; }
+
     /// <summary>Limits that a Sidecar sets in front of the application; empty when it sets none.</summary>
     public SourcedBlock<ConnectionPoolSettings> InboundPool { get; init; }
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
         (Service.IsUnresolved, Service.SubjectAltNames) == (other.Service.IsUnresolved, other.Service.SubjectAltNames);

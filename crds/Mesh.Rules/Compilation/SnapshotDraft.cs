@@ -167,9 +167,9 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ImmutableArray<EndpointConfig> endpoints = ClusterCompiler.UsesOriginalDestination(service, policy) ? [] : LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name,
-            new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null) },
+            new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null), Credentials = proxy.Credentials },
             endpoints,
-            static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset), i.Resilience));
+            static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]

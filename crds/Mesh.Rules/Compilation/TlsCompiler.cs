@@ -15,7 +15,8 @@ internal static class TlsCompiler
     /// <param name="block">The block in force.</param>
     /// <param name="serviceHost">Full host of the service.</param>
     /// <param name="declaredNames">Names that the service's own entry lists, one a line; the block's list takes their place.</param>
-    public static UpstreamTlsConfig? Tls(SourcedBlock<ClientTlsSettings> block, string serviceHost, string declaredNames)
+    /// <param name="credentials">Folder of the secrets; empty where a secret's name has no effect.</param>
+    public static UpstreamTlsConfig? Tls(SourcedBlock<ClientTlsSettings> block, string serviceHost, string declaredNames, string credentials)
     {
         if (block.Value is not { Mode: "SIMPLE" or "MUTUAL" } tls)
         {
@@ -31,14 +32,15 @@ internal static class TlsCompiler
             Sni = name.StartsWith('*') ? "" : name, // of many hosts none in particular
             SubjectAltNames = skips ? "" : expected,
             SkipsVerification = skips,
-            Files = new TlsFilesConfig(
-                tls.CaCertificates ?? "",
-                isMutual ? tls.ClientCertificate ?? "" : "",
-                isMutual ? tls.PrivateKey ?? "" : "",
-                skips ? "" : tls.CaCrl ?? ""),
+            Files = credentials.Length > 0 && tls.CredentialName is { Length: > 0 } secret
+                ? OfSecret($"{credentials}/{Uri.EscapeDataString(secret).Replace("..", "%2E%2E", StringComparison.Ordinal)}/", isMutual, skips) // never above the folder
+                : new TlsFilesConfig(tls.CaCertificates ?? "", isMutual ? tls.ClientCertificate ?? "" : "", isMutual ? tls.PrivateKey ?? "" : "", skips ? "" : tls.CaCrl ?? ""),
             Source = block.Source,
         };
     }
+
+    private static TlsFilesConfig OfSecret(string folder, bool isMutual, bool skips) =>
+        new(skips ? "" : folder + "ca.crt", isMutual ? folder + "tls.crt" : "", isMutual ? folder + "tls.key" : "");
 
     /// <summary>The PROXY protocol header.</summary>
     public static ProxyProtocolVersion ProxyProtocol(ProxyProtocolSettings? settings) => settings switch

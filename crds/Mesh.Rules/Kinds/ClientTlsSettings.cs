@@ -44,8 +44,7 @@ public sealed record ClientTlsSettings
         .Text("caCertificates", static (o, v) => o with { CaCertificates = v },
             "Path of the CA certificates. Read again when it changes. Unset: the system's.")
         .Text("credentialName", static (o, v) => o with { CredentialName = v },
-            "Name of a secret instead of paths.")
-            .NotEnforcedYet("secrets are not read, TLS goes on without it; write clientCertificate, privateKey and caCertificates")
+            "Name of a secret instead of paths, mounted below the sidecar's --credentials with ca.crt, tls.crt and tls.key. Only in a rule with a workloadSelector.")
         .List("subjectAltNames", TextType.Any, static (o, v) => o with { SubjectAltNames = v },
             "Names of which the server's certificate must carry one. Default: the name sent as SNI.")
         .Text("sni", static (o, v) => o with { Sni = v },

@@ -15,9 +15,15 @@ public static class RuleJson
 {
     /// <summary>Reads one YAML document (JSON is YAML too).</summary>
     /// <returns>The object, null when the text holds no single object; and all findings (syntax, duplicate fields).</returns>
-    public static (JsonObject? Object, ImmutableArray<Diagnostic> Diagnostics) FromYaml(string text)
+    public static (JsonObject? Object, ImmutableArray<Diagnostic> Diagnostics) FromYaml(string text) => OneObject(YamlTree.ReadAll(text));
+
+    /// <summary>Reads one YAML document of any kind, as <c>kubectl</c> does: references (<c>*name</c>, <c>&lt;&lt;</c>) are followed.</summary>
+    /// <returns>The object, null when the text holds no single object; and all findings (syntax, duplicate fields).</returns>
+    public static (JsonObject? Object, ImmutableArray<Diagnostic> Diagnostics) FromManifest(string text) =>
+        OneObject(YamlTree.ReadAll(text, withReferences: true));
+
+    private static (JsonObject? Object, ImmutableArray<Diagnostic> Diagnostics) OneObject(List<YamlTree.Document> documents)
     {
-        List<YamlTree.Document> documents = YamlTree.ReadAll(text);
         ImmutableArray<Diagnostic> problems = [.. documents.SelectMany(static document => document.Problems)];
         if (documents.Exists(static document => document.Root is null))
         {

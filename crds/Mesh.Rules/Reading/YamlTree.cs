@@ -14,14 +14,21 @@ internal sealed class YamlTree
 
     private readonly Parser _parser;
     private readonly List<Diagnostic> _problems = [];
+    private readonly YamlReferences? _references;
 
-    private YamlTree(string text) => _parser = new Parser(new StringReader(text));
+    private YamlTree(string text, bool withReferences)
+    {
+        _parser = new Parser(new StringReader(text));
+        _references = withReferences ? new YamlReferences() : null;
+    }
 
     /// <summary>A document and what was wrong with it; the root is null when it could not be read at all.</summary>
     public readonly record struct Document(RuleNode? Root, ImmutableArray<Diagnostic> Problems);
 
     /// <summary>Reads all documents of a text. After a syntax error nothing more is read, for no later line can be trusted.</summary>
-    public static List<Document> ReadAll(string text)
+    /// <param name="text">The text.</param>
+    /// <param name="withReferences">Whether <c>*name</c> and <c>&lt;&lt;</c> are followed: people write them in manifests; rules have no need of them.</param>
+    public static List<Document> ReadAll(string text, bool withReferences = false)
     {
         List<Document> documents = [];
         if (text.Length > MaxLength)
@@ -30,7 +37,7 @@ internal sealed class YamlTree
             return documents;
         }
 
-        YamlTree tree = new(text);
+        YamlTree tree = new(text, withReferences);
         try
         {
             tree.ReadStream(documents);
@@ -77,6 +84,7 @@ internal sealed class YamlTree
         {
             Next(); // past the document's start
             _problems.Clear();
+            _references?.Clear();
             RuleNode root = ReadNode("", 0);
             Next(); // to the document's end
             documents.Add(new Document(root, [.. _problems]));
@@ -106,11 +114,24 @@ internal sealed class YamlTree
             throw new YamlException(current.Start, current.End, $"nested deeper than {RuleNode.MaxDepth} levels");
         }
 
+        RuleNode node = ReadNode(current, path, depth);
+        if (_references is not null && current is NodeEvent { Anchor.IsEmpty: false } named)
+        {
+            _references.Keep(named.Anchor.Value, node);
+        }
+
+        return node;
+    }
+
+    private RuleNode ReadNode(ParsingEvent current, string path, int depth)
+    {
         (int line, int column) = ((int)current.Start.Line, (int)current.Start.Column);
         switch (current)
         {
             case Scalar scalar:
                 return ReadScalar(scalar, line, column);
+            case AnchorAlias alias when _references is not null:
+                return _references.Follow(alias, depth);
             case SequenceStart:
                 List<RuleNode> items = [];
                 while (Next() && _parser.Current is not SequenceEnd)
@@ -130,6 +151,7 @@ internal sealed class YamlTree
     private RuleNode ReadMap(string path, int depth, int line, int column)
     {
         List<RuleField> fields = [];
+        List<RuleField> merged = [];
         HashSet<string> names = new(StringComparer.Ordinal);
         while (Next() && _parser.Current is not MappingEnd)
         {
@@ -142,7 +164,11 @@ internal sealed class YamlTree
             string fieldPath = path.Length == 0 ? key.Value : $"{path}.{key.Value}";
             Next();
             RuleNode value = ReadNode(fieldPath, depth + 1);
-            if (names.Add(key.Value))
+            if (key.Value == "<<" && key.Style == ScalarStyle.Plain && _references is not null)
+            {
+                YamlReferences.Collect(value, merged, current: _parser.Current!);
+            }
+            else if (names.Add(key.Value))
             {
                 fields.Add(new RuleField(key.Value, keyLine, keyColumn, value));
             }
@@ -152,6 +178,7 @@ internal sealed class YamlTree
             }
         }
 
+        fields.AddRange(merged.Where(field => names.Add(field.Name))); // what the map says itself goes before what it takes over
         return RuleNode.Map([.. fields], line, column);
     }
 

@@ -74,7 +74,7 @@ public sealed class RuleSet
 
     /// <summary>Whether two lists hold the same objects in the same order.</summary>
     internal static bool IsSame(RuleDocument[] now, RuleDocument[]? before) =>
-        before is not null && now.AsSpan().SequenceEqual(before, ReferenceEqualityComparer.Instance);
+        before is not null && new ReadOnlySpan<RuleDocument>(now).SequenceEqual(before, ReferenceEqualityComparer.Instance);
 
     private static IEnumerable<RuleDocument> InOrder(IEnumerable<RuleDocument> entries) => entries
         .OrderBy(static r => r.CreationTimestamp ?? DateTimeOffset.MaxValue)

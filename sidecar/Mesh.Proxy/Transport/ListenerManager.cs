@@ -40,13 +40,13 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
             }
 
             (Entry? entry, string problem) = await KeepOrBindAsync(config, address, old);
-            if (entry is null)
-            {
-                problems.Add((config, problem));
-            }
-            else
+            if (entry is not null)
             {
                 next[address] = entry;
+            }
+            else if (config.Source.Length > 0) // a service's own address is no rule's: it is seldom this machine's, and redirected callers do not need it
+            {
+                problems.Add((config, problem));
             }
         }
 

@@ -24,6 +24,7 @@ internal static class OptionRows
         new("--rules", "FILE_OR_DIR", "take rules from here instead; changes are picked up", static (o, v) => o with { Rules = v }),
         new("--node", "ID", "id of this sidecar; default: the control plane chooses", TakeNode),
         new("--state", "DIR", "folder for the last good rules; used when the control plane cannot be reached", static (o, v) => o with { State = v }),
+        new("--credentials", "DIR", "folder with the secrets that rules name: NAME/ca.crt, tls.crt, tls.key (/etc/mesh/credentials)", static (o, v) => o with { Credentials = v }),
         Address("--outbound", "listener for calls of the application", static (o, a) => o with { Outbound = a }),
         Address("--inbound", "listener in front of the application", static (o, a) => o with { Inbound = a }),
         new("--admin", "IP:PORT", "admin pages, loopback only (127.0.0.1:15000)", TakeAdmin),

@@ -35,6 +35,9 @@ internal sealed record SidecarOptions
     /// <summary>Folder of the last good state; null keeps none.</summary>
     public string? State { get; init; }
 
+    /// <summary>Folder with the secrets that rules name.</summary>
+    public string Credentials { get; init; } = Mesh.Rules.Compilation.ProxyIdentity.DefaultCredentials;
+
     /// <summary>Outbound listener.</summary>
     public IPEndPoint Outbound { get; init; } = new(IPAddress.Loopback, 15001);
 

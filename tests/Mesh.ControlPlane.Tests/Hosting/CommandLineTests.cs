@@ -62,6 +62,8 @@ public sealed class CommandLineTests
     [InlineData("serve --context c", "--context: means nothing without --kubernetes")]
     [InlineData("serve --kubernetes --data d", "--data: with --kubernetes the rules live in the cluster; leave --data out")]
     [InlineData("serve --kubernetes=maybe", "--kubernetes: 'maybe' is not right; write true or false")]
+    [InlineData("serve --webhook-listen 15017", "--webhook-listen: '15017' is not right; write IP:PORT")]
+    [InlineData("serve --webhook-service mesh", "--webhook-service: 'mesh' is not right; write NAME.NAMESPACE")]
     [InlineData("serve --tls-cert c", "--tls-key: missing; TLS and token go together, add --tls-key FILE --token-file FILE")]
     public void Read_Wrong_IsOneLineThatSaysWhatToWrite(string line, string expected)
     {

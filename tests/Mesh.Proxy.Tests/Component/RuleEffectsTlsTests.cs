@@ -78,6 +78,25 @@ public sealed class RuleEffectsTlsTests : IDisposable
     }
 
     [Theory]
+    [EffectOf("DestinationRule", "trafficPolicy.tls.credentialName")]
+    [InlineData("workloadSelector: {matchLabels: {app: caller}}", true)]
+    [InlineData("exportTo: ['.']", false)] // without a selector it is for gateways: the system's CAs hold, which do not know this one
+    public async Task Credential_IsTheMountedSecret(string scope, bool isUsed)
+    {
+        string secrets = Directory.CreateDirectory(Path.Combine(Path.GetDirectoryName(_authority.RootFile)!, "secrets")).FullName;
+        string secret = Directory.CreateDirectory(Path.Combine(secrets, "partner")).FullName;
+        (string certificate, string key) = _authority.WritePair("client", _authority.Issue("me.test"));
+        File.Copy(_authority.RootFile, Path.Combine(secret, "ca.crt"), overwrite: true);
+        File.Copy(certificate, Path.Combine(secret, "tls.crt"), overwrite: true);
+        File.Copy(key, Path.Combine(secret, "tls.key"), overwrite: true);
+        string rule = RuleTexts.Destination($"host: a.test\n{scope}\ntrafficPolicy: {{tls: {{mode: MUTUAL, credentialName: partner}}}}");
+        ClusterConfig config = new SnapshotCompiler().Compile(RuleTexts.Caller with { Credentials = secrets }, RuleTexts.View(RuleTexts.Services, rule), "v").Snapshot.Clusters["outbound|80||a.test"];
+        await using HostHarness harness = await HostHarness.StartAsync(_ => config with { Name = HostHarness.Name });
+
+        Assert.Equal(isUsed, await IsServedAsync(harness, _authority.Issue("a.test")));
+    }
+
+    [Theory]
     [InlineData("tls: {mode: DISABLE}", "", false)]
     [EffectOf("DestinationRule", "trafficPolicy.portLevelSettings.tls")]
     [InlineData("tls: {mode: DISABLE}\nportLevelSettings: [{port: {number: 80}, tls: {mode: SIMPLE, caCertificates: ROOT}}]", "", true)]

@@ -63,6 +63,19 @@ public sealed class ListenerManagerTests
     }
 
     [Fact]
+    public async Task Update_AddressOfAServiceElsewhere_IsNoProblem()
+    {
+        await using HostHarness harness = await HostHarness.StartAsync();
+        int port = HostHarness.FreePort();
+
+        ApplyResult result = await harness.ApplyAsync(
+            null, HostHarness.TcpListenerOn(port, address: "203.0.113.77") with { Source = "" }, HostHarness.TcpListenerOn(port) with { Source = "" });
+
+        Assert.Empty(result.ListenerProblems);
+        Assert.Equal("127.0.0.1", Assert.Single(harness.Host.Listeners.Bound).Address);
+    }
+
+    [Fact]
     public async Task Update_OneAddressTwice_FirstHasIt()
     {
         await using HostHarness harness = await HostHarness.StartAsync();

@@ -94,7 +94,7 @@ public sealed class DestinationRuleMessagesTests
     [InlineData("connectionPool: {http: {http2KeepAlive: {interval: 1s, timeout: 1s}}}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
     [InlineData("loadBalancer: {warmupDurationSecs: 10s}", DiagnosticCode.Deprecated, "write warmup with its duration")]
     [InlineData("tls: {mode: ISTIO_MUTUAL}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
-    [InlineData("tls: {mode: SIMPLE, credentialName: c}", DiagnosticCode.NotEnforced, "accepted but not enforced yet")]
+    [InlineData("tls: {mode: SIMPLE, credentialName: c}", DiagnosticCode.Advice, "write a workloadSelector, or paths")]
     public void Policy_LegalButSurprising_IsAcceptedWithWarning(string policy, DiagnosticCode code, string text)
     {
         RuleReadResult result = RuleText.Policy(policy);
