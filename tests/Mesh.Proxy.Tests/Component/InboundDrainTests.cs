@@ -35,18 +35,6 @@ public sealed class InboundDrainTests
         Assert.Contains("connection: close", await client.ReadToEndAsync(), StringComparison.Ordinal);
     }
 
-    [Fact]
-    public async Task RelaysOfTheApplication_GoOn()
-    {
-        await using Pipeline pipeline = new();
-        MemoryConnection client = await pipeline.SendAsync("one", pipeline.Tcp);
-        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
-        Begin(pipeline);
-        await client.SendAsync("two");
-        client.End();
-        Assert.Equal("onetwo", await upstream.ReadToEndAsync());
-    }
-
     private static void Begin(Pipeline pipeline)
     {
         pipeline.Context.IsInboundDraining = true;
