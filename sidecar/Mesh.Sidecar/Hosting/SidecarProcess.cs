@@ -83,7 +83,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
             ejections.Add);
         ProxyIdentity identity = new(
-            options.Namespace, options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone) { Credentials = options.Credentials };
+            options.Namespace, options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
+        { Credentials = options.Credentials };
         _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync);
         State = new SidecarState(time, () => _pipeline.Current is not null);
         if (options.ControlPlane is { } controlPlane)
