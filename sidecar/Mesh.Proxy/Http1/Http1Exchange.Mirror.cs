@@ -57,7 +57,7 @@ internal sealed partial class Http1Exchange
         MirrorMessage message = new(head, body, _request.IsHead, limit);
         foreach (Cluster cluster in mirrors)
         {
-            mirrorSender.Send(cluster, message, _client.Loop, cluster.Config.Hash is { } by ? new PickContext(RequestHash.Of(by, _request, Down.RemoteEndPoint)) : default);
+            mirrorSender.Send(cluster, message, _client.Loop, cluster.Config.Hash is { } by ? new PickContext(RequestHash.Of(by, _request, Down.RemoteEndPoint)) : PickFor(cluster.Config));
         }
 
         head.Release();

@@ -66,15 +66,15 @@ public sealed partial class Cluster
     /// <param name="cancellationToken">The caller is gone.</param>
     /// <param name="loop">Event loop of the request, if there is one: the connection will live there, and a wait ends there.</param>
     /// <param name="pick">What is known of the request.</param>
-    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
-        RentAsync(isTcp: false, loop, pick, cancellationToken);
+    public ValueTask<RentResult> RentHttpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, in PickContext pick = default) =>
+        RentAsync(isTcp: false, loop, in pick, cancellationToken);
 
     /// <summary>Chooses an endpoint and makes a connection for one TCP stream, within the limits.</summary>
     /// <param name="cancellationToken">The caller is gone.</param>
     /// <param name="loop">Event loop of the stream, if there is one.</param>
     /// <param name="pick">What is known of the stream.</param>
-    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, PickContext pick = default) =>
-        RentAsync(isTcp: true, loop, pick, cancellationToken);
+    public ValueTask<RentResult> RentTcpAsync(CancellationToken cancellationToken, PipeScheduler? loop = null, in PickContext pick = default) =>
+        RentAsync(isTcp: true, loop, in pick, cancellationToken);
 
     /// <summary>Takes a place among those who try again; false when limit or budget leave none. <see cref="EndRetry"/> gives it back.</summary>
     internal bool TryBeginRetry() => _retries.TryEnter(_config.RetryBudget, _config.Limits.MaxRetries, Stats);
@@ -98,12 +98,12 @@ public sealed partial class Cluster
         return ticks < long.MaxValue / 2 ? from + (long)ticks : long.MaxValue;
     }
 
-    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken) =>
+    private ValueTask<RentResult> RentAsync(bool isTcp, PipeScheduler? loop, in PickContext pick, CancellationToken cancellationToken) =>
         _config.Dns == DnsDiscovery.Dynamic && pick.Target is { } target && !_onDemand.IsKnown(target) && !cancellationToken.IsCancellationRequested
             ? RentWhenKnownAsync(isTcp, loop, pick, cancellationToken)
-            : RentNowAsync(isTcp, loop, pick, cancellationToken);
+            : RentNowAsync(isTcp, loop, in pick, cancellationToken);
 
-    private ValueTask<RentResult> RentNowAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
+    private ValueTask<RentResult> RentNowAsync(bool isTcp, PipeScheduler? loop, in PickContext pick, CancellationToken cancellationToken)
     {
         while (true)
         {
@@ -115,7 +115,7 @@ public sealed partial class Cluster
             HostSet hosts = _hosts;
             ClusterConfig config = _config;
             Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(pick.Destination)
-                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, pick);
+                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, in pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
