@@ -135,10 +135,10 @@ init() {
   inside setpriv --bounding-set=-all,+net_admin,+net_raw --inh-caps=-all --no-new-privs env HOME=/tmp "$program" init --exclude-inbound-ports 8099 \
     --exclude-outbound-ports 13399 --exclude-outbound-ip-ranges 10.202.0.12/32 "$@"
 }
-start_sidecar() { # SERVICE:PORT APP: without a capability
+start_sidecar() { # SERVICE:PORT APP OPTIONS...: without a capability
   run_in "$pod" sidecar setpriv --reuid 1337 --regid 1337 --clear-groups --bounding-set=-all --inh-caps=-all --no-new-privs env HOME=/tmp \
-    "$program" run --rules "$work/rules" --service "$1" --app "$2" --interception redirect --outbound '[::]:15001' --inbound '[::]:15006' \
-    --admin 127.0.0.1:15000 --health '[::]:15021' --metrics '[::]:15090'
+    "$program" run --rules "$work/rules" --service "$1" --app "$2" "${@:3}" --interception redirect --outbound '[::]:15001' --inbound '[::]:15006' \
+    --agent '[::]:15020' --app-probers '{"/app-health/app/livez": {"httpGet": {"path": "/", "port": 8080}}}' --admin 127.0.0.1:15000 --health '[::]:15021' --metrics '[::]:15090'
   address sidecar outbound > /dev/null && until_true 10 inside curl -sf http://127.0.0.1:15021/healthz/ready
 }
 for target in 127.0.0.1:8080 127.0.0.1:8099 '[fd00:202::2]:8086'; do until_true 10 inside curl -s -m 1 "http://$target/" || exit 1; done
@@ -171,6 +171,7 @@ closed() { # COUNTER ADDRESS PORT: a connection from outside gets no byte, and i
   says '^000$' outside curl -s -m 5 -o /dev/null -w '%{http_code}' "http://$2:$3/" || return 1
   [ "$(stat "$1")" -gt "$before" ]
 }
+is_gone() { ! inside curl -s -m 1 http://127.0.0.1:15021/healthz/ready; }
 # Of the two calls of its own services the sidecar keeps a connection each, to itself.
 idle() { [ "$(stat http.outbound.downstream_cx_active)" -eq 0 ] && [ "$(stat http.inbound.downstream_cx_active)" -eq 2 ]; }
 escaped() { { inside iptables -w -t mangle -nvxL POSTROUTING; inside ip6tables -w -t mangle -nvxL POSTROUTING; } | awk '/escaped/ { n += $1 } END { print n + 0 }'; }
@@ -193,6 +194,8 @@ check "an excluded range is left alone" through 0 0 '^far at 10.202.0.12 from 10
 check "an excluded outbound port is left alone" through 0 0 '^excluded at 10.202.0.13 from 10.202.0.2;' hears 10.202.0.13 13399
 check "an excluded inbound port is left alone" through 0 0 '^left-alone at 10.202.0.2 from 10.202.0.1; 200$' arrive http://10.202.0.2:8099/
 check "health and metrics are asked from outside" through 0 0 '^LIVE' outside curl -s http://10.202.0.2:15021/healthz/ready
+check "a probe of kubelet's reaches the application past the sidecar" through 0 0 ' 200$' arrive http://10.202.0.2:15020/app-health/app/livez
+check "nobody outside ends the sidecar" through 0 0 ' 403$' arrive -d '' http://10.202.0.2:15020/quitquitquit
 check "a connection straight at 15001 is closed and counted" closed http.inbound.downstream_cx_loop 10.202.0.2 15001
 check "a connection straight at 15006 is closed and counted" closed http.inbound.downstream_cx_not_redirected 10.202.0.2 15006
 check "a connection straight at 15006 over IPv6 is closed and counted" closed http.inbound.downstream_cx_not_redirected '[fd00:202::2]' 15006
@@ -205,6 +208,15 @@ stop sidecar
 
 start_sidecar mysql:3306 10.202.0.2:3306 || exit 1
 check "inbound, a known port where servers speak first" through 0 1 '^mysql at 10.202.0.2 from 127.0.0.6;' comes 10.202.0.2 3306
+stop sidecar
+
+start_sidecar app:8080 10.202.0.2:8080 --drain-time 30s || exit 1
+check "/drain from the pod" says ' 200$' call -d '' http://127.0.0.1:15020/drain
+check "a drained sidecar is not ready" says '503$' arrive http://10.202.0.2:15020/healthz/ready
+check "answers of its application close their connections" says '^< connection: close' outside curl -sv -m 5 http://10.202.0.2:8080/
+check "calls of its application go on" says '^far at 10.202.0.1 from 10.202.0.2; 200$' call http://10.202.0.20/
+kill "${pid[sidecar]}"
+check "SIGTERM then ends it at once" until_true 5 is_gone
 stop sidecar
 
 check "init --clean" init --clean

@@ -113,6 +113,16 @@ public sealed class ProxyHost : IAsyncDisposable
     }
 
     /// <summary>
+    /// From now on answers of the application close their connections, and idle ones end. Listeners stay and calls of the application go on as before: it has its own
+    /// shutdown to do.
+    /// </summary>
+    public void BeginInboundDrain()
+    {
+        _context.IsInboundDraining = true;
+        _registry.StopAll(isInboundOnly: true);
+    }
+
+    /// <summary>
     /// Ends idle connections, lets requests in flight finish, and cuts off what is left. As in Envoy the listeners close last: whoever has not heard yet that
     /// this proxy leaves is still served, once, with <c>connection: close</c>.
     /// </summary>

@@ -12,6 +12,7 @@ namespace Mesh.Proxy.Http;
 internal sealed class ProxyContext
 {
     private bool _isDraining;
+    private bool _isInboundDraining;
 
     /// <summary>Clock, chance, log.</summary>
     public required ProxyRuntime Runtime { get; init; }
@@ -50,8 +51,18 @@ internal sealed class ProxyContext
         set => Volatile.Write(ref _isDraining, value);
     }
 
+    /// <summary>True from the beginning of a drain of the inbound side: the application still lives and calls.</summary>
+    public bool IsInboundDraining
+    {
+        get => Volatile.Read(ref _isInboundDraining);
+        set => Volatile.Write(ref _isInboundDraining, value);
+    }
+
     /// <summary>Fires when a drain has had its time: ends relays and connects, which an abort of the client's connection alone may not wake.</summary>
     public CancellationToken CutOff { get; init; }
+
+    /// <summary>Whether connections of a side end with their present request.</summary>
+    public bool Drains(ListenerSide side) => IsDraining || (side.IsInbound && IsInboundDraining);
 
     /// <summary>Timestamp now.</summary>
     public long Now => Runtime.Time.GetTimestamp();

@@ -62,7 +62,7 @@ internal sealed class Http1ServerConnection
         get
         {
             int most = _context.Limits.MaxRequestsPerConnection;
-            return _isStopping || _context.IsDraining || (most > 0 && _requests >= most);
+            return _isStopping || _context.Drains(Side) || (most > 0 && _requests >= most);
         }
     }
 
@@ -83,7 +83,7 @@ internal sealed class Http1ServerConnection
                 Side.Stats.CxIdleTimeout.Add();
             }
 
-            if (_context.IsDraining)
+            if (_context.Drains(Side))
             {
                 Side.Stats.CxDrainClose.Add();
             }

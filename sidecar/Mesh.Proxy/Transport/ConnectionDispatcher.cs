@@ -40,7 +40,7 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
                 return;
             }
 
-            if (!registry.TryAdd(connection, connection.Transport.Input.CancelPendingRead, context.Limits.MaxConnections))
+            if (!registry.TryAdd(connection, connection.Transport.Input.CancelPendingRead, context.Limits.MaxConnections, side.IsInbound))
             {
                 side.Stats.CxOverloadReject.Add(); // the newest goes, without a byte: an answer would cost what is lacking
                 return;

@@ -6,7 +6,7 @@ namespace Mesh.Proxy.Transport;
 internal sealed class ConnectionRegistry
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<ConnectionContext, Action> _live = [];
+    private readonly Dictionary<ConnectionContext, (Action Stop, bool IsInbound)> _live = [];
     private TaskCompletionSource? _empty;
 
     /// <summary>Connections now.</summary>
@@ -22,7 +22,7 @@ internal sealed class ConnectionRegistry
     }
 
     /// <summary>Registers a connection with a way to ask it to end when its present request is done. False when there are <paramref name="most"/>; 0 is no limit.</summary>
-    public bool TryAdd(ConnectionContext connection, Action stop, int most)
+    public bool TryAdd(ConnectionContext connection, Action stop, int most, bool isInbound = false)
     {
         lock (_gate)
         {
@@ -31,7 +31,7 @@ internal sealed class ConnectionRegistry
                 return false;
             }
 
-            _live.Add(connection, stop);
+            _live.Add(connection, (stop, isInbound));
             return true;
         }
     }
@@ -41,7 +41,7 @@ internal sealed class ConnectionRegistry
     {
         lock (_gate)
         {
-            _live[connection] = stop;
+            _live[connection] = _live[connection] with { Stop = stop };
         }
     }
 
@@ -67,25 +67,28 @@ internal sealed class ConnectionRegistry
         }
     }
 
-    /// <summary>Asks all to end.</summary>
-    public void StopAll()
+    /// <summary>Asks all to end, or those that came to the application.</summary>
+    public void StopAll(bool isInboundOnly = false)
     {
-        foreach ((ConnectionContext _, Action stop) in Snapshot())
+        foreach ((Action stop, bool isInbound) in Snapshot().Select(static live => live.Value))
         {
-            stop();
+            if (isInbound || !isInboundOnly)
+            {
+                stop();
+            }
         }
     }
 
     /// <summary>Cuts off all that are left.</summary>
     public void AbortAll()
     {
-        foreach ((ConnectionContext connection, Action _) in Snapshot())
+        foreach (ConnectionContext connection in Snapshot().Select(static live => live.Key))
         {
             connection.Abort(new ConnectionAbortedException("The drain time is over."));
         }
     }
 
-    private KeyValuePair<ConnectionContext, Action>[] Snapshot()
+    private KeyValuePair<ConnectionContext, (Action Stop, bool IsInbound)>[] Snapshot()
     {
         lock (_gate)
         {

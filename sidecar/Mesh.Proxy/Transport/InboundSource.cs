@@ -5,7 +5,7 @@ using Mesh.Proxy.Upstream;
 namespace Mesh.Proxy.Transport;
 
 /// <summary>Where calls of the own application come from, so that the kernel's rules leave them alone (semantics 9.2).</summary>
-internal static class InboundSource
+public static class InboundSource
 {
     private static readonly IPAddress Istios = IPAddress.Parse("::6");
 

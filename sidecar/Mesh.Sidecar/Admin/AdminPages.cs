@@ -10,13 +10,14 @@ internal sealed class AdminPages
 {
     private readonly List<AdminRoute> _routes;
     private readonly AdminContext _context;
+    private readonly StatsEndpoints _stats;
 
     /// <summary>Pages over <paramref name="context"/>.</summary>
     public AdminPages(AdminContext context)
     {
         _context = context;
         ClusterPages clusters = new(context);
-        StatsEndpoints stats = new(context);
+        StatsEndpoints stats = _stats = new StatsEndpoints(context);
         ConfigPages config = new(context);
         ControlPages control = new(context);
         _routes =
@@ -36,7 +37,7 @@ internal sealed class AdminPages
             new("GET", "/listeners", "addresses bound (format=json)", config.AnswerListenersAsync),
             new("POST", "/logging", "show or set the log level (level=trace|debug|info|warning|error)", control.LoggingAsync),
             new("GET", "/outlier_events", "the last ejections and returns", control.OutlierEventsAsync),
-            new("POST", "/quitquitquit", "drain and end the process", control.QuitAsync),
+            new("POST", "/quitquitquit", "end the process at once", control.QuitAsync),
             new("GET", "/ready", "200 LIVE when rules are in force", AnswerReadyAsync),
             new("GET", "/server_info", "version, state, uptime as JSON", control.ServerInfoAsync),
             new("GET", "/stats", "statistics (filter=regex, usedonly, format=json|prometheus)", stats.AnswerAsync),
@@ -50,6 +51,9 @@ internal sealed class AdminPages
             ? AnswerAsync(context, _routes)
             : Respond.TextAsync(context, 403, "the admin port answers only to localhost, 127.0.0.1 or [::1] as Host\n");
 
+    /// <summary>Metrics of the sidecar, in Prometheus' format.</summary>
+    public Task AnswerPrometheusAsync(HttpContext context) => _stats.AnswerPrometheusAsync(context);
+
     /// <summary>The health port.</summary>
     public Task AnswerHealthAsync(HttpContext context) =>
         AnswerAsync(context, [new("GET", "/healthz/ready", "200 when rules are in force", AnswerReadyAsync)]);
@@ -58,7 +62,8 @@ internal sealed class AdminPages
     public Task AnswerMetricsAsync(HttpContext context) =>
         AnswerAsync(context, [_routes.First(static r => r.Path == "/stats/prometheus")]);
 
-    private static Task AnswerAsync(HttpContext context, IReadOnlyList<AdminRoute> routes)
+    /// <summary>Answers by one of <paramref name="routes"/>, or says which there are.</summary>
+    public static Task AnswerAsync(HttpContext context, IReadOnlyList<AdminRoute> routes)
     {
         string path = context.Request.Path.Value is { Length: > 1 } given ? given.TrimEnd('/') : "/";
         AdminRoute? route = routes.FirstOrDefault(r => r.Path == path);
@@ -94,6 +99,7 @@ internal sealed class AdminPages
 
     private Task AnswerHelpAsync(HttpContext context) => Respond.TextAsync(context, 200, "admin pages:\n" + List(_routes));
 
-    private Task AnswerReadyAsync(HttpContext context) =>
+    /// <summary>Readiness.</summary>
+    public Task AnswerReadyAsync(HttpContext context) =>
         Respond.TextAsync(context, _context.State.Current == ServerState.Live ? 200 : 503, _context.State.Text + "\n");
 }

@@ -10,9 +10,11 @@ using Mesh.Rules.Compilation;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
 using Mesh.Sidecar.Admin;
+using Mesh.Sidecar.Agent;
 using Mesh.Sidecar.Control;
 using Mesh.Sidecar.Options;
 using Mesh.Sidecar.Rules;
+using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.Sidecar.Hosting;
@@ -21,6 +23,8 @@ namespace Mesh.Sidecar.Hosting;
 internal sealed partial class SidecarProcess : IAsyncDisposable
 {
     private static readonly TimeSpan FarewellTime = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan MinimumInPod = TimeSpan.FromSeconds(5); // Istio's MINIMUM_DRAIN_DURATION
+    private static readonly TimeSpan ConnectionsInterval = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan PauseAfterBug = TimeSpan.FromSeconds(1);
 
     private readonly SidecarOptions _options;
@@ -35,6 +39,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     private readonly ProxyHost _proxy;
     private readonly SnapshotPipeline _pipeline;
     private readonly AdminServer _admin;
+    private readonly AppClient? _appClient;
     private readonly HttpMessageInvoker? _http;
     private readonly SnapshotClient? _client;
     private readonly RulesFolder? _folder;
@@ -78,7 +83,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
             ejections.Add);
         ProxyIdentity identity = new(
-            options.Namespace, options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone) { Credentials = options.Credentials };
+            options.Namespace, options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
+        { Credentials = options.Credentials };
         _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync);
         State = new SidecarState(time, () => _pipeline.Current is not null);
         if (options.ControlPlane is { } controlPlane)
@@ -94,13 +100,19 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         }
 
         AdminPages pages = new(CreateContext(metrics, ejections));
-        _admin = new AdminServer(
-            [
-                ("admin", options.Admin, pages.AnswerAdminAsync),
-                ("health", options.Health, pages.AnswerHealthAsync),
-                ("metrics", options.Metrics, pages.AnswerMetricsAsync),
-            ],
-            log);
+        List<(string, IPEndPoint, RequestDelegate)> ports =
+        [
+            ("admin", options.Admin, pages.AnswerAdminAsync),
+            ("health", options.Health, pages.AnswerHealthAsync),
+            ("metrics", options.Metrics, pages.AnswerMetricsAsync),
+        ];
+        if (options.Agent is { } agent)
+        {
+            _appClient = new AppClient(app?.Address ?? IPAddress.Loopback, options.Interception == InterceptionMode.None ? null : options.PassthroughSource, time);
+            ports.Add(("agent", agent, new AgentPages(pages, _appClient, options, State, BeginDrain).AnswerAsync));
+        }
+
+        _admin = new AdminServer(ports, log);
     }
 
     /// <summary>Where the process is in its life; asking it to stop ends <see cref="RunAsync"/>.</summary>
@@ -133,7 +145,8 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         TaskCompletionSource stopping = new(TaskCreationOptions.RunContinuationsAsynchronously);
         await using CancellationTokenRegistration registration = State.Stopping.Register(stopping.SetResult);
         await stopping.Task;
-        State.BeginDrain();
+        bool wasDrained = State.IsDraining;
+        BeginDrain();
         LogDraining(_options.DrainTime.TotalSeconds);
         if (_client is not null)
         {
@@ -142,7 +155,16 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             await _client.LeaveAsync(patience.Token);
         }
 
-        await DrainAsync();
+        if (_options.Agent is null)
+        {
+            await DrainAsync();
+        }
+        else
+        {
+            await (wasDrained ? Task.CompletedTask : ServeTheApplicationsEndAsync());
+            await _proxy.DrainAsync(TimeSpan.Zero);
+        }
+
         await _rulesStop.CancelAsync();
         await _rules;
     }
@@ -159,6 +181,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             await _accessLog.DisposeAsync();
         }
 
+        _appClient?.Dispose();
         _http?.Dispose();
         _rulesStop.Dispose();
         State.Dispose();
@@ -182,6 +205,28 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         DroppedLogLines = () => _accessLog?.Dropped.Value ?? 0,
         Drain = DrainAsync,
     };
+
+    private void BeginDrain()
+    {
+        State.BeginDrain();
+        if (_options.Agent is not null)
+        {
+            _proxy.BeginInboundDrain();
+        }
+    }
+
+    // Semantics 9.6: kubelet asks sidecar and application to end in one moment, and the application may have calls to make until its own end.
+    private async Task ServeTheApplicationsEndAsync()
+    {
+        TimeSpan first = !_options.ExitsWithoutConnections ? _options.DrainTime : _options.MinimumDrainTime > TimeSpan.Zero ? _options.MinimumDrainTime : MinimumInPod;
+        await PauseAsync(first);
+        while (_options.ExitsWithoutConnections && _proxy.Connections > 0 && !State.Quitting.IsCancellationRequested)
+        {
+            await PauseAsync(ConnectionsInterval);
+        }
+    }
+
+    private async Task PauseAsync(TimeSpan time) => await Task.Delay(time, _runtime.Time, State.Quitting).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 
     private Task DrainAsync() => _proxy.DrainAsync(_options.DrainTime, _options.MinimumDrainTime, State.Quitting);
 

@@ -41,6 +41,9 @@ internal sealed class SidecarState(TimeProvider time, Func<bool> hasRules) : IDi
     /// <summary>Fires when the process is to end at once.</summary>
     public CancellationToken Quitting => _quit.Token;
 
+    /// <summary>Whether it is on its way out.</summary>
+    public bool IsDraining => _isDraining;
+
     /// <summary>From now on not ready.</summary>
     public void BeginDrain() => _isDraining = true;
 

@@ -20,7 +20,7 @@ internal static class OptionReader
         foreach (OptionRow<TOptions> row in mistake is null ? rows : [])
         {
             bool isGiven = given.TryGetValue(row.Name, out string? value);
-            value ??= environment(row.Variable);
+            value ??= environment(row.Variable) ?? (row.IstioVariable is { } istios ? environment(istios) : null);
             if (value is null)
             {
                 continue;
@@ -29,7 +29,7 @@ internal static class OptionReader
             Taken<TOptions> taken = value.Length == 0 && !row.TakesEmpty ? Taken<TOptions>.Wrong(row.Value) : row.Take(options, value);
             if (taken.Options is null)
             {
-                mistake = $"{(isGiven ? row.Name : row.Variable)}: '{value}' is not right; write {taken.Expected}";
+                mistake = $"{(isGiven ? row.Name : environment(row.Variable) is null ? row.IstioVariable : row.Variable)}: '{value}' is not right; write {taken.Expected}";
                 return null;
             }
 

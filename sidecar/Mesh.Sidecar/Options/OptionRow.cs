@@ -12,6 +12,9 @@ internal sealed record OptionRow<TOptions>(string Name, string Value, string Hel
     /// <summary>The environment variable that is read when the option is not given: <c>MESH_ACCESS_LOG</c>.</summary>
     public string Variable { get; } = "MESH_" + Name[2..].ToUpperInvariant().Replace('-', '_');
 
+    /// <summary>Istio's name for the same, read when <see cref="Variable"/> is not set; null when it has none.</summary>
+    public string? IstioVariable { get; init; }
+
     /// <summary>Whether an empty value means something: an empty list.</summary>
     public bool TakesEmpty { get; init; }
 

@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
+using Mesh.Sidecar.Agent;
 using OptionRow = Mesh.Sidecar.Options.OptionRow<Mesh.Sidecar.Options.SidecarOptions>;
 using Taken = Mesh.Sidecar.Options.Taken<Mesh.Sidecar.Options.SidecarOptions>;
 
@@ -29,6 +30,10 @@ internal static class OptionRows
         new("--admin", "IP:PORT", "admin pages, loopback only (127.0.0.1:15000)", TakeAdmin),
         Address("--health", "readiness, /healthz/ready", static (o, a) => o with { Health = a }),
         Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
+        Address("--agent", "in a pod: kubelet's probes, merged metrics, /drain and /quitquitquit; default: none, usual 0.0.0.0:15020", static (o, a) => o with { Agent = a }),
+        new("--app-probers", "JSON", "the application's own probes by path, which /app-health/… makes", TakeProbers) { IstioVariable = "ISTIO_KUBE_APP_PROBERS", TakesEmpty = true },
+        new("--app-metrics", "JSON", "the application's own Prometheus annotations: scrape, path, port", TakeMetrics) { IstioVariable = "ISTIO_PROMETHEUS_ANNOTATIONS", TakesEmpty = true },
+        new("--exit-on-zero-active-connections", "", "with --agent: after the minimum drain time, end when no connection is left", TakeExit) { IstioVariable = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS" },
         Address("--advertise", "address at which peers reach the inbound listener; default: where it is bound", static (o, a) => o with { Advertise = a }),
         Address("--dns", "nameserver to ask for the names in rules; default: those of /etc/resolv.conf", static (o, a) => o with { Dns = a }),
         new("--interception", "none|redirect|tproxy", "rules of the kernel bring the application's connections, with the addresses that were dialled (none)", TakeInterception),
@@ -106,6 +111,19 @@ internal static class OptionRows
     private static Taken TakeSource(SidecarOptions options, string value) => value == "none" ? options with { PassthroughSource = null }
         : IPAddress.TryParse(value, out IPAddress? source) ? options with { PassthroughSource = source }
         : Taken.Wrong("an IP address of this machine, for example 127.0.0.6, or none");
+
+    private static Taken TakeProbers(SidecarOptions options, string value) =>
+        AppProbes.TryRead(value, out ImmutableDictionary<string, AppProbe> probes)
+            ? options with { AppProbes = probes }
+            : Taken.Wrong("a JSON object of probes, for example {\"/app-health/web/livez\":{\"httpGet\":{\"path\":\"/\",\"port\":8080}}}");
+
+    private static Taken TakeMetrics(SidecarOptions options, string value) =>
+        AppMetrics.TryRead(value, out AppMetrics? metrics)
+            ? options with { AppMetrics = metrics }
+            : Taken.Wrong("a JSON object of texts, for example {\"scrape\":\"true\",\"path\":\"/metrics\",\"port\":\"8080\"}");
+
+    private static Taken TakeExit(SidecarOptions options, string value) =>
+        bool.TryParse(value, out bool isWished) ? options with { ExitsWithoutConnections = isWished } : Taken.Wrong("true or false, or nothing");
 
     private static Taken TakeTransport(SidecarOptions options, string value) =>
         Enum.TryParse(value, ignoreCase: true, out TransportKind kind) && Enum.IsDefined(kind) && !char.IsAsciiDigit(value[0])

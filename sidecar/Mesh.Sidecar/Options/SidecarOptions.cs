@@ -4,6 +4,7 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
 using Mesh.Proxy.Upstream;
+using Mesh.Sidecar.Agent;
 
 namespace Mesh.Sidecar.Options;
 
@@ -51,6 +52,18 @@ internal sealed record SidecarOptions
 
     /// <summary>Metrics port.</summary>
     public IPEndPoint Metrics { get; init; } = new(IPAddress.Loopback, 15090);
+
+    /// <summary>Pages for kubelet and Prometheus in a pod; null for none.</summary>
+    public IPEndPoint? Agent { get; init; }
+
+    /// <summary>The application's own probes, by the path that kubelet asks instead.</summary>
+    public ImmutableDictionary<string, AppProbe> AppProbes { get; init; } = ImmutableDictionary<string, AppProbe>.Empty;
+
+    /// <summary>Where the application has metrics; null when it has none.</summary>
+    public AppMetrics? AppMetrics { get; init; }
+
+    /// <summary>In a pod: end as soon as no connection is left, however long that takes, instead of after the drain time.</summary>
+    public bool ExitsWithoutConnections { get; init; }
 
     /// <summary>How connections come to the sidecar.</summary>
     public InterceptionMode Interception { get; init; }

@@ -48,6 +48,21 @@ public sealed class TcpRelayTests
     }
 
     [Fact]
+    public async Task InboundDrain_LetsTheApplicationsConnectionsGoOn()
+    {
+        await using ProxyFixture proxy = await StartAsync(Tcp);
+        using RawPeer client = await proxy.ConnectTcpAsync();
+        using RawPeer server = await proxy.Upstream.AcceptAsync();
+        proxy.Host.BeginInboundDrain();
+        await client.SendAsync("still here");
+        Assert.Equal("still here", await server.ReadAsync(10));
+        using RawPeer next = await proxy.ConnectTcpAsync();
+        using RawPeer other = await proxy.Upstream.AcceptAsync();
+        await other.SendAsync("and new ones");
+        Assert.Equal("and new ones", await next.ReadAsync(12));
+    }
+
+    [Fact]
     public async Task LargeTransfer_LosesNothing()
     {
         await using ProxyFixture proxy = await StartAsync(Tcp);
