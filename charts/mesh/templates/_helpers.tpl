@@ -56,6 +56,7 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version | replace "+" "_" }}
   "image" (printf "mesh/sidecar:%s" .Chart.AppVersion)
   "controlPlane" (printf "https://%s.%s.svc:15010" (include "mesh.name" .) .Release.Namespace)
   "revision" .Values.webhooks.revision
+  "kubernetesVersion" (printf "%s.%s" .Capabilities.KubeVersion.Major .Capabilities.KubeVersion.Minor)
   "ignoredNamespaces" (concat (list "kube-system" "kube-public" "kube-node-lease" .Release.Namespace) .Values.webhooks.ignoredNamespaces | uniq) }}
 {{- merge (dict) .Values.webhooks.injection.settings $own | toYaml }}
 {{- end }}

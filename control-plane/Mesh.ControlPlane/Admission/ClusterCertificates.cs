@@ -26,12 +26,14 @@ internal sealed class ClusterCertificates(KubernetesClient client, string space,
     private const string Configurations = "/apis/admissionregistration.k8s.io/v1";
 
     private readonly string _secrets = $"/api/v1/namespaces/{space}/secrets";
-    private string? _version; // of the Secret as it was read last
+    private JsonObject? _secret; // as it was read last
+    private string? _version; // of it
 
     /// <inheritdoc/>
     public async Task<KeptCertificates?> ReadAsync(CancellationToken cancellationToken)
     {
         JsonObject? secret = await GetAsync($"{_secrets}/{SecretName}", cancellationToken);
+        _secret = secret;
         _version = (string?)secret?["metadata"]?["resourceVersion"];
         JsonObject? data = secret?["data"] as JsonObject;
         return Of("ca.crt") is { } authority && Of("ca.key") is { } authorityKey && Of("tls.crt") is { } certificate && Of("tls.key") is { } key
@@ -57,25 +59,22 @@ internal sealed class ClusterCertificates(KubernetesClient client, string space,
         Add("next.crt", certificates.Next?.Certificate);
         Add("next.key", certificates.Next?.Key);
         Add("former.crt", certificates.Former);
-        JsonObject secret = new()
+        JsonObject secret = _secret is not null ? (JsonObject)_secret.DeepClone() : new() // labels and annotations are others'
         {
             ["apiVersion"] = "v1",
             ["kind"] = "Secret",
             ["metadata"] = new JsonObject { ["name"] = SecretName, ["namespace"] = space },
             ["type"] = "Opaque",
-            ["data"] = data,
         };
-        if (_version is not null)
-        {
-            secret["metadata"]!["resourceVersion"] = _version; // whoever wrote since then was faster
-        }
+        secret["data"] = data; // and the version as it was read: whoever wrote since then was faster
 
         (HttpMethod method, string path) = _version is null ? (HttpMethod.Post, _secrets) : (HttpMethod.Put, $"{_secrets}/{SecretName}");
         using ApiAnswer answer = await client.SendAsync(method, path, secret, Json, cancellationToken);
         return answer.Failure switch
         {
             null => true,
-            { Kind: FailureKind.Conflict or FailureKind.AlreadyExists or FailureKind.NotFound } => false,
+            { Kind: FailureKind.Conflict or FailureKind.AlreadyExists } => false,
+            { Kind: FailureKind.NotFound } when _version is not null => false, // deleted meanwhile; else there is no such namespace
             { } failure => throw new IOException($"secret {space}/{SecretName}: {failure.Message}"),
         };
 

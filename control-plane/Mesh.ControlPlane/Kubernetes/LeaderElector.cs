@@ -143,10 +143,16 @@ internal sealed partial class LeaderElector(
             return false;
         }
 
+        bool hasPaused = _isHolder && !IsLeader; // renewed late: what was to be written meanwhile was left undone
         Observe(Lease.From(answer.Object));
         Volatile.Write(ref _renewedAt, before);
         _trouble = "";
         Set(true);
+        if (hasPaused)
+        {
+            Changed?.Invoke();
+        }
+
         return true;
     }
 

@@ -79,7 +79,7 @@ internal static class RuleStatus
         List<SidecarFinding> findings,
         DateTimeOffset now)
     {
-        JsonArray? former = obj["status"]?["conditions"] as JsonArray;
+        JsonArray? former = (obj["status"] as JsonObject)?["conditions"] as JsonArray;
         JsonObject status = new()
         {
             ["observedGeneration"] = generation,
@@ -102,15 +102,18 @@ internal static class RuleStatus
     private static JsonObject Condition(
         string type, (string Status, string Reason, string Message) condition, JsonArray? former, DateTimeOffset now)
     {
-        JsonNode? same = former?.FirstOrDefault(c => (string?)c?["type"] == type && (string?)c["status"] == condition.Status);
+        // Anybody may have written there what is no condition.
+        JsonObject? same = former?.OfType<JsonObject>().FirstOrDefault(c => Text(c, "type") == type && Text(c, "status") == condition.Status);
         return new JsonObject
         {
             ["type"] = type,
             ["status"] = condition.Status,
             ["reason"] = condition.Reason,
             ["message"] = condition.Message,
-            ["lastTransitionTime"] = (string?)same?["lastTransitionTime"]
+            ["lastTransitionTime"] = Text(same, "lastTransitionTime")
                 ?? now.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss'Z'", CultureInfo.InvariantCulture),
         };
     }
+
+    private static string? Text(JsonObject? condition, string name) => condition?[name] is JsonValue value && value.TryGetValue(out string? text) ? text : null;
 }

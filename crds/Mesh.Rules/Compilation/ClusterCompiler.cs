@@ -38,7 +38,7 @@ internal static class ClusterCompiler
             OnDemandPort = service.OnDemandPort,
             UsesOriginalDestination = usesOriginalDestination,
             LoadBalancer = LoadBalancerCompiler.Policy(policy.LoadBalancer.Value),
-            Hash = usesOriginalDestination ? null : LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash), // nothing is chosen
+            Hash = usesOriginalDestination || service.Dns == DnsDiscovery.Dynamic ? null : LoadBalancerCompiler.Hash(policy.LoadBalancer.Value?.ConsistentHash), // nothing is chosen
             Warmup = usesOriginalDestination ? null : LoadBalancerCompiler.Warmup(policy.LoadBalancer.Value),
             Limits = Limits(policy.ConnectionPool.Value),
             RetryBudget = policy.RetryBudget.Value is { } budget ? Budget(budget, policy.RetryBudget.Source) : null,

@@ -23,8 +23,9 @@ internal sealed class RoutePlan
     private readonly Dictionary<string, CompiledRoutes> _routes = new(StringComparer.Ordinal);
     private readonly Dictionary<string, CompiledRoutes> _former = [];
     private readonly ConnectionRouteCompiler _connectionCompiler;
-    private readonly Dictionary<string, (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes)> _connections = new(StringComparer.Ordinal);
-    private readonly Dictionary<string, (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes)> _tunnels = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Advised<ConnectionRouteConfig>> _connections = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, Advised<HttpRouteConfig>> _tunnels = new(StringComparer.Ordinal);
+    private readonly List<(RuleKey Rule, Diagnostic Finding)> _ofConnections = []; // of this compile
     private ImmutableArray<VirtualHostConfig>? _ownHosts;
     private ImmutableArray<(RuleKey Rule, Diagnostic Finding)>? _tableFindings;
 
@@ -42,11 +43,14 @@ internal sealed class RoutePlan
     }
 
     /// <summary>What is to be said about the rules asked for so far.</summary>
-    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings.Concat(_tableFindings ??=
+    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings => _compiler.Findings.Concat(_ofConnections).Concat(_tableFindings ??=
     [
         .. _table.Conflicts().Select(static c => (c.Loser.Key, VirtualServiceConflicts.Finding(c.Host, c.Loser, c.Winner))),
         .. _table.Hosts.Where(IsMisspelt).Select(h => (h.Value.Key, RuleSetCheck.Warning("spec.hosts", _known.FindProblem(h.Key, 0, "") + "; only callers of that very name meet the rule"))),
     ]);
+
+    /// <summary>A compile begins: what was said about connections in the one before is said again by those that ask again.</summary>
+    public void Begin() => _ofConnections.Clear();
 
     /// <summary>Whether a plan for these would be the same.</summary>
     public bool IsFor(ProxyIdentity proxy, RuleSet rules, KnownHosts known) => rules.HasSameOthers(_rules) && rules.ServiceEntries == _rules.ServiceEntries && proxy == _proxy && known.AreThoseOf(_known);
@@ -74,25 +78,33 @@ internal sealed class RoutePlan
     public ImmutableArray<ConnectionRouteConfig> ConnectionsFor(ListenerConfig listener, IReadOnlyList<ServicePortModel> services, bool takesLocal)
     {
         string key = $"{listener.Name} {string.Join(' ', services.Select(static s => s.Host))}";
-        if (!_connections.TryGetValue(key, out (ServicePortModel[] Of, ImmutableArray<ConnectionRouteConfig> Routes) last) ||
-            !new ReadOnlySpan<ServicePortModel>(last.Of).SequenceEqual(services.ToArray(), ReferenceEqualityComparer.Instance))
+        if (!_connections.TryGetValue(key, out Advised<ConnectionRouteConfig>? last) || !last.IsOf(services))
         {
-            last = ([.. services], _connectionCompiler.Compile(services, takesLocal));
-            _connections[key] = last;
+            _connections[key] = last = Advise([.. services], () => _connectionCompiler.Compile(services, takesLocal));
         }
 
+        _ofConnections.AddRange(last.Findings);
         return last.Routes;
     }
 
     private ImmutableArray<HttpRouteConfig> TunnelsFor(VirtualHostConfig virtualHost, ServicePortModel service)
     {
-        if (!_tunnels.TryGetValue(virtualHost.Name, out (ServicePortModel Of, ImmutableArray<HttpRouteConfig> Routes) last) || !ReferenceEquals(last.Of, service))
+        if (!_tunnels.TryGetValue(virtualHost.Name, out Advised<HttpRouteConfig>? last) || !last.IsOf([service]))
         {
-            last = (service, _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : []);
-            _tunnels[virtualHost.Name] = last;
+            _tunnels[virtualHost.Name] = last = Advise<HttpRouteConfig>([service], () => _connectionCompiler.Tunnel(service, virtualHost.Name) is { } tunnel ? [tunnel] : []);
         }
 
+        _ofConnections.AddRange(last.Findings);
         return last.Routes;
+    }
+
+    private Advised<T> Advise<T>(ServicePortModel[] of, Func<ImmutableArray<T>> compile)
+    {
+        int said = _compiler.Findings.Count;
+        ImmutableArray<T> routes = compile();
+        List<(RuleKey Rule, Diagnostic Finding)> findings = _compiler.Findings.GetRange(said, _compiler.Findings.Count - said);
+        _compiler.Findings.RemoveRange(said, findings.Count);
+        return new Advised<T>(of, routes, findings);
     }
 
     // A host without a service stands on every port: what is wrong with its routes is said once, not of ports that nobody meant.
@@ -134,4 +146,11 @@ internal sealed class RoutePlan
 
     /// <summary>Routes of one virtual host, what they were made of, and what is to be said about them.</summary>
     private sealed record CompiledRoutes(RuleDocument Rule, ImmutableArray<HttpRouteConfig> Routes, List<(RuleKey Rule, Diagnostic Finding)> Findings);
+
+    /// <summary>Routes of connections, the services they are for, and what is to be said about them.</summary>
+    private sealed record Advised<T>(ServicePortModel[] Of, ImmutableArray<T> Routes, List<(RuleKey Rule, Diagnostic Finding)> Findings)
+    {
+        /// <summary>Whether they are for these very objects.</summary>
+        public bool IsOf(IReadOnlyList<ServicePortModel> services) => Of.SequenceEqual(services, ReferenceEqualityComparer.Instance);
+    }
 }

@@ -72,8 +72,8 @@ public sealed class SnapshotCompiler
         }
 
         draft.AddInbound();
-        _clusters = draft.Clusters;
         CompileResult result = draft.Finish(version, _snapshot);
+        _clusters = draft.Clusters;
         _snapshot = result.Snapshot;
         return result;
     }
@@ -86,6 +86,7 @@ public sealed class SnapshotCompiler
             _routes = new RoutePlan(proxy, _rules, known, scope, _routes);
         }
 
+        _routes.Begin();
         return _routes;
     }
 

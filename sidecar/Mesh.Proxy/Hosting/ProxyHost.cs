@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Config;
 using Mesh.Proxy.Dns;
@@ -24,7 +25,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly ConnectionRegistry _registry = new();
     private readonly ListenerServices _listening;
     private readonly DataTransport _transport;
-    private readonly List<Listener> _fixed = [];
+    private ImmutableArray<Listener> _fixed = []; // read by connections while the next listener is bound
     private readonly CancellationTokenSource _cutOff = new();
     private bool _isDisposed;
 
@@ -190,7 +191,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private async Task<IPEndPoint> BindAsync(IPEndPoint address, ListenerSide side)
     {
         Listener listener = await Listener.BindAsync(_listening, address, side);
-        _fixed.Add(listener);
+        _fixed = _fixed.Add(listener);
         return listener.EndPoint;
     }
 

@@ -102,7 +102,7 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>An attempt begins on <paramref name="upstream"/>; false when time is over.</summary>
     public bool BeginAttempt(UpstreamConnection upstream, long now)
     {
-        Volatile.Write(ref _upstream, upstream);
+        Interlocked.Exchange(ref _upstream, upstream); // before the look at the deadline, as in EndAttempt
         _hasAttempt = true;
         return MoveTry(_isComplete ? Later(now, _perTry) : Never);
     }

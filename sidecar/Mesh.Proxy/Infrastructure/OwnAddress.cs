@@ -7,5 +7,11 @@ internal static class OwnAddress
 {
     /// <summary>Whether <paramref name="address"/> and <paramref name="port"/> are among the addresses of listeners; one on all addresses is on this one too.</summary>
     public static bool IsAmong(IReadOnlyCollection<IPEndPoint> own, IPAddress address, int port) => own.Any(o => o.Port == port &&
-        (o.Address.Equals(address) || o.Address.Equals(IPAddress.Any) || o.Address.Equals(IPAddress.IPv6Any)));
+        (IsAny(o.Address) || IsAny(address) || Plain(o.Address).Equals(Plain(address))));
+
+    // Whoever dials the address of all reaches loopback, and all that listens there.
+    private static bool IsAny(IPAddress address) => Plain(address).Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any);
+
+    // ::ffff:127.0.0.1 leads where 127.0.0.1 does.
+    private static IPAddress Plain(IPAddress address) => address.IsIPv4MappedToIPv6 ? address.MapToIPv4() : address;
 }

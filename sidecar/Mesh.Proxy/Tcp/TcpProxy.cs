@@ -110,8 +110,8 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
 
     /// <summary>Whom a PROXY protocol header has to name; null when there is to be none.</summary>
     private ClientAddresses? Client(Cluster cluster) =>
-        cluster.Config.ProxyProtocol != ProxyProtocolVersion.None && down is { RemoteEndPoint: IPEndPoint source, LocalEndPoint: IPEndPoint destination }
-            ? new ClientAddresses(source, destination)
+        cluster.Config.ProxyProtocol != ProxyProtocolVersion.None && down is { RemoteEndPoint: IPEndPoint source, LocalEndPoint: IPEndPoint local }
+            ? new ClientAddresses(source, side.Destination ?? local)
             : null;
 
     private void Refused(in RentResult rent)

@@ -73,8 +73,9 @@ internal sealed class Redirection(ProxyContext context)
 
     private ListenerSide PlaceInbound(IPEndPoint destination, ListenerSide side)
     {
+        // Before the first rules, and where somebody redirects for reasons of his own, all is the application's.
         Cluster? app = side.Cluster is { } name ? context.Clusters.Find(name) : null;
-        bool isKnown = app is not null && (app.Config.Port == destination.Port || app.Endpoints.Any(e => e.Addresses[0].Port == destination.Port));
+        bool isKnown = app is null || !side.IsIntercepted || (app.Config.Port == destination.Port || app.Endpoints.Any(e => e.Addresses[0].Port == destination.Port));
         return side with { Destination = destination, Cluster = isKnown ? side.Cluster : BuiltInClusters.InboundPassthrough };
     }
 

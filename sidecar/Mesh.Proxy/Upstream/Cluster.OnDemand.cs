@@ -27,6 +27,8 @@ public sealed partial class Cluster
         return null;
     }
 
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1); // timers know no years
+
     /// <summary>Waits for the first answer about the host that <paramref name="pick"/> names, then rents. The wait counts as one for a connection.</summary>
     private async ValueTask<RentResult> RentWhenKnownAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)
     {
@@ -37,7 +39,8 @@ public sealed partial class Cluster
 
         long since = Now;
         Task asked = Services.Background.RunAsync("resolve on demand", static w => Task.Run(() => w.Hosts.AddAsync(w.Target)), (Hosts: _onDemand, Target: pick.Target!));
-        await asked.WaitAsync(_config.Connection.ConnectTimeout, Services.Runtime.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        TimeSpan patience = _config.Connection.ConnectTimeout < LongestWait ? _config.Connection.ConnectTimeout : LongestWait;
+        await asked.WaitAsync(patience, Services.Runtime.Time, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (loop is not null)
         {
             await new LoopSwitch(loop, isThere: false);

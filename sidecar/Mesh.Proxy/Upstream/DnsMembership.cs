@@ -16,7 +16,7 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
     private Dictionary<string, DnsName> _names = [];
     private ImmutableArray<EndpointConfig> _declared = [];
     private DnsDiscovery _mode;
-    private bool _isPublishing;
+    private readonly Lock _turn = new(); // of publishing; taken before the gate
     private bool _hasChanged;
     private volatile string? _problem;
 
@@ -42,7 +42,17 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
     public string? ProblemOf(string address) => NameOf(address)?.Problem;
 
     /// <summary>Whether this endpoint is the proxy itself: its name leads to our own listeners alone.</summary>
-    public bool LeadsBack(string address) => NameOf(address) is { } name && !resolver.AddressesOf(name).IsEmpty && cluster.Find(address) is null;
+    public bool LeadsBack(string address)
+    {
+        IReadOnlyCollection<IPEndPoint> own = cluster.Services.OwnAddresses();
+        if (IPEndPoint.TryParse(address, out IPEndPoint? literal))
+        {
+            return OwnAddress.IsAmong(own, literal.Address, literal.Port);
+        }
+
+        int port = int.Parse(address.AsSpan(address.LastIndexOf(':') + 1), System.Globalization.CultureInfo.InvariantCulture);
+        return NameOf(address) is { } name && resolver.AddressesOf(name) is { IsEmpty: false } found && found.All(a => OwnAddress.IsAmong(own, a, port));
+    }
 
     /// <summary>Takes what was declared. One caller at a time.</summary>
     public void Declare(DnsDiscovery mode, ImmutableArray<EndpointConfig> declared)
@@ -91,7 +101,7 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
         lock (_gate)
         {
             _problem = FindProblem();
-            hasChanged = refresh.HasChanged || (_hasChanged && !_isPublishing); // left over from a publishing that failed
+            hasChanged = refresh.HasChanged || _hasChanged; // left over from a publishing that failed
         }
 
         if (hasChanged)
@@ -104,48 +114,44 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
         }
     }
 
-    // Several names may change at once: one publishes at a time, and whoever comes meanwhile makes it publish once more. The cluster is called without the lock.
+    // Several names may change at once: one publishes at a time, and nobody goes on before its own change is in force. The cluster is called without the gate.
     private void Publish()
     {
         lock (_gate)
         {
             _hasChanged = true;
-            if (_isPublishing)
-            {
-                return;
-            }
-
-            _isPublishing = true;
         }
 
-        bool hasFinished = false;
-        try
+        lock (_turn)
         {
             while (TryTakeChange(out ImmutableArray<EndpointConfig> endpoints))
             {
-                cluster.UpdateEndpoints(endpoints);
-            }
-
-            hasFinished = true;
-        }
-        finally
-        {
-            if (!hasFinished)
-            {
-                Stop(); // a bug: the next answer tries again
+                bool isPublished = false;
+                try
+                {
+                    cluster.UpdateEndpoints(endpoints);
+                    isPublished = true;
+                }
+                finally
+                {
+                    if (!isPublished)
+                    {
+                        Stop(); // a bug: the next answer tries again
+                    }
+                }
             }
         }
     }
 
-    /// <summary>The endpoints as they are now, if they have changed; else the publishing has ended.</summary>
+    /// <summary>The endpoints as they are now, if they have changed.</summary>
     private bool TryTakeChange(out ImmutableArray<EndpointConfig> endpoints)
     {
         lock (_gate)
         {
-            _isPublishing = _hasChanged;
-            endpoints = !_hasChanged ? [] : _mode == DnsDiscovery.None ? _declared : [.. _declared.SelectMany(Resolve)];
+            bool hasChanged = _hasChanged;
+            endpoints = !hasChanged ? [] : _mode == DnsDiscovery.None ? _declared : [.. _declared.SelectMany(Resolve)];
             _hasChanged = false;
-            return _isPublishing;
+            return hasChanged;
         }
     }
 
@@ -153,7 +159,7 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
     {
         lock (_gate)
         {
-            (_isPublishing, _hasChanged) = (false, true);
+            _hasChanged = true;
         }
     }
 
@@ -161,14 +167,16 @@ internal sealed class DnsMembership(Cluster cluster, DnsResolver resolver) : IDn
     {
         if (!_names.TryGetValue(HostOf(declared), out DnsName? name))
         {
-            return [declared]; // an address already
+            // An address already. Whoever names the host may lead the proxy to itself by it.
+            return _mode == DnsDiscovery.Dynamic && IPEndPoint.TryParse(declared.Address, out IPEndPoint? literal)
+                && OwnAddress.IsAmong(cluster.Services.OwnAddresses(), literal.Address, literal.Port) ? [] : [declared];
         }
 
         ImmutableArray<IPAddress> addresses = resolver.AddressesOf(name);
         int port = int.Parse(declared.Address.AsSpan(declared.Address.LastIndexOf(':') + 1), System.Globalization.CultureInfo.InvariantCulture);
         if (_mode == DnsDiscovery.Dynamic)
         {
-            IReadOnlyCollection<IPEndPoint> own = cluster.Services.OwnAddresses(); // whoever names the host may lead the proxy to itself
+            IReadOnlyCollection<IPEndPoint> own = cluster.Services.OwnAddresses();
             addresses = addresses.RemoveAll(a => OwnAddress.IsAmong(own, a, port));
         }
 

@@ -90,12 +90,18 @@ internal sealed class HostsOnDemand
         }
     }
 
-    // Names that lead nowhere make room for others; those in use do not.
+    // Names that lead nowhere make room for others, then those that were not used for longest; those in use do not.
     private bool HasRoom()
     {
         if (_hosts.Count >= MaxHosts)
         {
-            Remove(target => _cluster.Find(target) is null);
+            Remove(target => _hosts[target].FirstAnswer.IsCompleted && _cluster.Find(target) is null);
+        }
+
+        if (_hosts.Count >= MaxHosts)
+        {
+            HashSet<string> idle = [.. _hosts.Where(h => _cluster.Find(h.Key) is { RqActive.Value: 0 }).OrderBy(static h => h.Value.UsedAt).Take(MaxHosts / 16).Select(static h => h.Key)];
+            Remove(idle.Contains);
         }
 
         return _hosts.Count < MaxHosts;

@@ -20,8 +20,14 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
             return 1;
         }
 
-        // A kernel without IPv6 has nothing to capture there.
-        return !File.Exists("/proc/net/if_inet6") || (await ChangeAsync("ip6tables", isIPv6: true) && await ChangeLoopbackAsync()) ? 0 : 1;
+        // A kernel without IPv6, or with IPv6 switched off, has nothing to capture there.
+        return !HasIPv6() || (await ChangeAsync("ip6tables", isIPv6: true) && await ChangeLoopbackAsync()) ? 0 : 1;
+    }
+
+    private static bool HasIPv6()
+    {
+        const string Switch = "/proc/sys/net/ipv6/conf/lo/disable_ipv6";
+        return File.Exists("/proc/net/if_inet6") && !(File.Exists(Switch) && File.ReadAllText(Switch).StartsWith('1'));
     }
 
     private async Task<bool> ChangeAsync(string tool, bool isIPv6)

@@ -63,6 +63,22 @@ public sealed class OnDemandTests
         Assert.Equal(["x.wild.test"], pipeline.Dns.Asked); // the answer is kept until it is due again
     }
 
+    [Theory]
+    [InlineData("127.0.0.1:15001")]
+    [InlineData("127.0.0.1.:15001")]
+    [InlineData("[::ffff:127.0.0.1]:15001")]
+    [InlineData("0.0.0.0:15001")]
+    public async Task Address_OfOurOwnListener_IsALoopInEverySpelling(string host)
+    {
+        await using Pipeline pipeline = new();
+
+        MemoryConnection client = await pipeline.SendAsync($"GET / HTTP/1.1\r\nHost: {host}\r\n\r\n");
+
+        Assert.StartsWith("HTTP/1.1 502 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
+        Assert.Equal("loop_detected", (await pipeline.Sink.NextAsync()).Details);
+        Assert.Empty(pipeline.Upstreams.Dialled);
+    }
+
     [Fact]
     public async Task Name_LeadsToOurOwnListener_IsALoop()
     {
@@ -146,26 +162,38 @@ public sealed class OnDemandTests
     }
 
     [Fact]
-    public async Task Names_TooMany_ThoseThatLeadNowhereMakeRoomAndOthersAreRefused()
+    public async Task Names_TooMany_ThoseThatLeadNowhereMakeRoom_ThoseInUseDoNot()
     {
         await using Pipeline pipeline = new(Dynamic, endpoints: 0);
-        for (int i = 0; i < HostsOnDemand.MaxHosts; i++)
+        await RentAndEndAsync(pipeline, "h0.wild.test:80");
+        List<UpstreamConnection> inUse = [];
+        for (int i = 1; i < HostsOnDemand.MaxHosts; i++)
         {
-            if (i > 0)
-            {
-                pipeline.Dns.Set($"h{i}.wild.test", 3000, "10.1.0.1");
-            }
-
-            Assert.NotEqual(RentStatus.Overflow, (await RentAndEndAsync(pipeline, $"h{i}.wild.test:80")).Status);
+            inUse.Add(await RentAsync(pipeline, i));
         }
 
-        pipeline.Dns.Set("new.wild.test", 3000, "10.1.0.1");
-        pipeline.Dns.Set("more.wild.test", 3000, "10.1.0.1");
-        Assert.Equal(RentStatus.Ok, (await RentAndEndAsync(pipeline, "new.wild.test:80")).Status); // in the place of h0, which has no address
+        inUse.Add(await RentAsync(pipeline, HostsOnDemand.MaxHosts)); // in the place of h0, which has no address
         MemoryConnection client = await pipeline.SendAsync("GET / HTTP/1.1\r\nHost: more.wild.test\r\n\r\n");
 
         Assert.Contains("x-mesh-reason: dns_cache_overflow; limit=1024; now=1024; ", await client.ReadHeadAsync(), StringComparison.Ordinal);
         Assert.Equal((ResponseFlag.UO, "dns_cache_overflow"), await NextAsync(pipeline));
+        inUse.ForEach(static c => c.Release(reusable: false));
+    }
+
+    [Fact]
+    public async Task Names_TooMany_ThoseLongestUnusedMakeRoom()
+    {
+        await using Pipeline pipeline = new(Dynamic, endpoints: 0);
+        for (int i = 1; i <= HostsOnDemand.MaxHosts; i++)
+        {
+            (await RentAsync(pipeline, i)).Release(reusable: false);
+            pipeline.Time.Advance(TimeSpan.FromMilliseconds(1));
+        }
+
+        (await RentAsync(pipeline, HostsOnDemand.MaxHosts + 1)).Release(reusable: false);
+
+        Assert.Null(pipeline.Cluster.Find("h1.wild.test:80"));
+        Assert.NotNull(pipeline.Cluster.Find($"h{HostsOnDemand.MaxHosts}.wild.test:80"));
     }
 
     [Fact]
@@ -234,6 +262,14 @@ public sealed class OnDemandTests
     {
         Finished record = await pipeline.Sink.NextAsync();
         return (record.Flag, record.Details);
+    }
+
+    private static async Task<UpstreamConnection> RentAsync(Pipeline pipeline, int host)
+    {
+        pipeline.Dns.Set($"h{host}.wild.test", 3000, "10.1.0.1");
+        RentResult rent = await pipeline.Cluster.RentHttpAsync(default, null, new PickContext(Target: $"h{host}.wild.test:80")).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal(RentStatus.Ok, rent.Status);
+        return rent.Connection!;
     }
 
     private static async Task<RentResult> RentAndEndAsync(Pipeline pipeline, string target)

@@ -158,7 +158,7 @@ public sealed class RedirectedTests
     public async Task Inbound_KnownPortIsTheApplications_AnyOtherIsPassedOnFromAnAddressThatIsNotRedirected(string dialled, string cluster, string? source)
     {
         await using Pipeline pipeline = new();
-        MemoryConnection client = pipeline.ConnectRedirected(dialled, pipeline.Inbound, from: "10.1.1.2");
+        MemoryConnection client = pipeline.ConnectRedirected(dialled, pipeline.Inbound with { IsIntercepted = true }, from: "10.1.1.2");
         await client.SendAsync(Request("any"));
         MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
         Assert.Equal(source, (pipeline.Upstreams.LastDialled as SourcedEndPoint)?.Source.ToString());
@@ -167,6 +167,16 @@ public sealed class RedirectedTests
         client.End();
         upstream.End();
         Assert.Equal(cluster, (await pipeline.Sink.NextAsync()).Cluster);
+    }
+
+    [Fact]
+    public async Task Inbound_RedirectedForReasonsOfOthers_IsTheApplications()
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = pipeline.ConnectRedirected("10.1.1.1:9000", pipeline.Inbound, from: "10.1.1.2"); // nobody said that traffic is intercepted
+        await client.SendAsync(Request("any"));
+        await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal("10.0.0.1:80", pipeline.Upstreams.LastDialled!.ToString());
     }
 
     [Fact]
@@ -207,7 +217,7 @@ public sealed class RedirectedTests
     {
         await using Pipeline pipeline = new();
         IPEndPoint from = IPEndPoint.Parse("10.1.1.2:50000");
-        MemoryConnection client = pipeline.Connect(pipeline.Inbound with { IsTransparent = true }, from: from, local: IPEndPoint.Parse(local));
+        MemoryConnection client = pipeline.Connect(pipeline.Inbound with { IsTransparent = true, IsIntercepted = local == reached }, from: from, local: IPEndPoint.Parse(local));
         await client.SendAsync(Request("any"));
         await pipeline.Upstreams.AcceptAsync();
         Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());

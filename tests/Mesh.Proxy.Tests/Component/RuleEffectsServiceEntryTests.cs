@@ -112,4 +112,18 @@ public sealed class RuleEffectsServiceEntryTests
         int first = scene.Upstreams.Seen.Count(static r => r.Address == "10.0.5.1:80");
         Assert.InRange(first / 4.0, percent - 6, percent + 6);
     }
+
+    [Fact]
+    public async Task DynamicDns_WithAConsistentHash_GoesToTheHostThatWasAskedFor()
+    {
+        await using RuleScene scene = await RuleScene.StartWithAsync(
+            null, null,
+            RuleTexts.Entry($"hosts: ['*.wild.test']\nresolution: DYNAMIC_DNS\nports: [{{number: 80, name: http, protocol: HTTP}}]", "wild"),
+            RuleTexts.Policy("loadBalancer: {consistentHash: {httpHeaderName: x-user}}", "'*.wild.test'"));
+        scene.Dns.Set("x.wild.test", 30, "10.7.0.1");
+
+        Answered answered = await scene.CallAsync(host: "x.wild.test", headers: "x-user: a\r\n");
+
+        Assert.Equal(200, answered.Status);
+    }
 }
