@@ -72,20 +72,14 @@ internal sealed record AnnotationRow(string Key, string Expected, Func<PodSettin
     private static AnnotationRow Number(string key, int lowest, Func<PodSettings, int, PodSettings> take) => new(
         key, $"a whole number from {lowest} up", (o, v, _) => Values.IsNumber(v, lowest, out int number) ? take(o, number) : null);
 
-    // What init and the sidecar do without being told is REDIRECT.
     private static PodSettings? TakeMode(PodSettings pod, string value)
     {
-        PodSettings plain = pod with { Mode = InterceptionMode.Redirect, Capture = pod.Capture.Remove("--mode"), Run = pod.Run.Remove("--interception") };
+        PodSettings plain = pod with { Mode = InterceptionMode.Redirect, Capture = pod.Capture.Remove("--mode") };
         return value switch
         {
             "REDIRECT" => plain,
-            "TPROXY" => plain with
-            {
-                Mode = InterceptionMode.Tproxy,
-                Capture = plain.Capture.SetItem("--mode", "TPROXY"),
-                Run = plain.Run.SetItem("--interception", "tproxy"),
-            },
-            "NONE" => plain with { Mode = InterceptionMode.None, Run = plain.Run.SetItem("--interception", "none") },
+            "TPROXY" => plain with { Mode = InterceptionMode.Tproxy, Capture = plain.Capture.SetItem("--mode", "TPROXY") },
+            "NONE" => plain with { Mode = InterceptionMode.None },
             _ => null,
         };
     }
