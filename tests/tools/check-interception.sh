@@ -141,11 +141,11 @@ init() {
   inside setpriv --bounding-set=-all,+net_admin,+net_raw --inh-caps=-all --no-new-privs env HOME=/tmp "$program" init --mode "$mode" --exclude-inbound-ports 8099 \
     --exclude-outbound-ports 13399 --exclude-outbound-ip-ranges 10.202.0.12/32 "$@"
 }
-start_sidecar() { # SERVICE:PORT APP OPTIONS...
-  local user=(--reuid 1337 --bounding-set=-all)
-  [ "$mode" = REDIRECT ] || user=(--reuid 0 --bounding-set=-all,+net_admin)
+start_sidecar() { # SERVICE:PORT APP OPTIONS...: in front of one application, or for TPROXY of the pod
+  local user=(--reuid 1337 --bounding-set=-all) front=(--service "$1" --app "$2")
+  [ "$mode" = REDIRECT ] || user=(--reuid 0 --bounding-set=-all,+net_admin) front=(--pod app.default --pod-ips 10.202.0.2,fd00:202::2)
   run_in "$pod" sidecar setpriv "${user[@]}" --regid 1337 --clear-groups --inh-caps=-all --no-new-privs env HOME=/tmp \
-    "$program" run --rules "$work/rules" --service "$1" --app "$2" "${@:3}" --interception "${mode,,}" --access-log "$work/logs/$mode.log" --outbound '[::]:15001' --inbound '[::]:15006' \
+    "$program" run --rules "$work/rules" "${front[@]}" "${@:3}" --interception "${mode,,}" --access-log "$work/logs/$mode.log" --outbound '[::]:15001' --inbound '[::]:15006' \
     --agent '[::]:15020' --app-probers '{"/app-health/app/livez": {"httpGet": {"path": "/", "port": 8080}}}' --admin 127.0.0.1:15000 --health '[::]:15021' --metrics '[::]:15090'
   address sidecar outbound > /dev/null && until_true 10 inside curl -sf http://127.0.0.1:15021/healthz/ready
 }
@@ -180,6 +180,9 @@ escaped() { { inside iptables -w -t mangle -nvxL POSTROUTING; inside ip6tables -
 
 in_mode() { # REDIRECT|TPROXY: from the first rule to the last
 mode=$1
+# Whom the application sees: the sidecar, or in TPROXY mode its client; as caller of its own service itself.
+caller=127.0.0.6 caller6=::6 itself=127.0.0.6 itself6=::6
+[ "$mode" = REDIRECT ] || caller=10.202.0.1 caller6=fd00:202::1 itself=10.202.0.2 itself6=fd00:202::2
 check "$mode: init with NET_ADMIN and NET_RAW alone" init
 tables > "$work/once-$mode"
 check "$mode: init a second time" init
@@ -192,15 +195,15 @@ check "$mode: outbound TCP by the address of a service; the server speaks first"
 check "$mode: outbound TCP to nobody's address; the server speaks first" through 1 0 '^database at 10.202.0.13 from' hears 10.202.0.13 13306
 check "$mode: outbound IPv6 by the address of a service" through 1 0 '^far6 at fd00:202::1 from fd00:202::2; 200$' call 'http://[fd00:202::20]/'
 check "$mode: outbound IPv6 to nobody's address" through 1 0 '^far6 at fd00:202::1 from fd00:202::2; 200$' call 'http://[fd00:202::1]:18081/'
-check "$mode: inbound HTTP comes from 127.0.0.6" through 0 1 '^app at 10.202.0.2 from 127.0.0.6; 200$' arrive http://10.202.0.2:8080/
+check "$mode: inbound HTTP comes from $caller" through 0 1 "^app at 10.202.0.2 from $caller; 200$" arrive http://10.202.0.2:8080/
 check "$mode: its client is known" grep -qE '"GET / HTTP/1.1" 200 .* 10.202.0.2:8080 10.202.0.1:' "$work/logs/$mode.log"
-check "$mode: inbound IPv6 comes from ::6" through 0 1 '^app6 at fd00:202::2 from ::6; 200$' arrive 'http://[fd00:202::2]:8086/'
-check "$mode: inbound TCP comes from 127.0.0.6; the server speaks first" through 0 1 '^speaker at 10.202.0.2 from 127.0.0.6;' comes 10.202.0.2 9000
+check "$mode: inbound IPv6 comes from $caller6" through 0 1 "^app6 at fd00:202::2 from $caller6; 200$" arrive 'http://[fd00:202::2]:8086/'
+check "$mode: inbound TCP comes from $caller; the server speaks first" through 0 1 "^speaker at 10.202.0.2 from $caller;" comes 10.202.0.2 9000
 check "$mode: loopback is not captured" through 0 0 '^app at 127.0.0.1 from 127.0.0.1; 200$' call http://127.0.0.1:8080/
 check "$mode: nor is the application's call of its own address" through 0 0 '^app at 10.202.0.2 from 10.202.0.2; 200$' call http://10.202.0.2:8080/
 check "$mode: nor its call of its own IPv6 address" through 0 0 '^app6 at fd00:202::2 from fd00:202::2; 200$' call 'http://[fd00:202::2]:8086/'
-check "$mode: a call of its own service goes through each side once" through 1 1 '^app at 10.202.0.2 from 127.0.0.6; 200$' call http://10.202.0.21/
-check "$mode: a call of its own service over IPv6 goes through each side once" through 1 1 '^app6 at fd00:202::2 from ::6; 200$' call 'http://[fd00:202::21]/'
+check "$mode: a call of its own service goes through each side once" through 1 1 "^app at 10.202.0.2 from $itself; 200$" call http://10.202.0.21/
+check "$mode: a call of its own service over IPv6 goes through each side once" through 1 1 "^app6 at fd00:202::2 from $itself6; 200$" call 'http://[fd00:202::21]/'
 check "$mode: an excluded range is left alone" through 0 0 '^far at 10.202.0.12 from 10.202.0.2; 200$' call http://10.202.0.12:18080/
 check "$mode: an excluded outbound port is left alone" through 0 0 '^excluded at 10.202.0.13 from 10.202.0.2;' hears 10.202.0.13 13399
 check "$mode: an excluded inbound port is left alone" through 0 0 '^left-alone at 10.202.0.2 from 10.202.0.1; 200$' arrive http://10.202.0.2:8099/
@@ -218,7 +221,7 @@ check "$mode: no bug was met" says '^0$' stat server.unexpected_exception_total
 stop sidecar
 
 start_sidecar mysql:3306 10.202.0.2:3306 || exit 1
-check "$mode: inbound, a known port where servers speak first" through 0 1 '^mysql at 10.202.0.2 from 127.0.0.6;' comes 10.202.0.2 3306
+check "$mode: inbound, a known port where servers speak first" through 0 1 "^mysql at 10.202.0.2 from $caller;" comes 10.202.0.2 3306
 stop sidecar
 
 start_sidecar app:8080 10.202.0.2:8080 --drain-time 30s || exit 1
