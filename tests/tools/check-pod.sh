@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Injected pods, played by podman: init container, sidecar and application from their images, with traffic both ways and the lab's rule. Native sidecar and old order,
-# REDIRECT and TPROXY, a Job of each order; the control plane is on the other side of the pod's network, behind TLS and a token. Needs root.
+# REDIRECT and TPROXY, a Job of each order; the control plane is on the other side of the pod's network, behind TLS and a token. Then the workloads of charts/shop, as
+# helm renders them. Needs root.
 #
 # `podman kube play` creates the pods from what `meshctl inject` writes. What podman 4.3 (Debian 12) cannot do is done here, and nothing else:
 # - volumes of a projected token and of the downward API: folders of the host with the files that kubelet would write; fieldRefs other than the pod's name: their values;
@@ -138,12 +139,12 @@ YAML
   engine kube play --network none --start=false "$work/played.yaml"
 }
 patched() { "$tools/kubectl-1.35" patch --local -f "$work/injected.yaml" --type=strategic "$@"; }
-connect() { # the pod's namespaces begin with its first container; then it is given its address
+connect() { # POD SPACE ADDRESS: the pod's namespaces begin with its first container; then it is given its address
   local infra
-  infra=$(engine ps -a --filter "pod=$pod" --format '{{.Names}}' | grep infra)
-  engine start "$infra" > /dev/null && ip netns attach "$space" "$(engine inspect --format '{{.State.Pid}}' "$infra")" || return 1
-  ip -n "$cluster" link add "to-$pod" type veth peer name eth0 netns "$space" && ip -n "$cluster" link set "to-$pod" master eth0 up || return 1
-  ip -n "$space" address add 10.203.0.2/24 dev eth0 && ip -n "$space" link set eth0 up && ip -n "$space" route add default via 10.203.0.1
+  infra=$(engine ps -a --filter "pod=$1" --format '{{.Names}}' | grep infra)
+  engine start "$infra" > /dev/null && ip netns attach "$2" "$(engine inspect --format '{{.State.Pid}}' "$infra")" || return 1
+  ip -n "$cluster" link add "to-${1:0:12}" type veth peer name eth0 netns "$2" && ip -n "$cluster" link set "to-${1:0:12}" master eth0 up || return 1
+  ip -n "$2" address add "$3/24" dev eth0 && ip -n "$2" link set eth0 up && ip -n "$2" route add default via 10.203.0.1
 }
 hook() { # postStart|preStop: what the manifest has kubelet run in the sidecar
   local command
@@ -200,7 +201,7 @@ serves() {
   local title="native $1, $2"
   check "$title: podman creates the pod" create "$1" relay "sidecar.istio.io/interceptionMode: $2, proxy.istio.io/config: 'terminationDrainDuration: 10s'"
   engine pod exists relay || return
-  check "$title: it has a network" connect
+  check "$title: it has a network" connect relay "$space" 10.203.0.2
   check "$title: init ends well, the sidecar gets ready" kubelet_starts_sidecar
   check "$title: and nothing else has been started" says '^created$' engine inspect --format '{{.State.Status}}' relay-app
   kubelet_starts_app
@@ -233,16 +234,32 @@ serves true TPROXY
 # Jobs: beside an ordinary sidecar they say when they are done; a native one ends when kubelet sees that they are.
 ask='curl -sf -m 5 http://products:8080/product/2'
 check 'job, old order: podman creates the pod' create false job '' "$ask && curl -sf -X POST http://127.0.0.1:15020/quitquitquit"
-connect && check 'job, old order: init and sidecar' kubelet_starts_sidecar && kubelet_starts_app
+connect job "$space" 10.203.0.2 && check 'job, old order: init and sidecar' kubelet_starts_sidecar && kubelet_starts_app
 check 'job, old order: it ends with 0' ends_with job-app 0
 check 'job, old order: told so, the sidecar ends with 0' ends_with job-mesh-proxy 0
 check 'job, old order: the pod has ended' until_true 10 has_ended
 leave_pod
 check 'job, native: podman creates the pod' create true job '' "$ask"
-connect && check 'job, native: init and sidecar' kubelet_starts_sidecar && kubelet_starts_app
+connect job "$space" 10.203.0.2 && check 'job, native: init and sidecar' kubelet_starts_sidecar && kubelet_starts_app
 check 'job, native: it ends with 0' ends_with job-app 0
 check 'job, native: the hook' hook preStop
 engine kill -s TERM job-mesh-proxy > /dev/null
 check 'job, native: the sidecar ends with 0' ends_with job-mesh-proxy 0
 check 'job, native: the pod has ended' until_true 10 has_ended
+leave_pod
+
+# The shop of the chart, a pod each.
+shop=(orders delivery products)
+leave_shop() { for name in "${shop[@]}"; do ip netns del "mesh-$name-$$" 2> /dev/null; done; }
+trap 'leave_shop; leave' EXIT
+printf '127.0.0.1 localhost\n10.203.0.11 orders\n10.203.0.12 delivery\n10.203.0.13 products\n' > "$work/hosts"
+"$tools/helm-4" template shop charts/shop -n shop --set image.repository=localhost/shop,image.tag=latest,replicas.products=1 --show-only templates/services.yaml 2> /dev/null |
+  sed -e '/containerPort:/d' -e '/^          ports:$/d' > "$work/shop.yaml"
+check 'chart of the shop: podman creates the Deployments' engine kube play --network none --start=false "$work/shop.yaml"
+for i in 0 1 2; do
+  connect "${shop[i]}-pod-0" "mesh-${shop[i]}-$$" "10.203.0.1$((i + 1))" && engine pod start "${shop[i]}-pod-0" > /dev/null
+done
+chart_order() { outside curl -s -m 10 -w ' %{http_code}' -H 'content-type: application/json' -d '{"productId":2,"quantity":1}' http://10.203.0.11:8080/orders; }
+for i in 1 2 3; do until_true 20 outside curl -sf -m 1 "http://10.203.0.1$i:8080/actuator/health"; done # their readiness probes
+check 'chart of the shop: an order goes through all three' says '"state":"OrderPlaced".* 201$' chart_order
 done_checking
