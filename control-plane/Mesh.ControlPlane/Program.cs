@@ -45,7 +45,7 @@ if (options.Kubernetes && ((apiServer, problem) = ClusterAccess.Find(options, En
     return Fail(problem!, WrongUsage);
 }
 
-using ClusterSource? cluster = apiServer is null ? null : new(apiServer, Identity(), (time, random, loggers));
+using ClusterSource? cluster = apiServer is null ? null : new(apiServer with { LeaseNamespace = options.LeaseNamespace }, Identity(), (time, random, loggers));
 using RuleStore? store = cluster is null ? Open(options.Data, out problem) : null;
 if (problem is not null)
 {

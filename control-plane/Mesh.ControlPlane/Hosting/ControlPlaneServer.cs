@@ -51,7 +51,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
-        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(), cluster is null ? null : () => cluster.Elector.IsLeader);
+        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
+            cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(security.Token);
@@ -119,7 +120,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
             cluster = _cluster.RunAsync(_stop.Token);
             await _cluster.FirstLists.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Hub.Refresh(); // before its loop runs: the first stream must not see half of the lists
-            _cluster.Elector.Changed += _status.Signal.Set;
+            _cluster.Elector.Changed += _status.Restart;
         }
 
         _isComplete = !_stop.IsCancellationRequested;

@@ -32,8 +32,8 @@ internal sealed partial class ClusterRules : IRuleStore
     /// <summary>A sink for each kind of rule.</summary>
     public ImmutableArray<(RuleKind Kind, IWatchSink Sink)> Tables { get; }
 
-    /// <summary>Takes the status that an object shall have; writing it needs time. Set before the first rule comes.</summary>
-    public Action<RuleKey, JsonObject, JsonObject> StatusWanted { get; set; } = static (_, _, _) => { };
+    /// <summary>Takes the status that an object shall have, or not; writing it needs time. Set before the first rule comes.</summary>
+    public Func<RuleKey, JsonObject, JsonObject, bool> StatusWanted { get; set; } = static (_, _, _) => false;
 
     /// <inheritdoc/>
     public RuleStoreState Current => _current;
@@ -60,13 +60,7 @@ internal sealed partial class ClusterRules : IRuleStore
     {
         RuleStoreState state = _current;
         JsonObject? obj = state.Refused.GetValueOrDefault(key)?.Object ?? state.Rules.GetValueOrDefault(key)?.Object;
-        if (obj is null || (string?)obj["metadata"]?["uid"] != uid)
-        {
-            return false;
-        }
-
-        StatusWanted(key, obj, status);
-        return true;
+        return obj is not null && (string?)obj["metadata"]?["uid"] == uid && StatusWanted(key, obj, status);
     }
 
     private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);

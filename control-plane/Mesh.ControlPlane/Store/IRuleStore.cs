@@ -52,7 +52,7 @@ public interface IRuleStore
 
     /// <summary>
     /// Replaces <c>status</c> of the rule if it still is the object with <paramref name="uid"/>. Same content: no new revision.
-    /// Status is kept in memory only: it is learned anew after a restart. False when the object is gone.
+    /// Status is kept in memory only: it is learned anew after a restart. False when the object is gone, or the status is not taken now.
     /// </summary>
     bool TrySetStatus(RuleKey key, string uid, JsonObject status);
 }

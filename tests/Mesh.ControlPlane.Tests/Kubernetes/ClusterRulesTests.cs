@@ -17,7 +17,14 @@ public sealed class ClusterRulesTests : IDisposable
     private readonly List<JsonObject> _statuses = [];
 
     public ClusterRulesTests() =>
-        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>()) { StatusWanted = (_, _, status) => _statuses.Add(status) };
+        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>()) 
+        {
+            StatusWanted = (_, _, status) =>
+            {
+                _statuses.Add(status);
+                return true;
+            },
+        };
 
     public void Dispose() => _logs.Dispose();
 

@@ -155,6 +155,33 @@ public sealed class ClusterServerTests : IAsyncLifetime
         await Eventually.HoldsAsync(() => Condition("Programmed")?.Contains("of 1 sidecars", StringComparison.Ordinal) == true, "the second's view is written");
     }
 
+    [Fact]
+    public async Task Status_SidecarsAtBothReplicas_AreCounted()
+    {
+        ServerBench one = await StartAsync();
+        await Eventually.HoldsAsync(() => _replicas[0].Cluster.Elector.IsLeader, "the first leads");
+        ServerBench two = await StartAsync();
+        List<(ServerBench Bench, string Id)> sidecars = [(one, await RegisterAsync(one)), (two, await RegisterAsync(two))];
+        foreach ((ServerBench bench, string id) in sidecars)
+        {
+            await using ServerBench.PushReader stream = await bench.FollowAsync(id);
+            await bench.AckAsync(id, new SidecarAck { Version = (await stream.NextAsync())!.Version, Accepted = true });
+        }
+
+        using CancellationTokenSource deadline = new(ServerBench.Patience, TimeProvider.System);
+        while (Condition("Programmed") != "True: 2 of 2 sidecars run generation 1")
+        {
+            foreach ((ServerBench bench, string id) in sidecars) // they live
+            {
+                using HttpResponseMessage answer = await bench.Client.PostAsync($"/mesh/v1/sidecars/{id}/report", new StringContent("{}", null, "application/json"));
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, deadline.Token);
+        }
+
+        Assert.Equal(2, _server.Objects.Get("coordination.k8s.io", "leases", ClusterSource.BoardName, "mesh")!["metadata"]!["annotations"]!.AsObject().Count);
+    }
+
     private async Task<ServerBench> StartAsync(bool isReady = true)
     {
         ServeOptions options = CommandLine.Read(["serve", "--listen", "127.0.0.1:0", "--kubernetes"], static _ => null).Options!;
