@@ -56,6 +56,7 @@ IRuleStore rules = cluster?.Rules ?? (IRuleStore)store!;
 await using ControlPlaneServer server = new(options, (certificates, token), rules, MapRules, (time, random, log), cluster);
 ClusterCertificates? secret = cluster is null ? null : new(cluster.Client, apiServer!.Namespace, options.WebhookService);
 await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, rules, (time, log), secret);
+server.Page.Webhooks = webhooks?.Stats;
 using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);

@@ -62,8 +62,12 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         new SidecarRoutes(_registry, Hub, _status, _stats, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         mapRules(_api);
-        MapMetrics(new MetricsPage(store, _registry, _stats, cluster));
+        Page = new MetricsPage(store, _registry, _stats, cluster);
+        MapMetrics(runtime.Time);
     }
+
+    /// <summary>The page of metrics; whoever has more to show adds it before the start.</summary>
+    public MetricsPage Page { get; }
 
     /// <summary>The versions; for tests.</summary>
     internal PushHub Hub { get; }
@@ -152,12 +156,12 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
     }
 
-    private void MapMetrics(MetricsPage page)
+    private void MapMetrics(TimeProvider time)
     {
         _metrics.MapGet("/metrics", context =>
         {
             context.Response.ContentType = MetricsPage.ContentType;
-            return context.Response.WriteAsync(page.Write(), context.RequestAborted);
+            return context.Response.WriteAsync(Page.Write(time.GetUtcNow()), context.RequestAborted);
         });
         _metrics.MapGet("/healthz", static context => Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
         _metrics.MapGet("/readyz", context => _stop.IsCancellationRequested

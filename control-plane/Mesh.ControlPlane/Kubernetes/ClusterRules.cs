@@ -100,11 +100,15 @@ internal sealed partial class ClusterRules : IRuleStore
         ImmutableDictionary<RuleKey, StoredRule>.Builder rules,
         ImmutableDictionary<RuleKey, RefusedRule>.Builder refused)
     {
-        RuleReadResult read = RuleReader.ReadJson(found.Object, "cluster");
+        RuleReadResult read = RuleReader.ReadJson(found.Object, "cluster", UnknownFields.Warn);
         if (read.Document is { } document)
         {
             long version = long.TryParse(found.Version, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : revision;
-            rules[key] = new StoredRule(key, version, found.Object, document with { Key = key });
+            bool isWhole = read.Diagnostics.All(static d => d.Code != DiagnosticCode.UnknownField);
+            rules[key] = new StoredRule(key, version, isWhole ? found.Object : Known(found.Object, document.RuleKind), document with { Key = key })
+            {
+                Findings = read.Diagnostics,
+            };
             return;
         }
 
@@ -116,6 +120,19 @@ internal sealed partial class ClusterRules : IRuleStore
 
         Diagnostic? error = read.Diagnostics.FirstOrDefault(static d => d.Severity == Severity.Error);
         LogRefused(key, error?.Path ?? "", error?.Message ?? "it is no rule");
+    }
+
+    /// <summary>The object with the fields that sidecars know: they refuse others.</summary>
+    private static JsonObject Known(JsonObject obj, RuleKind kind)
+    {
+        JsonObject known = (JsonObject)obj.DeepClone();
+        RuleJson.PruneUnknownFields(known, kind);
+        if (obj["status"] is { } status)
+        {
+            known["status"] = status.DeepClone(); // it has a schema of its own
+        }
+
+        return known;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Rule} is refused: {Path}: {Problem}; its last good version stays in force, if there was one")]

@@ -23,7 +23,7 @@ internal static class RuleStatus
     /// <summary>The status of an object that is no valid rule.</summary>
     public static JsonObject Refused(RefusedRule rule, DateTimeOffset now)
     {
-        IEnumerable<SidecarFinding> findings = rule.Findings.Select(d =>
+        IEnumerable<SidecarFinding> findings = rule.Findings.OrderBy(static d => d.Severity).Select(d => // errors first
             new SidecarFinding(rule.Key.ToString(), d.Severity == Severity.Error ? "error" : "warning", d.Path, d.Message));
         long generation = long.TryParse(rule.Object["metadata"]?["generation"]?.ToString(), CultureInfo.InvariantCulture, out long number) ? number : 0;
         (string, string, string) accepted = ("False", "Invalid", "the rule is not valid");

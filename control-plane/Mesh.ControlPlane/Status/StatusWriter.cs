@@ -156,7 +156,7 @@ internal sealed partial class StatusWriter(
         _maxima.IsEmpty ? [] : PartnerMaximum.Find(rule.Document, _maxima, viewers).Select(d => Finding(rule.Key, d));
 
     private static ImmutableArray<SidecarFinding> Read(StoredRule rule) =>
-        [.. RuleReader.ReadJson(rule.Object, "").Diagnostics.Select(d => Finding(rule.Key, d))];
+        [.. (rule.Findings.IsDefault ? RuleReader.ReadJson(rule.Object, "").Diagnostics : rule.Findings).Select(d => Finding(rule.Key, d))];
 
     private static SidecarFinding Finding(RuleKey rule, Diagnostic finding) =>
         new(rule.ToString(), finding.Severity == Severity.Error ? "error" : "warning", finding.Path, finding.Message);

@@ -111,7 +111,8 @@ public sealed class ClusterServerTests : IAsyncLifetime
         await stream.NextAsync();
 
         Rule("{hosst: products}");
-        await Eventually.HoldsAsync(() => Condition("Accepted")?.StartsWith("False: the rule is not valid; error: spec.hosst: ", StringComparison.Ordinal) == true, "it is refused");
+        await Eventually.HoldsAsync(() => Condition("Accepted")?.StartsWith("False: the rule is not valid; error: spec.host: ", StringComparison.Ordinal) == true, "it is refused");
+        Assert.Contains("warning: spec.hosst: \"hosst\" is not known to Mesh ", Condition("Accepted"), StringComparison.Ordinal);
         Endpoints("products", "10.0.0.3");
         PushMessage next = (await stream.NextAsync())!;
 
