@@ -32,6 +32,7 @@ internal sealed partial class StatusQueue(
     private readonly StatusTroubles _troubles = new(time, random);
     private readonly Backoff _backoff = new(random);
     private string _trouble = "";
+    private bool _isContestedSaid;
     private volatile bool _isPaused;
     private long _writes;
 
@@ -226,8 +227,9 @@ internal sealed partial class StatusQueue(
         _backoff.Reset();
         _trouble = "";
         _troubles.Mend(key);
-        if (_written.Add(key, words) == 1)
+        if (_written.Add(key, words) > 0 && !_isContestedSaid)
         {
+            _isContestedSaid = true;
             LogContested(key);
         }
     }
@@ -261,7 +263,7 @@ internal sealed partial class StatusQueue(
     private partial void LogTrouble(RuleKey rule, string problem);
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
-        "The status of {Rule} was changed by somebody else and is written again, from now on more and more rarely; if another control plane runs in this cluster, give both the same --lease-namespace")]
+        "The status of {Rule} was changed by somebody else and is written again, this and others ever more rarely; if another control plane runs in this cluster, give both the same --lease-namespace")]
     private partial void LogContested(RuleKey rule);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected: a status could not be written")]

@@ -183,10 +183,22 @@ public sealed class ClusterServerTests : IAsyncLifetime
         Assert.Equal(2, _server.Objects.Get("coordination.k8s.io", "leases", ClusterSource.BoardName, "mesh")!["metadata"]!["annotations"]!.AsObject().Count);
     }
 
-    private async Task<ServerBench> StartAsync(bool isReady = true)
+    [Fact]
+    public async Task Releases_OfTwoNamespacesThatShareTheLeases_HaveOneWriter()
+    {
+        await StartAsync(server: _server.Server with { Namespace = "first", LeaseNamespace = "shared" });
+        await Eventually.HoldsAsync(() => _replicas[0].Cluster.Elector.IsLeader, "the first leads");
+        await StartAsync(server: _server.Server with { Namespace = "second", LeaseNamespace = "shared" });
+        await Eventually.HoldsAsync(() => _server.Requests.Count(static r => r == "GET /apis/coordination.k8s.io/v1/namespaces/shared/leases/mesh-control-plane") >= 2, "the second has looked");
+
+        Assert.False(_replicas[1].Cluster.Elector.IsLeader);
+        Assert.Equal(0, _server.Count("/namespaces/second/leases"));
+    }
+
+    private async Task<ServerBench> StartAsync(bool isReady = true, ApiServer? server = null)
     {
         ServeOptions options = CommandLine.Read(["serve", "--listen", "127.0.0.1:0", "--kubernetes"], static _ => null).Options!;
-        ClusterSource cluster = new(_server.Server, $"replica-{_replicas.Count}", (TimeProvider.System, new Random(_replicas.Count), NullLoggerFactory.Instance));
+        ClusterSource cluster = new(server ?? _server.Server, $"replica-{_replicas.Count}", (TimeProvider.System, new Random(_replicas.Count), NullLoggerFactory.Instance));
         ServerBench bench = new();
         _replicas.Add((bench, cluster));
         await bench.StartAsync(options, static _ => { }, cluster);
