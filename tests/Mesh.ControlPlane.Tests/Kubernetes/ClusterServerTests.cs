@@ -169,7 +169,7 @@ public sealed class ClusterServerTests : IAsyncLifetime
             await bench.AckAsync(id, new SidecarAck { Version = (await stream.NextAsync())!.Version, Accepted = true });
         }
 
-        using CancellationTokenSource deadline = new(ServerBench.Patience, TimeProvider.System);
+        using CancellationTokenSource deadline = new(3 * ServerBench.Patience, TimeProvider.System); // a round, a word and a look take a second each
         while (Condition("Programmed") != "True: 2 of 2 sidecars run generation 1")
         {
             foreach ((ServerBench bench, string id) in sidecars) // they live
