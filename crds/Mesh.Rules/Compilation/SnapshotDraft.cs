@@ -23,13 +23,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
+    private readonly List<string> _fresh = []; // names of the clusters that are not the very same as after the last call
     private ServicePortModel? _own;
 
     /// <summary>Clusters so far.</summary>
     public Dictionary<string, CompiledCluster> Clusters { get; } = new(compiler.ClusterCount);
-
-    // Names of the clusters that are not the very same as after the last call.
-    private readonly List<string> _fresh = [];
 
     /// <summary>Adds the clusters, routes and listeners of a service port; of two with one host and port the first counts.</summary>
     public void AddService(ServicePortModel service)
