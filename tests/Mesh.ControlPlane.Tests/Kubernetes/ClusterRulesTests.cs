@@ -18,7 +18,7 @@ public sealed class ClusterRulesTests : IDisposable
     private readonly List<JsonObject> _statuses = [];
 
     public ClusterRulesTests() =>
-        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>()) 
+        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>())
         {
             StatusWanted = (_, _, status) =>
             {
