@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
 using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -31,11 +32,11 @@ internal sealed class WebhookServer : IAsyncDisposable
     /// <param name="rules">Answers <c>/validate</c>.</param>
     /// <param name="runtime">Clock and log.</param>
     public WebhookServer(
-        IPEndPoint address, IWebhookCertificates certificates, InjectionWebhook injection, RuleWebhook rules, (TimeProvider Time, ILoggerProvider Log) runtime)
+        IPEndPoint address, IServerCertificates certificates, InjectionWebhook injection, RuleWebhook rules, (TimeProvider Time, ILoggerProvider Log) runtime)
     {
         _address = address;
         _time = runtime.Time;
-        _app = WebHost.CreateTls(
+        _app = WebHost.Create(
             address,
             new HttpsConnectionAdapterOptions
             {

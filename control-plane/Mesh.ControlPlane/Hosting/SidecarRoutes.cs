@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Status;
@@ -9,13 +10,14 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Mesh.ControlPlane.Hosting;
 
-/// <summary>The calls of a sidecar: register, stream, ack, report, leave.</summary>
+/// <summary>The calls of a sidecar: register, stream, ack, report, leave. Where callers have names, each speaks for its own sidecar only.</summary>
 /// <param name="registry">Who is there.</param>
 /// <param name="hub">What to push.</param>
 /// <param name="status">Told of every answer.</param>
 /// <param name="stats">Counters.</param>
+/// <param name="guard">Answers who may not.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, TimeProvider time)
+internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, DoorGuard guard, TimeProvider time)
 {
     /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
     public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
@@ -23,17 +25,25 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
     /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
     public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
     {
-        routes.MapPost("/mesh/v1/sidecars", RegisterAsync);
-        routes.MapDelete("/mesh/v1/sidecars/{id}", LeaveAsync);
-        routes.MapPost("/mesh/v1/sidecars/{id}/ack", AckAsync);
-        routes.MapPost("/mesh/v1/sidecars/{id}/report", ReportAsync);
-        routes.MapGet("/mesh/v1/sidecars/{id}/stream", context => StreamAsync(context, stopping));
+        RouteGroupBuilder sidecars = routes.MapGroup("/mesh/v1/sidecars").WithMetadata(SidecarCall.Mark);
+        sidecars.MapPost("", RegisterAsync);
+        sidecars.MapDelete("/{id}", Own(LeaveAsync));
+        sidecars.MapPost("/{id}/ack", Own(AckAsync));
+        sidecars.MapPost("/{id}/report", Own(ReportAsync));
+        sidecars.MapGet("/{id}/stream", Own(context => StreamAsync(context, stopping)));
     }
 
     private static string IdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
 
     private static Task UnknownAsync(HttpContext context) => Answers.TextAsync(
         context, StatusCodes.Status404NotFound, $"no sidecar '{IdOf(context)}' is registered; register anew with POST /mesh/v1/sidecars");
+
+    private RequestDelegate Own(RequestDelegate call) => context =>
+        context.Features.Get<Caller>() is { } caller && registry.Find(IdOf(context)) is { } sidecar && !caller.MaySpeakFor(sidecar.Owner)
+            ? ForbidAsync(context, $"sidecar '{sidecar.Id}' was registered by another than {caller}; register your own with POST /mesh/v1/sidecars")
+            : call(context);
+
+    private Task ForbidAsync(HttpContext context, string problem) => guard.RefuseAsync(context, StatusCodes.Status403Forbidden, Refusal.Identity, problem);
 
     private async Task RegisterAsync(HttpContext context)
     {
@@ -42,10 +52,19 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             return;
         }
 
-        (SidecarRegistered? registered, string? problem) = registry.Register(registration);
+        Caller? caller = context.Features.Get<Caller>();
+        if (caller is not null && SidecarIdentity.Problem(caller, registration) is { } foreign)
+        {
+            await ForbidAsync(context, foreign);
+            return;
+        }
+
+        (SidecarRegistered? registered, string? problem) = registry.Register(registration, caller);
         if (registered is null)
         {
-            await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem!);
+            await (problem is null
+                ? ForbidAsync(context, $"node: '{registration.Node}' was registered by another than {caller}; write another id, or leave it out")
+                : Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem));
             return;
         }
 

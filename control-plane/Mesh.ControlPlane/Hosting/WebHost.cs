@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
@@ -16,16 +15,8 @@ internal static class WebHost
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
 
-    /// <summary>An application on <paramref name="listen"/>, over TLS when there is a certificate.</summary>
-    public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log) => CreateTls(
-        listen,
-        certificates is { Count: > 0 }
-            ? new HttpsConnectionAdapterOptions { ServerCertificate = certificates[0], ServerCertificateChain = [.. certificates.Skip(1)] }
-            : null,
-        log);
-
     /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> says how.</summary>
-    public static WebApplication CreateTls(IPEndPoint listen, HttpsConnectionAdapterOptions? tls, ILoggerProvider log)
+    public static WebApplication Create(IPEndPoint listen, HttpsConnectionAdapterOptions? tls, ILoggerProvider log)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>

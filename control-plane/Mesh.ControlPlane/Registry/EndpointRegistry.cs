@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
 using Mesh.Rules.Wire;
 
@@ -53,8 +54,10 @@ internal sealed class EndpointRegistry : IDisposable
     /// <summary>
     /// Takes a sidecar in; a former one of the same id is replaced. If it is the same process that comes again, it keeps its session.
     /// </summary>
-    /// <returns>Its id, or what is wrong with the registration.</returns>
-    public (SidecarRegistered? Registered, string? Problem) Register(SidecarRegistration registration)
+    /// <param name="registration">What it says of itself.</param>
+    /// <param name="caller">Who says it; null where callers have no names. Nobody gets the id of another's sidecar, but a pod always gets its own.</param>
+    /// <returns>Its id, or what is wrong with the registration; neither when the id is another's.</returns>
+    public (SidecarRegistered? Registered, string? Problem) Register(SidecarRegistration registration, Caller? caller = null)
     {
         if (RegistrationCheck.Problem(registration) is { } problem)
         {
@@ -66,10 +69,16 @@ internal sealed class EndpointRegistry : IDisposable
         {
             id = registration.Node ?? NewIdLocked(registration.Service);
             RegisteredSidecar? former = _sidecars.GetValueOrDefault(id);
-            bool isSameProcess = former is not null && former.Registration.StartedAt == registration.StartedAt
+            if (former is not null && caller is not null && caller.Node != id && !caller.MaySpeakFor(former.Owner))
+            {
+                return (null, null);
+            }
+
+            string owner = caller?.Owner ?? "";
+            bool isSameProcess = former is not null && former.Owner == owner && former.Registration.StartedAt == registration.StartedAt
                 && former.Registration.Address == registration.Address && former.Registration.Namespace == registration.Namespace;
             PushSession session = isSameProcess ? former!.Session : new PushSession(id, registration.Namespace);
-            ReplaceLocked(_sidecars.SetItem(id, new RegisteredSidecar(id, registration, session, _time.GetTimestamp())));
+            ReplaceLocked(_sidecars.SetItem(id, new RegisteredSidecar(id, registration, session, _time.GetTimestamp()) { Owner = owner }));
         }
 
         Changed?.Invoke();
