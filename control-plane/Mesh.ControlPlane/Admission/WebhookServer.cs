@@ -1,13 +1,12 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Authentication;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Admission;
@@ -36,14 +35,7 @@ internal sealed class WebhookServer : IAsyncDisposable
     {
         _address = address;
         _time = runtime.Time;
-        _app = WebHost.Create(
-            address,
-            new HttpsConnectionAdapterOptions
-            {
-                ServerCertificateSelector = (_, _) => certificates.Current,
-                SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            },
-            runtime.Log);
+        _app = WebHost.Create(address, listener => listener.UseHttps(new OwnHandshakes(certificates).Options), runtime.Log);
         _app.MapPost("/inject", context => AnswerAsync(context, injection.Answer));
         _app.MapPost("/validate", context => AnswerAsync(context, rules.Answer));
     }

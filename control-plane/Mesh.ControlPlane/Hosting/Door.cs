@@ -1,8 +1,8 @@
-using System.Security.Authentication;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Certificates;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 
 namespace Mesh.ControlPlane.Hosting;
 
@@ -24,14 +24,12 @@ internal sealed record Door
     /// <summary>Counters.</summary>
     public DoorStats Stats { get; init; } = new();
 
-    /// <summary>The way of TLS; null for none.</summary>
-    public HttpsConnectionAdapterOptions? Tls =>
-        Given is { Count: > 0 } ? new() { ServerCertificate = Given[0], ServerCertificateChain = [.. Given.Skip(1)], SslProtocols = Protocols }
-        : Own is not null ? new() { ServerCertificateSelector = (_, _) => Own.Current, SslProtocols = Protocols } // of each handshake: a rotation needs no restart
+    /// <summary>What makes a listener speak TLS; null for none.</summary>
+    public Action<ListenOptions>? Tls =>
+        Given is { Count: > 0 } ? listener => listener.UseHttps(https => (https.ServerCertificate, https.ServerCertificateChain) = (Given[0], [.. Given.Skip(1)]))
+        : Own is not null ? listener => listener.UseHttps(new OwnHandshakes(Own).Options)
         : null;
 
     /// <summary>What a sidecar would wait for in vain; null when handshakes can succeed.</summary>
     public string? Missing => Own is { Current: null } ? $"waiting for the certificate: {Own.Trouble ?? "it is being made"}" : null;
-
-    private static SslProtocols Protocols => SslProtocols.Tls12 | SslProtocols.Tls13;
 }

@@ -3,7 +3,7 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,20 +15,14 @@ internal static class WebHost
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
 
-    /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> says how.</summary>
-    public static WebApplication Create(IPEndPoint listen, HttpsConnectionAdapterOptions? tls, ILoggerProvider log)
+    /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> makes its listener speak it.</summary>
+    public static WebApplication Create(IPEndPoint listen, Action<ListenOptions>? tls, ILoggerProvider log)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Listen(listen, endpoint =>
-            {
-                if (tls is not null)
-                {
-                    endpoint.UseHttps(tls);
-                }
-            });
+            kestrel.Listen(listen, endpoint => tls?.Invoke(endpoint));
         });
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();

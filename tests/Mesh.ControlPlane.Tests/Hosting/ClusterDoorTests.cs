@@ -1,8 +1,11 @@
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Tests.Kubernetes;
+using Mesh.ControlPlane.Tests.Store;
 using Mesh.Rules.Wire;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.ControlPlane.Tests.Hosting;
@@ -186,6 +189,23 @@ public sealed class ClusterDoorTests
             "networking.istio.io", "destinationrules",
             "{apiVersion: networking.istio.io/v1, kind: DestinationRule, metadata: {name: a, namespace: default}, spec: {host: products}}");
         Assert.Single((await stream.NextAsync())!.Rules); // over the connection of before
+    }
+
+    [Fact]
+    public async Task Certificate_Given_IsShownAndItsRootIsWhatNamespacesAreTold()
+    {
+        using TestAuthority authority = new();
+        X509Certificate2 certificate = authority.Issue("mesh-control-plane.mesh.svc");
+        using TemporaryFolder folder = new();
+        await File.WriteAllTextAsync(folder.File("tls.crt"), certificate.ExportCertificatePem());
+        await File.WriteAllTextAsync(folder.File("tls.key"), certificate.GetECDsaPrivateKey()!.ExportPkcs8PrivateKeyPem());
+        await using DoorBench bench = await DoorBench.StartAsync(
+            "--tls-cert", folder.File("tls.crt"), "--tls-key", folder.File("tls.key"), "--tls-ca", authority.RootFile);
+
+        Assert.Equal(await File.ReadAllTextAsync(authority.RootFile), bench.Root);
+        Assert.Equal(certificate.Thumbprint, await bench.ShownToANewConnectionAsync());
+        Assert.Equal(HttpStatusCode.Created, (await bench.RegisterAsync(Pod)).Status);
+        Assert.Equal(0, bench.Server.Count("/secrets"));
     }
 
     [Fact]
