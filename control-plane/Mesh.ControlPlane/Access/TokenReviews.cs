@@ -26,6 +26,9 @@ internal sealed partial class TokenReviews : ICallerCheck
     /// <summary>Pause in which nobody is asked, after the API server could not judge.</summary>
     public static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
 
+    /// <summary>Most tokens that wait for a verdict; whoever comes with yet another is asked to come again.</summary>
+    public const int MostWaiting = 4_096;
+
     private const int MostGood = 16_384;
     private const int MostBad = 1_024;
     private const int MostAtOnce = 32;
@@ -80,6 +83,11 @@ internal sealed partial class TokenReviews : ICallerCheck
                 if (_rest is { } rest && rest.Length - _time.GetElapsedTime(rest.Since) is { Ticks: > 0 } left)
                 {
                     return CallerAnswer.Later(rest.Problem, left);
+                }
+
+                if (_underWay.Count >= MostWaiting)
+                {
+                    return CallerAnswer.Later("too many tokens wait to be judged; come again", Rest);
                 }
 
                 review = ReviewAsync(key, token);

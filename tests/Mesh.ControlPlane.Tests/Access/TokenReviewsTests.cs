@@ -176,6 +176,25 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
         Assert.Equal(300, _stats.Reviews);
     }
 
+    [Fact]
+    public async Task Check_EndlesslyManyTokens_WaitInABoundedQueue()
+    {
+        TaskCompletionSource slow = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _server.Judge = async _ =>
+        {
+            await slow.Task;
+            return ReviewStatus.Unknown();
+        };
+        Task<CallerAnswer>[] waiting = [.. Enumerable.Range(0, TokenReviews.MostWaiting).Select(i => CheckAsync(ReviewStatus.Token($"junk {i}")))];
+
+        CallerAnswer oneMore = await CheckAsync(ReviewStatus.Token("one more"));
+        slow.SetResult();
+        await Task.WhenAll(waiting);
+
+        Assert.Equal(TokenReviews.Rest, oneMore.RetryAfter);
+        Assert.Equal(TokenReviews.MostWaiting, _stats.Reviews);
+    }
+
     [Theory]
     [InlineData(500)]
     [InlineData(429)]

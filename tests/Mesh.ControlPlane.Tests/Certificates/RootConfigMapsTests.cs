@@ -207,7 +207,7 @@ public sealed class RootConfigMapsTests : IAsyncLifetime, IDisposable
                     return true;
                 }
 
-                _time.Advance(TimeSpan.FromMilliseconds(20));
+                _time.Advance(TimeSpan.FromMilliseconds(10));
                 return false;
             },
             what);
