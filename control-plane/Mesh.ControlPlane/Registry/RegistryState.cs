@@ -17,7 +17,7 @@ internal sealed record RegistryState(
         ImmutableSortedDictionary.Create<string, MeshService>(StringComparer.Ordinal),
         ImmutableSortedDictionary.Create<string, ImmutableArray<MeshEndpoint>>(StringComparer.Ordinal));
 
-    /// <summary>The state that <paramref name="sidecars"/> give; services of <paramref name="former"/> that nobody serves now keep their ports.</summary>
+    /// <summary>The state that <paramref name="sidecars"/> with a service give; services of <paramref name="former"/> that nobody serves now keep their ports.</summary>
     public static RegistryState From(IEnumerable<RegisteredSidecar> sidecars, RegistryState former)
     {
         ImmutableSortedDictionary<string, MeshService>.Builder services = former.Services.ToBuilder();
@@ -27,7 +27,7 @@ internal sealed record RegistryState(
             endpoints[host] = [];
         }
 
-        foreach (IGrouping<string, RegisteredSidecar> group in sidecars.GroupBy(static s => HostOf(s.Registration), StringComparer.Ordinal))
+        foreach (IGrouping<string, RegisteredSidecar> group in sidecars.Where(static s => s.Registration.Service != "").GroupBy(static s => HostOf(s.Registration), StringComparer.Ordinal))
         {
             services[group.Key] = Service(group.Key, group);
             endpoints[group.Key] =

@@ -159,7 +159,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
     // As for the request's own upstream: one that refuses for its limits is busy, not sick (adr/0011).
     private void RecordAnswer(Endpoint endpoint)
     {
-        if (_response.Status != 503 || _response.Headers.Find(KnownHeader.EnvoyOverloaded) < 0)
+        if (!_response.IsOverload)
         {
             _cluster.Record(endpoint, UpstreamOutcome.Response, _response.Status);
         }
@@ -192,11 +192,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
         Charge(isLate ? 504 : failure == ResponseFlag.UPE ? 502 : 503);
     }
 
-    private void Charge(int status)
-    {
-        _cluster.Stats.RqByCode.Add(status);
-        _cluster.Stats.RqCompleted.Add();
-    }
+    private void Charge(int status) => _cluster.Stats.Complete(status);
 
     private void LetGo()
     {

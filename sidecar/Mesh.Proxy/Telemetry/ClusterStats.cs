@@ -209,4 +209,12 @@ public sealed class ClusterStats
 
     /// <summary>outlier_detection.ejections_enforced_consecutive_local_origin_failure.</summary>
     public StripedCounter EjectionsEnforcedConsecutiveLocalOriginFailure { get; } = new();
+
+    /// <summary>A request has got its answer, from an upstream or from us.</summary>
+    /// <param name="status">Its status code.</param>
+    internal void Complete(int status)
+    {
+        RqByCode.Add(status);
+        RqCompleted.Add();
+    }
 }

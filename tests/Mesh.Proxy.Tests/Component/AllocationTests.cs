@@ -65,6 +65,16 @@ public sealed class AllocationTests(ITestOutputHelper output)
         new HttpRouteConfig { Name = "all", Clusters = [new WeightedClusterConfig(Name, 90), new WeightedClusterConfig(Name, 10)] },
     ]);
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public Task RequestWithHeaderChanges_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer, new HttpRouteConfig
+    {
+        Name = "all",
+        Clusters = [new WeightedClusterConfig(Name)],
+        RequestHeaders = new HeaderChanges([KeyValuePair.Create("x-route", "all")], [KeyValuePair.Create("x-more", "1")], ["x-debug"]),
+        ResponseHeaders = new HeaderChanges([KeyValuePair.Create("x-by", "mesh")], [], ["server"]),
+    });
+
     private async Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes)
     {
         if (!OperatingSystem.IsLinux())
