@@ -1,5 +1,5 @@
 // An API server that says yes to everything and writes down what it was asked: one line "VERB GROUP/RESOURCE [NAME]" a request, as RBAC sees it.
-// Every token is good, for whom it says and for the audience that is asked about.
+// Every token is good, for the account and the pod that it says and for the audience that is asked about.
 // It holds the objects of OBJECTS.json, shows all at /objects, refuses the first write of each status as a conflict, and knows the kinds of KINDS below.
 // usage: node api-recorder.cjs OBJECTS.json
 'use strict';
@@ -70,8 +70,9 @@ function answer(method, url, body, response) {
   const subject = (name ?? selected) && ['leases', 'secrets', 'configmaps', 'mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].includes(plural) ? ` ${name ?? selected}` : '';
   console.log(`${verb} ${group}/${plural}${sub ? '/' + sub : ''}${subject}`);
   if (plural === 'tokenreviews') {
-    const username = JSON.parse(Buffer.from(body.spec.token.split('.')[1], 'base64url')).sub;
-    return [201, { ...body, status: { authenticated: true, user: { username }, audiences: body.spec.audiences } }];
+    const claims = JSON.parse(Buffer.from(body.spec.token.split('.')[1], 'base64url'));
+    const user = { username: claims.sub, extra: claims.pod && { 'authentication.kubernetes.io/pod-name': [claims.pod] } };
+    return [201, { ...body, status: { authenticated: true, user, audiences: body.spec.audiences } }];
   }
   if (watching) { // an open stream in which nothing happens
     response.writeHead(200, { 'content-type': 'application/json' });

@@ -148,9 +148,10 @@ metrics=$(address control metrics) || exit 1
 host=mesh-control-plane.mesh-system.svc
 trusted() { curl -sf -m 5 "http://$server/objects" | jq -er ".[] | select(.kind == \"ConfigMap\" and .metadata.namespace == \"$1\") | .data[\"root-cert.pem\"]"; }
 has_root() { trusted "$1" | grep 'BEGIN CERTIFICATE'; }
-bearer() { # NAMESPACE ACCOUNT: a token that the recorder takes
-  printf 'Authorization: Bearer e30.%s.x' "$(printf '{"sub":"system:serviceaccount:%s:%s"}' "$1" "$2" | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
+token() { # NAMESPACE ACCOUNT [POD]: a token that the recorder takes
+  printf 'e30.%s.x' "$(jq -jn --arg sub "system:serviceaccount:$1:$2" --arg pod "${3:-}" '{$sub} + if $pod != "" then {$pod} else {} end' | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
 }
+bearer() { printf 'Authorization: Bearer %s' "$(token "$@")"; }
 call() { curl -s -m 5 -o /dev/null -w '%{http_code}' --cacert "$work/root.pem" --connect-to "$host:15010:127.0.0.1:${api##*:}" "$@"; }
 page=https://$host:15010/mesh/v1/sidecars
 register() { # NAMESPACE: as a sidecar of namespace shop
@@ -167,6 +168,35 @@ check "a service account's token lets a sidecar in" says '^201$' register shop
 check 'into its own namespace only' says '^403$' register store
 check 'the pages are not for it' says '^403$' call -H "$(bearer shop default)" "$page"
 check 'but for service accounts of the mesh' says '^200$' call -H "$(bearer mesh-system mesh-control-plane)" "$page"
+
+# A pod as the webhook of this chart makes it: its sidecar, with the arguments and the files that it gets there, is let in.
+cat > "$work/pod.yaml" << 'YAML'
+{apiVersion: v1, kind: Pod, metadata: {name: products-1, namespace: shop, labels: {app: products}}, spec: {containers: [{name: app, image: "shop:1"}]}}
+YAML
+"$bin/Mesh.Cli/release/meshctl" inject --settings "$work/settings.yaml" -f "$work/pod.yaml" > "$work/injected.yaml"
+mapfile -t sidecar < <(look list "$work/injected.yaml" Pod | jq -r '.[].spec | (.initContainers + .containers)[] | select(.name == "mesh-proxy").args[]')
+mkdir -p "$work/pod/root" "$work/pod/token" "$work/pod/info"
+cp "$work/root.pem" "$work/pod/root/root-cert.pem"
+token shop default products-1 > "$work/pod/token/token"
+echo 'app="products"' > "$work/pod/info/labels"
+sidecar=("${sidecar[@]//'$(POD_NAME).$(POD_NAMESPACE)'/products-1.shop}")
+sidecar=("${sidecar[@]//\/var\/run\/secrets\/mesh/$work/pod}")
+sidecar=("${sidecar[@]//\/etc\/mesh\/pod/$work/pod/info}")
+sidecar=("${sidecar[@]//\/var\/lib\/mesh/$work/pod/state}")
+sidecar=("${sidecar[@]/$host:15010/$host:${api##*:}}")
+echo "127.0.0.1 localhost $host" > "$work/hosts"
+: > "$work/pod.log"
+POD_IP=127.0.0.1 unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec "$@"' hosts "$work/hosts" "${MESH_SIDECAR:-$bin/Mesh.Sidecar/release/Mesh.Sidecar}" "${sidecar[@]}" \
+  --outbound 127.0.0.1:0 --inbound 127.0.0.1:0 --admin 127.0.0.1:0 --health 127.0.0.1:0 --metrics 127.0.0.1:0 --agent 127.0.0.1:0 >> "$work/pod.log" 2> "$work/pod.err" &
+pid[pod]=$!
+running() { # what the control plane says of the pod's sidecar
+  curl -s -m 5 --cacert "$work/root.pem" --connect-to "$host:15010:127.0.0.1:${api##*:}" -H "$(bearer mesh-system mesh-control-plane)" "$page" \
+    | jq -e '.[] | select(.id == "products-1.shop" and .streams == 1 and .acked != "" and .acked == .sent)'
+}
+check 'an injected sidecar comes in with its token, trusts by its ConfigMap, and runs the rules' until_true 20 running
+check 'it is ready' until_true 10 curl -sf -m 5 "http://$(address pod health)/healthz/ready"
+stop pod
+
 granted=$(look rights "$work/mesh-defaults.out" | sort -u)
 rights_fit() { same "$granted" "$(grep -E '^(get|list|watch|create|update|patch|delete) ' "$work/cluster.log" | sort -u)"; }
 until_true 20 rights_fit
