@@ -47,7 +47,7 @@ if (options.Kubernetes && ((apiServer, problem) = ClusterAccess.Find(options, En
     return Fail(problem!, WrongUsage);
 }
 
-using ClusterSource? cluster = apiServer is null ? null : new(apiServer, Identity(), (time, random, loggers));
+using ClusterSource? cluster = apiServer is null ? null : new(apiServer with { LeaseNamespace = options.LeaseNamespace }, Identity(), (time, random, loggers));
 using RuleStore? store = cluster is null ? Open(options.Data, out problem) : null;
 if (problem is not null)
 {
@@ -59,6 +59,7 @@ await using ServerCertificates? own = DoorBuilder.Certificates(options, cluster,
 Door door = DoorBuilder.Build(options, (certificates, token), own, (cluster, injection), (time, random, loggers));
 await using ControlPlaneServer server = new(options, door, rules, MapRules, (time, random, log), cluster);
 await using WebhookServer? webhooks = options.WebhookListen is null ? null : Webhooks.Create(options, injection, rules, own!, (time, log));
+server.Page.Webhooks = webhooks?.Stats;
 using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);

@@ -22,6 +22,7 @@ check 'the chart holds the CRDs of the repository, all of them' diff -r -x Mesh.
 cat > "$work/mesh-defaults.yaml" < /dev/null
 cat > "$work/mesh-on.yaml" << 'YAML'
 replicas: 3
+leaseNamespace: kube-system
 image: {repository: registry.example/mesh/control-plane, digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 listenAddress: "[::]"
@@ -60,6 +61,7 @@ cat > "$work/objects.json" << 'JSON'
  {"apiVersion": "networking.istio.io/v1", "kind": "Sidecar", "metadata": {"name": "a"}, "spec": {"egress": [{"hosts": ["*/*"]}]}},
  {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": "a"}, "spec": {"address": "10.0.0.1"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "a"}, "spec": {"host": "a"}},
+ {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "CircuitBreaker", "metadata": {"name": "a"}, "spec": {"host": "a"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}, "status": {"phase": "Active"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh-system"}, "status": {"phase": "Active"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}, "status": {"phase": "Active"}},

@@ -10,6 +10,9 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Name of the lease.</summary>
     public const string LeaseName = "mesh-control-plane";
 
+    /// <summary>Name of the lease on which the replicas tell each other of their sidecars.</summary>
+    public const string BoardName = "mesh-control-plane-replicas";
+
     /// <summary>Puts it together; nothing is asked yet.</summary>
     /// <param name="server">The cluster's API server.</param>
     /// <param name="identity">Who we are in the election; unique for each start.</param>
@@ -20,7 +23,9 @@ internal sealed class ClusterSource : IDisposable
         ILogger log = logs.CreateLogger("Kubernetes");
         Namespace = server.Namespace;
         Client = new KubernetesClient(server, time);
-        Elector = new LeaderElector(Client, new ObjectKey(server.Namespace, LeaseName), identity, (time, random, log));
+        string leases = server.LeaseNamespace ?? server.Namespace;
+        Elector = new LeaderElector(Client, new ObjectKey(leases, LeaseName), identity, (time, random, log));
+        Board = new ReplicaBoard(Client, new ObjectKey(leases, BoardName), identity, () => Elector.IsLeader, (time, random, log));
         Statuses = new StatusQueue(Client, () => Elector.IsLeader, time, random, logs.CreateLogger<StatusQueue>());
         Rules = new ClusterRules(logs.CreateLogger<ClusterRules>()) { StatusWanted = Statuses.Offer };
         IEnumerable<(ResourceType Type, IWatchSink Sink)> tables = Rules.Tables.Select(static t => (ResourceType.Of(t.Kind), t.Sink)).Concat(Services.Tables);
@@ -42,6 +47,9 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Who writes.</summary>
     public LeaderElector Elector { get; }
 
+    /// <summary>What the other replicas say of their sidecars.</summary>
+    public ReplicaBoard Board { get; }
+
     /// <summary>Statuses on their way.</summary>
     public StatusQueue Statuses { get; }
 
@@ -61,7 +69,8 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Follows the cluster until <paramref name="stop"/>.</summary>
     public Task RunAsync(CancellationToken stop) =>
         Task.WhenAll([
-            .. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Statuses.RunAsync(stop), Roots?.RunAsync(stop) ?? Task.CompletedTask,
+            .. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Board.RunAsync(stop), Statuses.RunAsync(stop),
+            Roots?.RunAsync(stop) ?? Task.CompletedTask,
         ]);
 
     /// <inheritdoc/>

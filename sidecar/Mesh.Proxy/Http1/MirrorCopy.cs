@@ -40,6 +40,12 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
         try
         {
             using CancellationTokenRegistration end = context.CutOff.UnsafeRegister(static l => ((PooledTimeout)l!).Cancel(), limit);
+            if (_cluster.Breaker is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now))
+            {
+                FailWithoutConnection(RentStatus.Overflow); // a copy is no reason to disturb who is left in peace
+                return;
+            }
+
             RentResult rent = await RentAsync(limit.Token);
             if (rent.Connection is { } upstream)
             {

@@ -69,6 +69,7 @@ public sealed class CommandLineTests
     [InlineData("serve --kubernetes --token-file t", "--tls-cert: missing; TLS and token go together, add --tls-cert FILE --tls-key FILE")]
     [InlineData("serve --listen 0.0.0.0:1 --kubernetes --webhook-service a.b --tls-ca r", "--tls-ca: means nothing without --kubernetes and --tls-cert")]
     [InlineData("serve --tls-cert c --tls-key k --token-file t --tls-ca r", "--tls-ca: means nothing without --kubernetes and --tls-cert")]
+    [InlineData("serve --lease-namespace n", "--lease-namespace: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --kubeconfig k", "--kubeconfig: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --context c", "--context: means nothing without --kubernetes")]
     [InlineData("serve --kubernetes --data d", "--data: with --kubernetes the rules live in the cluster; leave --data out")]

@@ -140,6 +140,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
+            Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"] },
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             PendingTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
