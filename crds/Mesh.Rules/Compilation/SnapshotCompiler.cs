@@ -9,8 +9,8 @@ using Mesh.Rules.Wire;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>
-/// Turns a mesh view into the snapshot of one proxy. The result depends on the arguments alone, but for what a pod's ports once were (<see cref="OwnServices"/>); a cluster or an endpoint list that did not change since the last call comes
-/// back as the same object, and a change of endpoints alone compiles no policy again. One caller at a time.
+/// Turns a mesh view into the snapshot of one proxy. The result depends on the arguments alone, but for what a pod's ports once were (<see cref="OwnServices"/>); a cluster
+/// or an endpoint list that did not change since the last call comes back as the same object, and a change of endpoints alone compiles no policy again. One caller at a time.
 /// </summary>
 public sealed class SnapshotCompiler
 {
@@ -178,7 +178,8 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
+        Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
