@@ -12,9 +12,6 @@ namespace Mesh.Sidecar.Control;
 /// </summary>
 internal sealed partial class SnapshotClient
 {
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
-
     private readonly ControlPlaneApi _api;
     private readonly SnapshotPipeline _pipeline;
     private readonly ReadRules _read;
@@ -48,7 +45,7 @@ internal sealed partial class SnapshotClient
     /// <summary>Runs until <paramref name="stop"/>.</summary>
     public async Task RunAsync(SidecarRegistration registration, CancellationToken stop)
     {
-        TimeSpan pause = ShortestPause;
+        ReconnectPause pause = new(_runtime.Random);
         while (!stop.IsCancellationRequested)
         {
             SidecarRegistration current = registration with { Node = _id ?? registration.Node };
@@ -58,7 +55,7 @@ internal sealed partial class SnapshotClient
                 return;
             }
 
-            pause = _isConnected ? ShortestPause : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
+            TimeSpan next = pause.Next(_isConnected);
             if (_isConnected || problem != _toldProblem)
             {
                 LogLost(problem);
@@ -67,7 +64,7 @@ internal sealed partial class SnapshotClient
             _toldProblem = problem;
             _isConnected = false;
             await UseLastGoodAsync();
-            await Task.Delay(pause * (0.5 + (_runtime.Random.NextDouble() / 2)), _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(next, _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
