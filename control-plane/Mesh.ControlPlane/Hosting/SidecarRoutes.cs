@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -19,6 +20,8 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
 {
     /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
     public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
+
+    private const int WriteSize = 16 * 1024;
 
     /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
     public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
@@ -146,7 +149,7 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             {
                 session.Sent(next.Content, time.GetTimestamp());
                 stats.CountPush(next.Push.IsFull);
-                await context.Response.BodyWriter.WriteAsync(hub.Pushes.EventOf(next.Push), end);
+                await WriteAsync(context.Response.BodyWriter, hub.Pushes.EventOf(next.Push), end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -155,6 +158,15 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
                 SseWriter.WritePing(context.Response.BodyWriter);
                 await context.Response.BodyWriter.FlushAsync(end);
             }
+        }
+    }
+
+    // The writer copies what it is given before it looks how much waits to be sent: a thousand whole sets at once would be gigabytes.
+    private static async Task WriteAsync(PipeWriter writer, ReadOnlyMemory<byte> text, CancellationToken end)
+    {
+        for (; text.Length > 0 && !end.IsCancellationRequested; text = text[Math.Min(WriteSize, text.Length)..])
+        {
+            await writer.WriteAsync(text[..Math.Min(WriteSize, text.Length)], end);
         }
     }
 }

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,6 +16,8 @@ namespace Mesh.ControlPlane.Hosting;
 internal static class WebHost
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
+    private const int Backlog = 4096; // a thousand sidecars come back in the same instant
+    private const int StreamBuffer = 16 * 1024; // what waits for a slow reader; a thousand streams have one each
 
     /// <summary>An application on <paramref name="listen"/>, over TLS when there is a certificate.</summary>
     public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log) => CreateTls(
@@ -31,6 +34,7 @@ internal static class WebHost
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxResponseBufferSize = StreamBuffer;
             kestrel.Listen(listen, endpoint =>
             {
                 if (tls is not null)
@@ -39,6 +43,7 @@ internal static class WebHost
                 }
             });
         });
+        builder.Services.Configure<SocketTransportOptions>(static o => o.Backlog = Backlog);
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
         builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = DrainTime);

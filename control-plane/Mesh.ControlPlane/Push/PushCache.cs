@@ -14,12 +14,28 @@ internal sealed class PushCache
 
     private readonly Lock _gate = new();
     private readonly LinkedList<Entry> _entries = [];
+    private (MeshContent Of, MeshContent Rules)? _rulesOnly;
 
     /// <summary>The whole set for sidecars of that namespace.</summary>
     public PushMessage Full(MeshContent content, string clientNamespace) => Find(null, content, clientNamespace).Push.Value!;
 
     /// <summary>What changed for sidecars of that namespace, or null when nothing did.</summary>
     public PushMessage? Between(MeshContent from, MeshContent to, string clientNamespace) => Find(from, to, clientNamespace).Push.Value;
+
+    /// <summary>A content without its services, the same object for all who ask while it is the newest: pushes are told apart by what they are made of.</summary>
+    public MeshContent RulesOnly(MeshContent content)
+    {
+        lock (_gate)
+        {
+            if (_rulesOnly is not { } known || !ReferenceEquals(known.Of, content))
+            {
+                known = (content, content.RulesOnly());
+                _rulesOnly = known;
+            }
+
+            return known.Rules;
+        }
+    }
 
     /// <summary>A push as an event of the stream, in UTF-8.</summary>
     public ReadOnlyMemory<byte> EventOf(PushMessage push)
