@@ -19,7 +19,7 @@ internal sealed class ChangeMeasure(ControlPlaneUnderTest control, Fleet fleet, 
             await MakeAsync(change, i % objects);
         }
 
-        (long pushes, long full, long bytes) = (fleet.Pushes.Value, fleet.FullPushes.Value, fleet.Bytes.Value);
+        (long pushes, long full, long bytes, long wire) = (fleet.Pushes.Value, fleet.FullPushes.Value, fleet.Bytes.Value, fleet.WireBytes.Value);
         List<double> taken = [];
         Spent spent = await control.MeasureAsync(async () =>
         {
@@ -28,10 +28,10 @@ internal sealed class ChangeMeasure(ControlPlaneUnderTest control, Fleet fleet, 
                 taken.Add((await MakeAsync(change, (WarmUps + i) % objects)).TotalMilliseconds);
             }
         });
-        (pushes, full, bytes) = (fleet.Pushes.Value - pushes, fleet.FullPushes.Value - full, fleet.Bytes.Value - bytes);
+        (pushes, full, bytes, wire) = (fleet.Pushes.Value - pushes, fleet.FullPushes.Value - full, fleet.Bytes.Value - bytes, fleet.WireBytes.Value - wire);
         double total = taken.Sum();
         report.Figure($"one {kind} changed, until the last ACK", $"p50 {Report.Percentile(taken, 0.5):0} ms, p99 {Report.Percentile(taken, 0.99):0} ms, at most {taken.Max():0} ms");
-        report.Figure("    pushed", $"{bytes / pushes} B a sidecar, {Report.Size(bytes / options.Changes)} in all");
+        report.Figure("    pushed", $"{bytes / pushes} B a sidecar, {wire / pushes} B compressed; {Report.Size(wire / options.Changes)} in all");
         report.Figure("    control plane", $"CPU {spent.Cpu.TotalMilliseconds / options.Changes:0} ms a change ({100 * spent.Cpu.TotalMilliseconds / total:0} % of a core meanwhile), {Report.Memory(spent.Peak)}");
         report.Equal($"each change of one {kind} is one push to each sidecar", (long)options.Changes * options.Streams, pushes);
         report.Equal($"each is a delta", 0, full);

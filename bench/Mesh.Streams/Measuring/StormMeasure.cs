@@ -60,8 +60,8 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
 
     private async Task RunAsync(string what, Func<Task> begin, string hash)
     {
-        (long registrations, long failures, long reports, long pushes, long bytes) =
-            (fleet.Registrations.Value, fleet.Failures.Value, fleet.Reports.Value, fleet.Pushes.Value, fleet.Bytes.Value);
+        (long registrations, long failures, long reports) = (fleet.Registrations.Value, fleet.Failures.Value, fleet.Reports.Value);
+        (long pushes, long bytes, long wire) = (fleet.Pushes.Value, fleet.Bytes.Value, fleet.WireBytes.Value);
         TimeSpan taken = TimeSpan.Zero;
         Spent storm = await control.MeasureAsync(async () =>
         {
@@ -71,7 +71,7 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
         Spent after = await control.MeasureAsync(static () => Task.Delay(Aftermath, TimeProvider.System, CancellationToken.None));
         report.Figure($"{what}: until all are in step", $"{taken.TotalMilliseconds:0} ms");
         report.Figure("    requests", $"{fleet.Registrations.Value - registrations} registrations, {fleet.Reports.Value - reports} reports, {fleet.Failures.Value - failures} failures");
-        report.Figure("    pushed", $"{fleet.Pushes.Value - pushes} pushes, {Report.Size(fleet.Bytes.Value - bytes)}");
+        report.Figure("    pushed", $"{fleet.Pushes.Value - pushes} pushes, {Report.Size(fleet.Bytes.Value - bytes)}, compressed {Report.Size(fleet.WireBytes.Value - wire)}");
         report.Figure("    control plane", $"CPU {storm.Cpu.TotalMilliseconds:0} ms, {Aftermath.TotalSeconds:0} s after that {after.Cpu.TotalMilliseconds:0} ms; at most {Report.Memory(Math.Max(storm.Peak, after.Peak))}");
     }
 

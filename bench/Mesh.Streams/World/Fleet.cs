@@ -43,8 +43,11 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Of those, whole sets.</summary>
     public Count FullPushes { get; } = new();
 
-    /// <summary>Bytes of the pushes.</summary>
+    /// <summary>Bytes of the pushes' text.</summary>
     public Count Bytes { get; } = new();
+
+    /// <summary>Bytes of the streams as they came, compressed.</summary>
+    public Count WireBytes { get; } = new();
 
     /// <summary>Streams open now.</summary>
     public int Following => _sidecars.Count(static s => s.IsFollowing);

@@ -68,6 +68,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
     private async Task<bool> FollowAsync(CancellationToken stop)
     {
         using HttpRequestMessage request = new(HttpMethod.Get, new Uri(fleet.Root, $"/mesh/v1/sidecars/{_id}/stream"));
+        request.Headers.AcceptEncoding.ParseAdd("gzip");
         if (Version.Length > 0)
         {
             request.Headers.TryAddWithoutValidation("Last-Event-ID", Version);
@@ -76,7 +77,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
         using HttpResponseMessage answer = await _http.SendAsync(request, stop);
         answer.EnsureSuccessStatusCode();
         _wasFollowing = IsFollowing = true;
-        await using EventReader events = new(await answer.Content.ReadAsStreamAsync(stop));
+        await using EventReader events = new(new CountedStream(await answer.Content.ReadAsStreamAsync(stop), fleet.WireBytes));
         while (await events.NextAsync(stop) is { } push)
         {
             Version = push.Id;

@@ -124,11 +124,17 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         PushStream stream = new(hub, session.Namespace, context.Request.Headers["Last-Event-ID"].ToString());
         context.Response.ContentType = SseWriter.ContentType;
         context.Response.Headers.CacheControl = "no-store";
+        bool isCompressed = context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
+        if (isCompressed)
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+        }
+
         session.CountStream(1);
         try
         {
             await context.Response.Body.FlushAsync(end.Token);
-            await FollowAsync(context, session, stream, end.Token);
+            await FollowAsync(context.Response.BodyWriter, isCompressed, session, stream, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -140,7 +146,7 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         }
     }
 
-    private async Task FollowAsync(HttpContext context, PushSession session, PushStream stream, CancellationToken end)
+    private async Task FollowAsync(PipeWriter output, bool isCompressed, PushSession session, PushStream stream, CancellationToken end)
     {
         while (!end.IsCancellationRequested)
         {
@@ -149,14 +155,13 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             {
                 session.Sent(next.Content, time.GetTimestamp());
                 stats.CountPush(next.Push.IsFull);
-                await WriteAsync(context.Response.BodyWriter, hub.Pushes.EventOf(next.Push), end);
+                await WriteAsync(output, hub.Pushes.EventOf(next.Push, isCompressed), end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!changed.IsCompleted && !end.IsCancellationRequested)
             {
-                SseWriter.WritePing(context.Response.BodyWriter);
-                await context.Response.BodyWriter.FlushAsync(end);
+                await WriteAsync(output, PushCache.PingOf(isCompressed), end);
             }
         }
     }

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Compression;
 using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Push;
@@ -11,6 +12,9 @@ internal sealed class PushCache
 {
     /// <summary>Pushes that are kept.</summary>
     public const int Capacity = 16;
+
+    private static readonly ReadOnlyMemory<byte> Ping = Made(SseWriter.WritePing, isCompressed: false);
+    private static readonly ReadOnlyMemory<byte> CompressedPing = Made(SseWriter.WritePing, isCompressed: true);
 
     private readonly Lock _gate = new();
     private readonly LinkedList<Entry> _entries = [];
@@ -38,7 +42,9 @@ internal sealed class PushCache
     }
 
     /// <summary>A push as an event of the stream, in UTF-8.</summary>
-    public ReadOnlyMemory<byte> EventOf(PushMessage push)
+    /// <param name="push">The push.</param>
+    /// <param name="isCompressed">As a whole gzip member: members after each other are one gzip stream (RFC 1952), so one compression serves every stream.</param>
+    public ReadOnlyMemory<byte> EventOf(PushMessage push, bool isCompressed = false)
     {
         Entry? made;
         lock (_gate)
@@ -46,15 +52,32 @@ internal sealed class PushCache
             made = _entries.FirstOrDefault(e => e.Push.IsValueCreated && ReferenceEquals(e.Push.Value, push));
         }
 
-        return made is null ? Write(push) : made.Text.Value;
+        return made is null ? Write(push, isCompressed) : (isCompressed ? made.Compressed : made.Text).Value;
     }
 
-    private static ReadOnlyMemory<byte> Write(PushMessage push)
+    /// <summary>The same of a comment, which keeps a silent stream alive.</summary>
+    public static ReadOnlyMemory<byte> PingOf(bool isCompressed) => isCompressed ? CompressedPing : Ping;
+
+    private static ReadOnlyMemory<byte> Made(Action<IBufferWriter<byte>> write, bool isCompressed)
     {
         ArrayBufferWriter<byte> text = new();
-        SseWriter.WriteEvent(text, push.Version, SseWriter.PushEvent, PushMessageWriter.Write(push));
-        return text.WrittenMemory;
+        write(text);
+        if (!isCompressed)
+        {
+            return text.WrittenMemory;
+        }
+
+        using MemoryStream compressed = new();
+        using (GZipStream member = new(compressed, CompressionLevel.Fastest))
+        {
+            member.Write(text.WrittenSpan);
+        }
+
+        return compressed.ToArray();
     }
+
+    private static ReadOnlyMemory<byte> Write(PushMessage push, bool isCompressed) =>
+        Made(text => SseWriter.WriteEvent(text, push.Version, SseWriter.PushEvent, PushMessageWriter.Write(push)), isCompressed);
 
     private Entry Find(MeshContent? from, MeshContent to, string clientNamespace)
     {
@@ -86,7 +109,8 @@ internal sealed class PushCache
         {
             (From, To, Sees) = (from, to, sees);
             Push = new Lazy<PushMessage?>(() => from is null ? ContentDiff.Full(to, sees) : ContentDiff.Between(from, to, sees));
-            Text = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!));
+            Text = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!, isCompressed: false));
+            Compressed = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!, isCompressed: true));
         }
 
         public MeshContent? From { get; }
@@ -98,5 +122,7 @@ internal sealed class PushCache
         public Lazy<PushMessage?> Push { get; }
 
         public Lazy<ReadOnlyMemory<byte>> Text { get; }
+
+        public Lazy<ReadOnlyMemory<byte>> Compressed { get; }
     }
 }

@@ -90,7 +90,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         if (options.ControlPlane is { } controlPlane)
         {
             // A sidecar must not go through a proxy, least of all through itself, whatever http_proxy says.
-            _http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
+            _http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2), AutomaticDecompression = DecompressionMethods.GZip });
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;
             _client = new SnapshotClient(new ControlPlaneApi(_http, controlPlane, time), _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
         }
