@@ -48,7 +48,7 @@ internal static class StreamsProgram
         await using ControlPlaneUnderTest control = new(folder, cluster.WriteConfig(folder), runtime.Time);
         await control.StartAsync();
         await using Fleet fleet = new(control.Api, options.Streams, runtime.Time, runtime.Random);
-        StormMeasure storms = new(cluster, control, fleet, options, report);
+        StormMeasure storms = new(cluster, control, fleet, options, runtime.Time, report);
         await storms.FirstStartAsync();
         await HeartbeatMeasure.RunAsync(control, fleet, options, runtime.Time, report);
         ChangeMeasure changes = new(control, fleet, options, report);
@@ -57,6 +57,6 @@ internal static class StreamsProgram
         await storms.CutAsync();
         await storms.RestartAsync("restarted", isChanged: false);
         await storms.RestartAsync("restarted, and a rule changed meanwhile", isChanged: true);
-        report.Check("the status counts all sidecars", await storms.StatusAsync(runtime.Time));
+        report.Check("the status counts all sidecars", await storms.StatusAsync());
     }
 }

@@ -3,7 +3,7 @@ using Mesh.Streams.World;
 namespace Mesh.Streams.Measuring;
 
 /// <summary>All sidecars come at once: when they start, when their connections are cut, when the control plane was killed and is back.</summary>
-internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest control, Fleet fleet, StreamsOptions options, Report report)
+internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest control, Fleet fleet, StreamsOptions options, TimeProvider time, Report report)
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Aftermath = TimeSpan.FromSeconds(5); // longer than the grace after a restart
@@ -11,12 +11,12 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
     /// <summary>The sidecars' first start: each needs the whole set.</summary>
     public async Task FirstStartAsync()
     {
-        string hash = await HashAsync();
+        await HashAsync(); // it has read the cluster
         await RunAsync("all start", () =>
         {
             fleet.Start();
             return Task.CompletedTask;
-        }, hash);
+        });
         report.Equal("each got the whole set once", options.Streams, fleet.FullPushes.Value);
     }
 
@@ -24,7 +24,7 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
     public async Task CutAsync()
     {
         long pushes = fleet.Pushes.Value;
-        await RunAsync("all streams cut", fleet.CutAsync, await HashAsync());
+        await RunAsync("all streams cut", fleet.CutAsync);
         report.Equal("nothing is pushed to who has it", pushes, fleet.Pushes.Value);
     }
 
@@ -32,14 +32,16 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
     public async Task RestartAsync(string what, bool isChanged)
     {
         (long pushes, long full) = (fleet.Pushes.Value, fleet.FullPushes.Value);
-        await control.KillAsync();
-        if (isChanged)
+        await RunAsync($"control plane {what}", async () =>
         {
-            cluster.ChangeRule(0);
-        }
+            await control.KillAsync();
+            if (isChanged)
+            {
+                cluster.ChangeRule(0);
+            }
 
-        await control.StartAsync();
-        await RunAsync($"control plane {what}", static () => Task.CompletedTask, await HashAsync());
+            await control.StartAsync();
+        });
         report.Equal(
             isChanged ? "each got the whole set once" : "nothing is pushed to who has it",
             isChanged ? options.Streams : 0,
@@ -47,7 +49,7 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
     }
 
     /// <summary>Whether the status of a rule says that all sidecars run it.</summary>
-    public async Task<bool> StatusAsync(TimeProvider time)
+    public async Task<bool> StatusAsync()
     {
         string wanted = $"{options.Streams} of {options.Streams} sidecars";
         for (int i = 0; i < 300 && !cluster.Programmed(0).StartsWith(wanted, StringComparison.Ordinal); i++)
@@ -58,21 +60,26 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
         return cluster.Programmed(0).StartsWith(wanted, StringComparison.Ordinal);
     }
 
-    private async Task RunAsync(string what, Func<Task> begin, string hash)
+    private async Task RunAsync(string what, Func<Task> begin)
     {
         (long registrations, long failures, long reports) = (fleet.Registrations.Value, fleet.Failures.Value, fleet.Reports.Value);
         (long pushes, long bytes, long wire) = (fleet.Pushes.Value, fleet.Bytes.Value, fleet.WireBytes.Value);
+        fleet.Reasons.Clear();
+        await begin();
         TimeSpan taken = TimeSpan.Zero;
-        Spent storm = await control.MeasureAsync(async () =>
-        {
-            await begin();
-            taken = await fleet.InStepAsync(hash, Patience);
-        });
-        Spent after = await control.MeasureAsync(static () => Task.Delay(Aftermath, TimeProvider.System, CancellationToken.None));
+        Spent storm = await control.MeasureAsync(async () => taken = await TimedAsync(async () => await fleet.InStepAsync(await HashAsync(), Patience)));
+        Spent after = await control.MeasureAsync(() => Task.Delay(Aftermath, time, CancellationToken.None));
         report.Figure($"{what}: until all are in step", $"{taken.TotalMilliseconds:0} ms");
-        report.Figure("    requests", $"{fleet.Registrations.Value - registrations} registrations, {fleet.Reports.Value - reports} reports, {fleet.Failures.Value - failures} failures");
+        report.Figure("    requests", $"{fleet.Registrations.Value - registrations} registrations, {fleet.Reports.Value - reports} reports, {fleet.Failures.Value - failures} failures {string.Join("; ", fleet.Reasons.OrderByDescending(static r => r.Value).Take(3).Select(static r => $"({r.Value} × {r.Key})"))}");
         report.Figure("    pushed", $"{fleet.Pushes.Value - pushes} pushes, {Report.Size(fleet.Bytes.Value - bytes)}, compressed {Report.Size(fleet.WireBytes.Value - wire)}");
         report.Figure("    control plane", $"CPU {storm.Cpu.TotalMilliseconds:0} ms, {Aftermath.TotalSeconds:0} s after that {after.Cpu.TotalMilliseconds:0} ms; at most {Report.Memory(Math.Max(storm.Peak, after.Peak))}");
+    }
+
+    private async Task<TimeSpan> TimedAsync(Func<Task> work)
+    {
+        long start = time.GetTimestamp();
+        await work();
+        return time.GetElapsedTime(start);
     }
 
     private async Task<string> HashAsync()
@@ -80,7 +87,7 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
         string? hash = null;
         for (int i = 0; i < 600 && (hash = await control.HashAsync()) is null; i++)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(50), TimeProvider.System, CancellationToken.None);
+            await Task.Delay(TimeSpan.FromMilliseconds(50), time, CancellationToken.None);
         }
 
         return hash ?? throw new TimeoutException("the control plane did not read the cluster within 30 s");

@@ -1,3 +1,5 @@
+using System.Collections.Concurrent;
+
 namespace Mesh.Streams.World;
 
 /// <summary>A number that many add to.</summary>
@@ -37,6 +39,9 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Sessions and calls that failed, refused connections too.</summary>
     public Count Failures { get; } = new();
 
+    /// <summary>Why they failed, and how often.</summary>
+    public ConcurrentDictionary<string, int> Reasons { get; } = new(StringComparer.Ordinal);
+
     /// <summary>Pushes answered.</summary>
     public Count Pushes { get; } = new();
 
@@ -64,6 +69,13 @@ internal sealed class Fleet : IAsyncDisposable
         Bytes.Add(bytes);
         FullPushes.Add(isFull ? 1 : 0);
         Pushes.Add();
+    }
+
+    /// <summary>A session or call failed.</summary>
+    public void Failed(string reason)
+    {
+        Failures.Add();
+        Reasons.AddOrUpdate(reason, 1, static (_, n) => n + 1);
     }
 
     /// <summary>Waits until all follow and hold the content with that hash. Returns the time it took.</summary>

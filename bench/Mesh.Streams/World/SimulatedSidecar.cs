@@ -49,7 +49,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
             }
             catch (Exception error) when (error is HttpRequestException or IOException or OperationCanceledException)
             {
-                fleet.Failures.Add();
+                fleet.Failed(error.Message);
                 wasConnected = _wasFollowing;
             }
 
@@ -107,7 +107,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
         }
         catch (Exception error) when (error is HttpRequestException or IOException)
         {
-            fleet.Failures.Add();
+            fleet.Failed(error.Message);
             await _session.CancelAsync();
         }
     }
