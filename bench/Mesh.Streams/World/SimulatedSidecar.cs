@@ -15,6 +15,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
     private readonly string _id = $"sim-{number}.default";
     private CancellationTokenSource _session = new();
     private bool _wasFollowing;
+    private TimeSpan _retryAfter;
 
     /// <summary>Version in hand; empty before the first.</summary>
     public string Version { get; private set; } = "";
@@ -36,7 +37,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
         while (!stop.IsCancellationRequested)
         {
             bool wasConnected = false;
-            _wasFollowing = false;
+            (_wasFollowing, _retryAfter) = (false, TimeSpan.Zero);
             _session = CancellationTokenSource.CreateLinkedTokenSource(stop);
             try
             {
@@ -55,7 +56,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
 
             IsFollowing = false;
             _session.Dispose();
-            await Task.Delay(pause.Next(wasConnected), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(pause.Next(wasConnected, _retryAfter), time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -116,6 +117,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
     {
         using HttpRequestMessage request = new(method, new Uri(fleet.Root, path)) { Content = body };
         using HttpResponseMessage answer = await _http.SendAsync(request, stop);
+        _retryAfter = answer.Headers.RetryAfter?.Delta ?? TimeSpan.Zero;
         answer.EnsureSuccessStatusCode();
     }
 

@@ -151,11 +151,10 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         while (!end.IsCancellationRequested)
         {
             (MeshContent current, Task changed) = hub.Watch();
-            if (stream.Next(current) is { } next)
+            (PushMessage? push, ReadOnlyMemory<byte> text) = await NextAsync(stream, current, isCompressed, session, end);
+            if (push is not null)
             {
-                session.Sent(next.Content, time.GetTimestamp());
-                stats.CountPush(next.Push.IsFull);
-                await WriteAsync(output, hub.Pushes.EventOf(next.Push, isCompressed), end);
+                await WriteAsync(output, text, end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
@@ -163,6 +162,28 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             {
                 await WriteAsync(output, PushCache.PingOf(isCompressed), end);
             }
+        }
+    }
+
+    // In turns: what a thousand streams need is made by the first of them, and the others must not hold a thread each until it is there.
+    private async Task<(PushMessage? Push, ReadOnlyMemory<byte> Text)> NextAsync(
+        PushStream stream, MeshContent current, bool isCompressed, PushSession session, CancellationToken end)
+    {
+        await hub.Pushes.Turn.WaitAsync(end);
+        try
+        {
+            if (stream.Next(current) is not { } next)
+            {
+                return default;
+            }
+
+            session.Sent(next.Content, time.GetTimestamp());
+            stats.CountPush(next.Push.IsFull);
+            return (next.Push, hub.Pushes.EventOf(next.Push, isCompressed));
+        }
+        finally
+        {
+            hub.Pushes.Turn.Release();
         }
     }
 

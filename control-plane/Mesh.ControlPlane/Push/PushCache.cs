@@ -20,6 +20,9 @@ internal sealed class PushCache
     private readonly LinkedList<Entry> _entries = [];
     private (MeshContent Of, MeshContent Rules)? _rulesOnly;
 
+    /// <summary>Taken by whoever asks on behalf of a stream, for as long as it asks.</summary>
+    public SemaphoreSlim Turn { get; } = new(1, 1);
+
     /// <summary>The whole set for sidecars of that namespace.</summary>
     public PushMessage Full(MeshContent content, string clientNamespace) => Find(null, content, clientNamespace).Push.Value!;
 

@@ -183,7 +183,7 @@ internal sealed class EndpointRegistry : IDisposable
             return;
         }
 
-        if (former is not null)
+        if (former is { Registration.Service.Length: > 0 })
         {
             string host = RegistryState.HostOf(former.Registration);
             _touchedHosts.Add(host);
@@ -193,7 +193,7 @@ internal sealed class EndpointRegistry : IDisposable
             }
         }
 
-        if (next is not null)
+        if (next is { Registration.Service.Length: > 0 }) // one without a service is nobody's endpoint
         {
             string host = RegistryState.HostOf(next.Registration);
             _touchedHosts.Add(host);

@@ -12,7 +12,12 @@ internal static class RegistrationCheck
     /// <summary>The first problem, worded for whoever started the sidecar; null when all is well.</summary>
     public static string? Problem(SidecarRegistration registration)
     {
-        if (!IsLabel(registration.Service))
+        if (registration.Service == "" && registration.Node is null)
+        {
+            return "node: missing; a sidecar without a service says who it is, such as POD.NAMESPACE";
+        }
+
+        if (registration.Service != "" && !IsLabel(registration.Service))
         {
             return $"service: '{registration.Service}' is no service name; write lower case letters, digits and '-', at most {MaxLabelLength}";
         }
@@ -22,7 +27,7 @@ internal static class RegistrationCheck
             return $"namespace: '{registration.Namespace}' is no namespace; write lower case letters, digits and '-', at most {MaxLabelLength}";
         }
 
-        if (registration.Port is < 1 or > IPEndPoint.MaxPort)
+        if (registration.Service != "" && registration.Port is < 1 or > IPEndPoint.MaxPort)
         {
             return $"port: must be in 1..{IPEndPoint.MaxPort}, was {registration.Port}";
         }

@@ -9,13 +9,15 @@ internal sealed class ReconnectPause(Random random)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan LongestWish = TimeSpan.FromSeconds(30);
     private TimeSpan _pause = Shortest;
 
     /// <summary>The next wait.</summary>
     /// <param name="wasConnected">Whether the session that ended had been heard from.</param>
-    public TimeSpan Next(bool wasConnected)
+    /// <param name="retryAfter">What the control plane asked for; zero when it did not. Chance is added: all others were asked for the same.</param>
+    public TimeSpan Next(bool wasConnected, TimeSpan retryAfter = default)
     {
         _pause = wasConnected ? Shortest : TimeSpan.FromTicks(Math.Min(_pause.Ticks * 2, Longest.Ticks));
-        return _pause * (0.5 + (random.NextDouble() / 2));
+        return (retryAfter < LongestWish ? retryAfter : LongestWish) + (_pause * (0.5 + (random.NextDouble() / 2)));
     }
 }

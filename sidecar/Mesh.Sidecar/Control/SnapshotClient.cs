@@ -49,20 +49,21 @@ internal sealed partial class SnapshotClient
         while (!stop.IsCancellationRequested)
         {
             SidecarRegistration current = registration with { Node = _id ?? registration.Node };
-            string problem = await RunSessionAsync(current, stop);
+            SessionEnd end = await RunSessionAsync(current, stop);
             if (stop.IsCancellationRequested)
             {
                 return;
             }
 
-            TimeSpan next = pause.Next(_isConnected);
-            if (_isConnected || problem != _toldProblem)
+            TimeSpan next = pause.Next(_isConnected, _api.HasOthers ? TimeSpan.Zero : end.RetryAfter); // another replica need not be left alone
+            if (_isConnected || end.Problem != _toldProblem)
             {
-                LogLost(problem);
+                LogLost(end.Problem);
             }
 
-            _toldProblem = problem;
+            _toldProblem = end.Problem;
             _isConnected = false;
+            _api.MoveOn();
             await UseLastGoodAsync();
             await Task.Delay(next, _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
@@ -85,7 +86,7 @@ internal sealed partial class SnapshotClient
         }
     }
 
-    private async Task<string> RunSessionAsync(SidecarRegistration registration, CancellationToken stop)
+    private async Task<SessionEnd> RunSessionAsync(SidecarRegistration registration, CancellationToken stop)
     {
         using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(stop);
         try
@@ -93,21 +94,21 @@ internal sealed partial class SnapshotClient
             SidecarRegistered registered = await _api.RegisterAsync(registration, stop);
             _id = registered.Id;
             LogRegistered(registered.Id);
-            Task<string> stream = FollowAsync(registered.Id, session.Token);
-            Task<string> reports = ReportAsync(registered, session.Token);
-            Task<string> first = await Task.WhenAny(stream, reports);
+            Task<SessionEnd> stream = FollowAsync(registered.Id, session.Token);
+            Task<SessionEnd> reports = ReportAsync(registered, session.Token);
+            Task<SessionEnd> first = await Task.WhenAny(stream, reports);
             await session.CancelAsync();
             await Task.WhenAll(stream, reports);
             return await first;
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
     /// <summary>Follows the stream until it ends; returns why. Only the newest state matters, but deltas build on each other: all are taken.</summary>
-    private async Task<string> FollowAsync(string id, CancellationToken stop)
+    private async Task<SessionEnd> FollowAsync(string id, CancellationToken stop)
     {
         try
         {
@@ -120,11 +121,11 @@ internal sealed partial class SnapshotClient
                 }
             }
 
-            return "the stream ended";
+            return new SessionEnd("the stream ended");
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
@@ -164,7 +165,7 @@ internal sealed partial class SnapshotClient
             stop);
     }
 
-    private async Task<string> ReportAsync(SidecarRegistered registered, CancellationToken stop)
+    private async Task<SessionEnd> ReportAsync(SidecarRegistered registered, CancellationToken stop)
     {
         try
         {
@@ -173,15 +174,17 @@ internal sealed partial class SnapshotClient
             {
                 if (!await _api.ReportAsync(registered.Id, Report(), stop))
                 {
-                    return "the control plane does not know this sidecar any more";
+                    return new SessionEnd("the control plane does not know this sidecar any more");
                 }
+
+                _isConnected = true; // who has all there is hears nothing on the stream
             }
 
-            return "";
+            return default;
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
@@ -203,6 +206,12 @@ internal sealed partial class SnapshotClient
 
     private static bool IsExpected(Exception error) =>
         error is HttpRequestException or IOException or OperationCanceledException or System.Text.Json.JsonException;
+
+    /// <summary>Why a session ended.</summary>
+    private readonly record struct SessionEnd(string Problem, TimeSpan RetryAfter = default)
+    {
+        public static SessionEnd Of(Exception error) => new(error.Message, (error as ControlPlaneRefusal)?.RetryAfter ?? TimeSpan.Zero);
+    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Registered at the control plane as {Id}")]
     private partial void LogRegistered(string id);

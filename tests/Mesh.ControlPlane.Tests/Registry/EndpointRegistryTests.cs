@@ -45,6 +45,17 @@ public sealed class EndpointRegistryTests : IDisposable
     }
 
     [Fact]
+    public void Register_InAPod_IsASidecarAndNoEndpoint()
+    {
+        SidecarRegistration pod = new() { Node = "orders-x2x4q.shop", Service = "", Namespace = "shop", Port = 0, Address = "10.0.0.7:15006" };
+        Register(pod);
+
+        Assert.Equal(("orders-x2x4q.shop", "shop"), (Assert.Single(_registry.Sidecars).Id, _registry.Find("orders-x2x4q.shop")!.Session.Namespace));
+        Assert.Empty(_registry.Current.Services);
+        Assert.StartsWith("node: missing", _registry.Register(pod with { Node = null }).Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Register_SameNodeAgain_ReplacesTheFormer()
     {
         Register(PushBench.Instance("a", address: "127.0.0.1:1001"));

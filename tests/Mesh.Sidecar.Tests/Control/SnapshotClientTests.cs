@@ -237,7 +237,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         ProxyRuntime runtime = new(time, new Random(7), NullLoggerFactory.Instance);
         _pipeline = new SnapshotPipeline(TestRules.Identity, new SnapshotCompiler(), s => _apply(s));
         _client = new SnapshotClient(
-            new ControlPlaneApi(_http, address, time), _pipeline, TestRules.Read,
+            new ControlPlaneApi(_http, [address], time), _pipeline, TestRules.Read,
             new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime)
         {
             Rejected = () => _rejected++,
