@@ -17,8 +17,11 @@ internal sealed class OwnServices
 {
     private readonly SortedDictionary<int, ServicePortModel> _ports = [];
 
-    /// <summary>The ports of <paramref name="endpoints"/> at the proxy's own addresses; none for a proxy beside one application.</summary>
-    public static ImmutableArray<int> PortsOf(ProxyIdentity proxy, IEnumerable<LabelledEndpoint> endpoints) => proxy.PodAddresses.IsEmpty ? [] :
+    /// <summary>
+    /// The ports of <paramref name="endpoints"/> at the proxy's own addresses; none for a proxy beside one application. Only a service of its own namespace counts: nobody
+    /// else may limit a pod by naming its address.
+    /// </summary>
+    public static ImmutableArray<int> PortsOf(ProxyIdentity proxy, string space, IEnumerable<LabelledEndpoint> endpoints) => proxy.PodAddresses.IsEmpty || space != proxy.Namespace ? [] :
     [
         .. endpoints.Select(static e => IPEndPoint.TryParse(e.Endpoint.Address, out IPEndPoint? address) ? address : null)
             .Where(a => a is not null && proxy.PodAddresses.Contains(a.Address)).Select(static a => a!.Port).Distinct(),

@@ -127,7 +127,7 @@ internal static class ServiceModel
         return new(service.Host, name, service.Namespace, port.Number, isHttp, domains, isHttp ? [] : service.Addresses, null, own)
         {
             Protocol = port.Protocol.ToUpperInvariant(),
-            OwnPorts = OwnServices.PortsOf(proxy, own),
+            OwnPorts = OwnServices.PortsOf(proxy, service.Namespace, own),
         };
     }
 
@@ -154,7 +154,7 @@ internal static class ServiceModel
             IsForAnyAddress = !isHttp && entry.Addresses.IsEmpty,
             IsUnresolved = entry.Resolution is null or "NONE",
             SubjectAltNames = string.Join('\n', entry.SubjectAltNames),
-            OwnPorts = OwnServices.PortsOf(proxy, endpoints),
+            OwnPorts = OwnServices.PortsOf(proxy, key.Namespace, endpoints),
         };
     }
 

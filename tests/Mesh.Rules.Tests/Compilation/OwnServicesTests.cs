@@ -90,6 +90,15 @@ public sealed class OwnServicesTests
         Assert.Equal((6u, "vm.example"), (result.Snapshot.Clusters["inbound|8080||"].Limits.MaxConnections, result.Snapshot.Clusters["inbound|8080||"].ServiceHost));
     }
 
+    [Fact]
+    public void ServiceOfAnotherNamespace_HasNoSayInThisPod()
+    {
+        string foreign = Service("aaa.example", "other", "endpoints: [{address: 10.0.0.7, ports: {http: 8080}}]");
+
+        Assert.Empty(Inbound(_compiler.Compile(Pod, new MeshView { Rules = Read(foreign) }, "1")));
+        Assert.Single(Inbound(_compiler.Compile(Pod with { Namespace = "other" }, new MeshView { Rules = Read(foreign) }, "1")));
+    }
+
     [Theory]
     [InlineData("127.0.0.1:9000", "127.0.0.1:9000")]
     [InlineData("0.0.0.0:9000", "10.0.0.7:9000")]
