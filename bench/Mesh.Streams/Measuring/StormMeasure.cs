@@ -5,6 +5,7 @@ namespace Mesh.Streams.Measuring;
 /// <summary>All sidecars come at once: when they start, when their connections are cut, when the control plane was killed and is back.</summary>
 internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest control, Fleet fleet, StreamsOptions options, TimeProvider time, Report report)
 {
+    private static readonly TimeSpan StartEach = TimeSpan.FromMilliseconds(5);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Aftermath = TimeSpan.FromSeconds(5); // longer than the grace after a restart
 
@@ -12,11 +13,8 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
     public async Task FirstStartAsync()
     {
         await HashAsync(); // it has read the cluster
-        await RunAsync("all start", () =>
-        {
-            fleet.Start();
-            return Task.CompletedTask;
-        });
+        report.Figure("control plane before any sidecar", $"{Report.Memory(control.Usage.Memory)}");
+        await RunAsync($"all have started, within {options.Streams * StartEach.TotalSeconds:0.#} s", () => fleet.StartAsync(options.Streams * StartEach));
         report.Equal("each got the whole set once", options.Streams, fleet.FullPushes.Value);
     }
 

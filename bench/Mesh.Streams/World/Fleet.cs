@@ -57,8 +57,18 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Streams open now.</summary>
     public int Following => _sidecars.Count(static s => s.IsFollowing);
 
-    /// <summary>Starts all.</summary>
-    public void Start() => _running = Task.WhenAll(_sidecars.Select(s => Task.Run(() => s.RunAsync(_stop.Token))));
+    /// <summary>Starts all, one after the other over that time: no cluster starts a thousand pods in one instant.</summary>
+    public async Task StartAsync(TimeSpan duration)
+    {
+        List<Task> running = [];
+        foreach (SimulatedSidecar[] some in _sidecars.Chunk(Math.Max(1, _sidecars.Length / 100)))
+        {
+            running.AddRange(some.Select(s => Task.Run(() => s.RunAsync(_stop.Token))));
+            await Task.Delay(duration / 100, _time, CancellationToken.None);
+        }
+
+        _running = Task.WhenAll(running);
+    }
 
     /// <summary>Cuts all connections at once.</summary>
     public Task CutAsync() => Task.WhenAll(_sidecars.Select(static s => s.CutAsync()));

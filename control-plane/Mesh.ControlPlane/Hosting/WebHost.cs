@@ -43,7 +43,7 @@ internal static class WebHost
                 }
             });
         });
-        builder.Services.Configure<SocketTransportOptions>(static o => o.Backlog = Backlog);
+        builder.Services.Configure<SocketTransportOptions>(static o => (o.Backlog, o.MaxWriteBufferSize) = (Backlog, StreamBuffer));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
         builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = DrainTime);

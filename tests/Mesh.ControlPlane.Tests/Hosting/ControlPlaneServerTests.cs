@@ -42,6 +42,30 @@ public sealed class ControlPlaneServerTests
         Assert.Empty(second.Printed);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Stream_WholeSetAndThenAChange_ComeCompressedToWhoeverCanReadIt(bool isCompressed)
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        for (int i = 0; i < 100; i++)
+        {
+            bench.Store.Apply($"r{i}", $"{{host: h{i}}}"); // larger than what is written at once
+        }
+
+        string id = await bench.RegisterAsync(PushBench.Instance("products-1"));
+        using HttpMessageInvoker client = new(new SocketsHttpHandler { UseProxy = false, AutomaticDecompression = isCompressed ? DecompressionMethods.GZip : DecompressionMethods.None });
+        using HttpRequestMessage request = new(HttpMethod.Get, new Uri(bench.Client.BaseAddress!, $"/mesh/v1/sidecars/{id}/stream"));
+        HttpResponseMessage answer = await client.SendAsync(request, CancellationToken.None);
+        await using ServerBench.PushReader stream = new(answer, await answer.Content.ReadAsStreamAsync());
+        PushMessage whole = await stream.NextAsync(static p => p.IsFull);
+        bench.Store.Apply("last");
+        PushMessage change = await stream.NextAsync(static p => p.Rules.Any(static r => r.Key.Name == "last"));
+
+        Assert.Equal(isCompressed, answer.Content is { Headers.ContentLength: null } and not StreamContent && answer.Content.GetType().Name.Contains("GZip", StringComparison.Ordinal));
+        Assert.True(whole.Rules.Length + change.Rules.Length is 101 or 102 || !change.IsFull);
+    }
+
     [Fact]
     public async Task Stream_FromRegistrationToStatus_IsOneConversation()
     {
