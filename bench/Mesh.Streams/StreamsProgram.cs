@@ -50,6 +50,7 @@ internal static class StreamsProgram
         await using Fleet fleet = new(control.Api, options.Streams, runtime.Time, runtime.Random);
         StormMeasure storms = new(cluster, control, fleet, options, runtime.Time, report);
         await storms.FirstStartAsync();
+        report.Check("each status counts all sidecars", await storms.StatusAsync());
         await HeartbeatMeasure.RunAsync(control, fleet, options, runtime.Time, report);
         ChangeMeasure changes = new(control, fleet, options, report);
         await changes.RunAsync("endpoint", cluster.ChangeEndpoint, options.Services);
@@ -57,6 +58,6 @@ internal static class StreamsProgram
         await storms.CutAsync();
         await storms.RestartAsync("restarted", isChanged: false);
         await storms.RestartAsync("restarted, and a rule changed meanwhile", isChanged: true);
-        report.Check("the status counts all sidecars", await storms.StatusAsync());
+        report.Check("each status counts all sidecars again", await storms.StatusAsync());
     }
 }

@@ -46,16 +46,17 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
             isChanged ? fleet.FullPushes.Value - full : fleet.Pushes.Value - pushes);
     }
 
-    /// <summary>Whether the status of a rule says that all sidecars run it.</summary>
+    /// <summary>Whether the status of each rule says that all sidecars run it; waits for it.</summary>
     public async Task<bool> StatusAsync()
     {
         string wanted = $"{options.Streams} of {options.Streams} sidecars";
-        for (int i = 0; i < 300 && !cluster.Programmed(0).StartsWith(wanted, StringComparison.Ordinal); i++)
+        bool IsWritten() => Enumerable.Range(0, options.Rules).All(rule => cluster.Programmed(rule).StartsWith(wanted, StringComparison.Ordinal));
+        for (int i = 0; i < 120 && !IsWritten(); i++)
         {
-            await Task.Delay(TimeSpan.FromMilliseconds(100), time, CancellationToken.None);
+            await Task.Delay(TimeSpan.FromMilliseconds(250), time, CancellationToken.None);
         }
 
-        return cluster.Programmed(0).StartsWith(wanted, StringComparison.Ordinal);
+        return IsWritten();
     }
 
     private async Task RunAsync(string what, Func<Task> begin)
@@ -64,10 +65,15 @@ internal sealed class StormMeasure(Cluster cluster, ControlPlaneUnderTest contro
         (long pushes, long bytes, long wire) = (fleet.Pushes.Value, fleet.Bytes.Value, fleet.WireBytes.Value);
         fleet.Reasons.Clear();
         await begin();
-        TimeSpan taken = TimeSpan.Zero;
-        Spent storm = await control.MeasureAsync(async () => taken = await TimedAsync(async () => await fleet.InStepAsync(await HashAsync(), Patience)));
+        (TimeSpan read, TimeSpan taken) = (TimeSpan.Zero, TimeSpan.Zero);
+        Spent storm = await control.MeasureAsync(async () =>
+        {
+            string hash = "";
+            read = await TimedAsync(async () => hash = await HashAsync());
+            taken = await TimedAsync(() => fleet.InStepAsync(hash, Patience));
+        });
         Spent after = await control.MeasureAsync(() => Task.Delay(Aftermath, time, CancellationToken.None));
-        report.Figure($"{what}: until all are in step", $"{taken.TotalMilliseconds:0} ms");
+        report.Figure(what, $"all are in step {taken.TotalMilliseconds:0} ms after the cluster is read, which took {read.TotalMilliseconds:0} ms");
         report.Figure("    requests", $"{fleet.Registrations.Value - registrations} registrations, {fleet.Reports.Value - reports} reports, {fleet.Failures.Value - failures} failures {string.Join("; ", fleet.Reasons.OrderByDescending(static r => r.Value).Take(3).Select(static r => $"({r.Value} × {r.Key})"))}");
         report.Figure("    pushed", $"{fleet.Pushes.Value - pushes} pushes, {Report.Size(fleet.Bytes.Value - bytes)}, compressed {Report.Size(fleet.WireBytes.Value - wire)}");
         report.Figure("    control plane", $"CPU {storm.Cpu.TotalMilliseconds:0} ms, {Aftermath.TotalSeconds:0} s after that {after.Cpu.TotalMilliseconds:0} ms; at most {Report.Memory(Math.Max(storm.Peak, after.Peak))}");

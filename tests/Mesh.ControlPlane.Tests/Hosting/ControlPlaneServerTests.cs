@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Text;
 using Mesh.ControlPlane.Hosting;
@@ -54,16 +55,20 @@ public sealed class ControlPlaneServerTests
         }
 
         string id = await bench.RegisterAsync(PushBench.Instance("products-1"));
-        using HttpMessageInvoker client = new(new SocketsHttpHandler { UseProxy = false, AutomaticDecompression = isCompressed ? DecompressionMethods.GZip : DecompressionMethods.None });
-        using HttpRequestMessage request = new(HttpMethod.Get, new Uri(bench.Client.BaseAddress!, $"/mesh/v1/sidecars/{id}/stream"));
-        HttpResponseMessage answer = await client.SendAsync(request, CancellationToken.None);
-        await using ServerBench.PushReader stream = new(answer, await answer.Content.ReadAsStreamAsync());
-        PushMessage whole = await stream.NextAsync(static p => p.IsFull);
+        using HttpRequestMessage request = new(HttpMethod.Get, $"/mesh/v1/sidecars/{id}/stream");
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", isCompressed ? "br, gzip" : "br");
+        HttpResponseMessage answer = await bench.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        Stream body = await answer.Content.ReadAsStreamAsync();
+        await using ServerBench.PushReader stream = new(answer, isCompressed ? new GZipStream(body, CompressionMode.Decompress) : body);
+        HashSet<string> rules = [.. (await stream.NextAsync(static p => p.IsFull)).Rules.Select(static r => r.Key.Name)];
         bench.Store.Apply("last");
-        PushMessage change = await stream.NextAsync(static p => p.Rules.Any(static r => r.Key.Name == "last"));
+        while (!rules.Contains("last"))
+        {
+            rules.UnionWith((await stream.NextAsync())!.Rules.Select(static r => r.Key.Name));
+        }
 
-        Assert.Equal(isCompressed, answer.Content is { Headers.ContentLength: null } and not StreamContent && answer.Content.GetType().Name.Contains("GZip", StringComparison.Ordinal));
-        Assert.True(whole.Rules.Length + change.Rules.Length is 101 or 102 || !change.IsFull);
+        Assert.Equal(isCompressed ? ["gzip"] : [], answer.Content.Headers.ContentEncoding);
+        Assert.Equal(101, rules.Count);
     }
 
     [Fact]

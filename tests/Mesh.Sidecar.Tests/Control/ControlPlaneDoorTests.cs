@@ -168,7 +168,7 @@ public sealed class ControlPlaneDoorTests : IAsyncLifetime, IDisposable
 
     private static Task<SidecarRegistered> RegisterAsync(ControlPlaneApi api) => api.RegisterAsync(Registration, CancellationToken.None).WaitAsync(Patience);
 
-    private static async Task<string> ProblemAsync(ControlPlaneApi api) => (await Assert.ThrowsAsync<HttpRequestException>(() => RegisterAsync(api))).Message;
+    private static async Task<string> ProblemAsync(ControlPlaneApi api) => (await Assert.ThrowsAnyAsync<HttpRequestException>(() => RegisterAsync(api))).Message;
 
     private string TokenFile(string token)
     {

@@ -16,6 +16,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
 {
     private static readonly SidecarRegistration Registration = new() { Service = "orders", Port = 8080, Address = "127.0.0.1:15006", Node = "orders-1" };
     private readonly FakeTimeProvider _time = new();
+    private readonly RecordingLoggerFactory _logs = new();
     private readonly Scratch _scratch = new();
     private readonly CancellationTokenSource _stop = new();
     private FakeControlPlane _control = null!;
@@ -42,6 +43,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     public void Dispose()
     {
         _http.Dispose();
+        _logs.Dispose();
         _scratch.Dispose();
         _stop.Dispose();
     }
@@ -202,7 +204,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         _control.BusyFor = 7;
         Start();
         await FakeControlPlane.NextAsync(_control.Refusals);
-        await Eventually.HoldsAsync(() => _time.ArmedTimers > 0, "the client waits");
+        await Eventually.HoldsAsync(() => _logs.Warnings.Any(static w => w.Contains("it answers 503", StringComparison.Ordinal)) && _time.ArmedTimers > 0, "the client waits");
 
         _time.Advance(TimeSpan.FromSeconds(6.9));
         Assert.False(_control.Refusals.Reader.TryPeek(out _));
@@ -280,7 +282,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
 
     private void Create(TimeProvider time, params Uri[] addresses)
     {
-        ProxyRuntime runtime = new(time, new Random(7), NullLoggerFactory.Instance);
+        ProxyRuntime runtime = new(time, new Random(7), _logs);
         _pipeline = new SnapshotPipeline(TestRules.Identity, new SnapshotCompiler(), s => _apply(s));
         _client = new SnapshotClient(
             new ControlPlaneApi(_http, addresses, time), _pipeline, TestRules.Read,
