@@ -51,10 +51,10 @@ internal static class StreamsProgram
         StormMeasure storms = new(cluster, control, fleet, options, runtime.Time, report);
         await storms.FirstStartAsync();
         report.Check("each status counts all sidecars", await storms.StatusAsync());
-        await HeartbeatMeasure.RunAsync(control, fleet, options, runtime.Time, report);
         ChangeMeasure changes = new(control, fleet, options, report);
         await changes.RunAsync("endpoint", cluster.ChangeEndpoint, options.Services);
         await changes.RunAsync("rule", cluster.ChangeRule, options.Rules);
+        await HeartbeatMeasure.RunAsync(control, fleet, options, runtime.Time, report);
         await storms.CutAsync();
         await storms.RestartAsync("restarted", isChanged: false);
         await storms.RestartAsync("restarted, and a rule changed meanwhile", isChanged: true);

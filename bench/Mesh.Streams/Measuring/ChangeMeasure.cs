@@ -40,7 +40,7 @@ internal sealed class ChangeMeasure(ControlPlaneUnderTest control, Fleet fleet, 
 
     private async Task<TimeSpan> MakeAsync(Action<int> change, int number)
     {
-        long wanted = fleet.Pushes.Value + options.Streams;
+        long wanted = fleet.Answers.Value + options.Streams;
         change(number);
         return await fleet.AnsweredAsync(wanted, Patience);
     }

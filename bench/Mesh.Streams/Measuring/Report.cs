@@ -10,7 +10,7 @@ internal sealed class Report(TextWriter output)
     public bool IsGood { get; private set; } = true;
 
     /// <summary>A figure.</summary>
-    public void Figure(string what, FormattableString value) => output.WriteLine($"     {what,-52}{value.ToString(CultureInfo.InvariantCulture)}");
+    public void Figure(string what, FormattableString value) => output.WriteLine($"     {what,-54} {value.ToString(CultureInfo.InvariantCulture)}");
 
     /// <summary>A check.</summary>
     public void Check(string what, bool holds)

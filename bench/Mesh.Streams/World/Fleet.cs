@@ -42,8 +42,11 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Why they failed, and how often.</summary>
     public ConcurrentDictionary<string, int> Reasons { get; } = new(StringComparer.Ordinal);
 
-    /// <summary>Pushes answered.</summary>
+    /// <summary>Pushes that came.</summary>
     public Count Pushes { get; } = new();
+
+    /// <summary>Pushes whose answer was taken.</summary>
+    public Count Answers { get; } = new();
 
     /// <summary>Of those, whole sets.</summary>
     public Count FullPushes { get; } = new();
@@ -73,7 +76,7 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Cuts all connections at once.</summary>
     public Task CutAsync() => Task.WhenAll(_sidecars.Select(static s => s.CutAsync()));
 
-    /// <summary>A push was taken in and its answer was heard.</summary>
+    /// <summary>A push came.</summary>
     public void Took(bool isFull, long bytes)
     {
         Bytes.Add(bytes);
@@ -98,9 +101,9 @@ internal sealed class Fleet : IAsyncDisposable
     public async Task<TimeSpan> AnsweredAsync(long pushes, TimeSpan limit)
     {
         long start = _time.GetTimestamp();
-        while (Pushes.Value < pushes)
+        while (Answers.Value < pushes)
         {
-            await PauseAsync(start, limit, () => $"{Pushes.Value} of {pushes} pushes are answered");
+            await PauseAsync(start, limit, () => $"{Answers.Value} of {pushes} pushes are answered");
         }
 
         return _time.GetElapsedTime(start);

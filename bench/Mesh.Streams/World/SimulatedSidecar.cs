@@ -82,9 +82,10 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
         while (await events.NextAsync(stop) is { } push)
         {
             Version = push.Id;
+            fleet.Took(push.IsFull, push.Bytes);
             SidecarAck ack = new() { Version = push.Id, Accepted = true };
             await SendAsync(HttpMethod.Post, $"/mesh/v1/sidecars/{_id}/ack", JsonContent.Create(ack, WireJson.Default.SidecarAck), stop);
-            fleet.Took(push.IsFull, push.Bytes);
+            fleet.Answers.Add();
         }
 
         return true;
