@@ -11,29 +11,20 @@ namespace Mesh.Lab.Scenarios;
 /// A new version gets 10 % of the calls, then half, then all of them: two subsets of one host, and weights that change while calls run. Each version counts
 /// its own calls; what it must have counted follows from chance, not from taste.
 /// </summary>
-internal sealed class CanaryScenario : ILabScenario
+internal sealed class CanaryScenario : StandaloneScenario
 {
     private const string Host = "reviews.lab";
     private const int Users = 4;
     private const int CallsOfEach = 1000;
 
-    public string Starting => "Starting two versions of a service and a sidecar that calls them ...";
+    public override string Starting => "Starting two versions of a service and a sidecar that calls them ...";
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
-        {
-            ProductsApp old = await world.StartProductsAsync("v1", stop);
-            ProductsApp canary = await world.StartProductsAsync("v2", stop);
-            await world.StartSidecarAsync("caller", Rules(old, canary, 10), "127.0.0.1:1", "127.0.0.1:0", stop);
-            return new Running(world, old, canary);
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        ProductsApp old = await world.StartProductsAsync("v1", stop);
+        ProductsApp canary = await world.StartProductsAsync("v2", stop);
+        await world.StartSidecarAsync("caller", Rules(old, canary, 10), "127.0.0.1:1", "127.0.0.1:0", stop);
+        return new Running(world, old, canary);
     }
 
     private static string Rules(ProductsApp old, ProductsApp canary, int percent) => string.Create(CultureInfo.InvariantCulture, $$"""

@@ -13,7 +13,7 @@ namespace Mesh.Lab.Scenarios;
 /// A caller in one region, a service in three: its own has two instances, and the rule names the second region to fail over to. One near instance gets sick,
 /// then both; outlier detection notices, and the calls move region by region. When the near instances return, so do the calls.
 /// </summary>
-internal sealed class FailoverScenario : ILabScenario
+internal sealed class FailoverScenario : StandaloneScenario
 {
     private const string Host = "stock.lab";
     private const string Cluster = "outbound|80||" + Host;
@@ -25,27 +25,18 @@ internal sealed class FailoverScenario : ILabScenario
     private static readonly TimeSpan BaseEjectionTime = TimeSpan.FromSeconds(8);
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
-    public string Starting => "Starting a service in three regions, two instances of it in the caller's own zone ...";
+    public override string Starting => "Starting a service in three regions, two instances of it in the caller's own zone ...";
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
+        List<(ProductsApp App, string Zone)> apps = [];
+        foreach ((string name, string zone) in Instances)
         {
-            List<(ProductsApp App, string Zone)> apps = [];
-            foreach ((string name, string zone) in Instances)
-            {
-                apps.Add((await world.StartProductsAsync(name, stop), zone));
-            }
+            apps.Add((await world.StartProductsAsync(name, stop), zone));
+        }
 
-            await world.StartSidecarAsync("caller", Rules(apps), "127.0.0.1:1", "127.0.0.1:0", stop, "--zone", Own);
-            return new Running(world, [.. apps.Select(static a => a.App)]);
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        await world.StartSidecarAsync("caller", Rules(apps), "127.0.0.1:1", "127.0.0.1:0", stop, "--zone", Own);
+        return new Running(world, [.. apps.Select(static a => a.App)]);
     }
 
     private static string Rules(IEnumerable<(ProductsApp App, string Zone)> apps) => string.Create(CultureInfo.InvariantCulture, $$"""

@@ -13,7 +13,7 @@ namespace Mesh.Lab.Scenarios;
 /// after 8 s; 100 more callers come after 10 s. Without a timeout the second wave is refused although the partner is well: the first still holds every slot.
 /// With a timeout of 5 s it is served.
 /// </summary>
-internal sealed class PartnerScenario : ILabScenario
+internal sealed class PartnerScenario : StandaloneScenario
 {
     private const string Host = "partner.example";
     private const string Cluster = "outbound|80||" + Host;
@@ -25,23 +25,14 @@ internal sealed class PartnerScenario : ILabScenario
     private static readonly TimeSpan CallersPatience = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(5);
 
-    public string Starting => "Starting a partner outside the mesh, and two sidecars that call it: one without a timeout, one with ...";
+    public override string Starting => "Starting a partner outside the mesh, and two sidecars that call it: one without a timeout, one with ...";
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
-        {
-            ProductsApp partner = await world.StartProductsAsync("partner", stop);
-            await world.StartSidecarAsync("without-timeout", Rules(partner, withTimeout: false), "127.0.0.1:1", "127.0.0.1:0", stop);
-            await world.StartSidecarAsync("with-timeout", Rules(partner, withTimeout: true), "127.0.0.1:1", "127.0.0.1:0", stop);
-            return new Running(world, partner);
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        ProductsApp partner = await world.StartProductsAsync("partner", stop);
+        await world.StartSidecarAsync("without-timeout", Rules(partner, withTimeout: false), "127.0.0.1:1", "127.0.0.1:0", stop);
+        await world.StartSidecarAsync("with-timeout", Rules(partner, withTimeout: true), "127.0.0.1:1", "127.0.0.1:0", stop);
+        return new Running(world, partner);
     }
 
     // effect-of: DestinationRule trafficPolicy.connectionPool.http.http2MaxRequests

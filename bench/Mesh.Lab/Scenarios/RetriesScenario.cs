@@ -11,7 +11,7 @@ namespace Mesh.Lab.Scenarios;
 /// Three layers, each with a sidecar that retries twice, call one another; the service at the bottom fails. With retries alone each call becomes 27 at the bottom.
 /// With <c>profile: safe</c> only the uppermost layer retries, within its budget.
 /// </summary>
-internal sealed class RetriesScenario : ILabScenario
+internal sealed class RetriesScenario : StandaloneScenario
 {
     private const int Callers = 100;
     private const int CallsOfEach = 10;
@@ -19,24 +19,15 @@ internal sealed class RetriesScenario : ILabScenario
     private const double MostWithProfileSafe = 1.2;
     private static readonly string[] Hosts = ["middle.lab", "low.lab", "bottom.lab"];
 
-    public string Starting => "Starting a chain of three layers, twice: sidecar, sidecar and relay, sidecar and relay, and a service that fails ...";
+    public override string Starting => "Starting a chain of three layers, twice: sidecar, sidecar and relay, sidecar and relay, and a service that fails ...";
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
-        {
-            ProductsApp bottom = await world.StartProductsAsync("bottom", stop);
-            await bottom.FailAsync(stop);
-            Sidecar plain = await StartChainAsync(world, bottom, "plain", isSafe: false, stop);
-            Sidecar safe = await StartChainAsync(world, bottom, "safe", isSafe: true, stop);
-            return new Running(world, bottom, plain, safe);
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        ProductsApp bottom = await world.StartProductsAsync("bottom", stop);
+        await bottom.FailAsync(stop);
+        Sidecar plain = await StartChainAsync(world, bottom, "plain", isSafe: false, stop);
+        Sidecar safe = await StartChainAsync(world, bottom, "safe", isSafe: true, stop);
+        return new Running(world, bottom, plain, safe);
     }
 
     // The rules name where the next sidecar listens, so the ports of all are chosen before any of them starts.

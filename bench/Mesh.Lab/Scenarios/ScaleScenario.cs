@@ -12,26 +12,17 @@ namespace Mesh.Lab.Scenarios;
 /// measured and only shown; what is checked is that everything arrives, and that one change touches what it concerns and nothing else.
 /// </summary>
 /// <param name="services">How many.</param>
-internal sealed class ScaleScenario(int services) : ILabScenario
+internal sealed class ScaleScenario(int services) : StandaloneScenario
 {
-    public string Starting => string.Create(CultureInfo.InvariantCulture, $"Writing the rules of {services} services, and starting a sidecar without any ...");
+    public override string Starting => string.Create(CultureInfo.InvariantCulture, $"Writing the rules of {services} services, and starting a sidecar without any ...");
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
-        {
-            string data = Path.Combine(folder, "data");
-            ScaleRules.Write(data, services);
-            string copy = Path.Combine(folder, "copy"); // the control plane writes into its own
-            ScaleRules.Write(copy, services);
-            return new Running(world, services, data, copy, await StartCost.OfAsync(world, "empty", ["--rules", Directory.CreateDirectory(Path.Combine(folder, "none")).FullName], stop));
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        string data = Path.Combine(world.Folder, "data");
+        ScaleRules.Write(data, services);
+        string copy = Path.Combine(world.Folder, "copy"); // the control plane writes into its own
+        ScaleRules.Write(copy, services);
+        return new Running(world, services, data, copy, await StartCost.OfAsync(world, "empty", ["--rules", Directory.CreateDirectory(Path.Combine(world.Folder, "none")).FullName], stop));
     }
 
     private sealed class Running(StandaloneWorld world, int services, string data, string copy, StartCost empty) : IRunningScenario

@@ -12,7 +12,7 @@ namespace Mesh.Lab.Scenarios;
 /// An upstream stops reading while its callers upload: its TCP window shuts, and nothing is wrong enough for anybody to be told. Without a limit every caller
 /// waits as long as it can. With a write timeout of 1 s it is told in time, with a reason of its own.
 /// </summary>
-internal sealed class WindowScenario : ILabScenario
+internal sealed class WindowScenario : StandaloneScenario
 {
     private const string Host = "archive.example";
     private const string Cluster = "outbound|80||" + Host;
@@ -23,23 +23,14 @@ internal sealed class WindowScenario : ILabScenario
     private static readonly TimeSpan WriteTimeout = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan LatestAnswer = TimeSpan.FromSeconds(4);
 
-    public string Starting => "Starting an upstream that will stop reading, and two sidecars that call it: one without a write timeout, one with ...";
+    public override string Starting => "Starting an upstream that will stop reading, and two sidecars that call it: one without a write timeout, one with ...";
 
-    public async Task<IRunningScenario> StartAsync(TimeProvider time, Random random, string folder, CancellationToken stop)
+    protected override async Task<IRunningScenario> StartInAsync(StandaloneWorld world, CancellationToken stop)
     {
-        StandaloneWorld world = new(time, random, folder);
-        try
-        {
-            ProductsApp archive = await world.StartProductsAsync("archive", stop);
-            await world.StartSidecarAsync("without-limit", Rules(archive, withLimit: false), "127.0.0.1:1", "127.0.0.1:0", stop);
-            await world.StartSidecarAsync("with-limit", Rules(archive, withLimit: true), "127.0.0.1:1", "127.0.0.1:0", stop);
-            return new Running(world, archive);
-        }
-        catch
-        {
-            await world.DisposeAsync();
-            throw;
-        }
+        ProductsApp archive = await world.StartProductsAsync("archive", stop);
+        await world.StartSidecarAsync("without-limit", Rules(archive, withLimit: false), "127.0.0.1:1", "127.0.0.1:0", stop);
+        await world.StartSidecarAsync("with-limit", Rules(archive, withLimit: true), "127.0.0.1:1", "127.0.0.1:0", stop);
+        return new Running(world, archive);
     }
 
     private static string Rules(ProductsApp archive, bool withLimit) => string.Create(CultureInfo.InvariantCulture, $$"""

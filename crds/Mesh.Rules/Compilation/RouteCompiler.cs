@@ -15,7 +15,7 @@ namespace Mesh.Rules.Compilation;
 /// <param name="table">Virtual services that it sees.</param>
 /// <param name="known">What destinations may name.</param>
 /// <param name="resilience">Resilience policies.</param>
-internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known, ResilienceTable resilience)
+internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known, HostPolicyTable<ResiliencePolicy> resilience)
 {
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
 

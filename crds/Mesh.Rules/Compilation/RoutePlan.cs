@@ -100,11 +100,18 @@ internal sealed class RoutePlan
 
     private Advised<T> Advise<T>(ServicePortModel[] of, Func<ImmutableArray<T>> compile)
     {
+        (ImmutableArray<T> routes, List<(RuleKey Rule, Diagnostic Finding)> findings) = Apart(compile);
+        return new Advised<T>(of, routes, findings);
+    }
+
+    // What the compiler says meanwhile is kept with its outcome, to be said again whenever that is used.
+    private (T Outcome, List<(RuleKey Rule, Diagnostic Finding)> Findings) Apart<T>(Func<T> compile)
+    {
         int said = _compiler.Findings.Count;
-        ImmutableArray<T> routes = compile();
+        T outcome = compile();
         List<(RuleKey Rule, Diagnostic Finding)> findings = _compiler.Findings.GetRange(said, _compiler.Findings.Count - said);
         _compiler.Findings.RemoveRange(said, findings.Count);
-        return new Advised<T>(of, routes, findings);
+        return (outcome, findings);
     }
 
     // A host without a service stands on every port: what is wrong with its routes is said once, not of ports that nobody meant.
@@ -125,10 +132,7 @@ internal sealed class RoutePlan
 
     private CompiledRoutes Compile(RuleDocument rule, string name, int port, bool isAdvised)
     {
-        int said = _compiler.Findings.Count;
-        ImmutableArray<HttpRouteConfig> routes = _compiler.Compile(rule, name, port);
-        List<(RuleKey Rule, Diagnostic Finding)> findings = _compiler.Findings.GetRange(said, _compiler.Findings.Count - said);
-        _compiler.Findings.RemoveRange(said, findings.Count);
+        (ImmutableArray<HttpRouteConfig> routes, List<(RuleKey Rule, Diagnostic Finding)> findings) = Apart(() => _compiler.Compile(rule, name, port));
         return new CompiledRoutes(rule, routes, isAdvised ? findings : []);
     }
 

@@ -99,8 +99,9 @@ internal static class SnapshotAdvice
         .Where(r => r.Key.Namespace == clientNamespace && r.Spec is ServiceEntry { WorkloadSelector: not null, Resolution: "STATIC" or "DNS" or "DNS_ROUND_ROBIN" } && !served.Contains(r.Key))
         .Select(static r => (r.Key, WorkloadAdvice.OnEmptySelector(r)));
 
-    /// <summary>Resilience policies of the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
-    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies(ResilienceTable policies, string clientNamespace, HashSet<string> hosts)
+    /// <summary>Policies of one kind of ours in the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies<T>(HostPolicyTable<T> policies, string clientNamespace, HashSet<string> hosts)
+        where T : class, IHostPolicy
     {
         RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
         foreach (RuleDocument rule in own)
@@ -110,7 +111,7 @@ internal static class SnapshotAdvice
                 yield return (rule.Key, finding);
             }
 
-            string host = HostMatch.Expand(((ResiliencePolicy)rule.Spec).Host ?? "", rule.Key.Namespace);
+            string host = HostMatch.Expand(((T)rule.Spec).Host ?? "", rule.Key.Namespace);
             if (!hosts.Contains(host) && !hosts.Any(h => HostMatch.Matches(host, h)))
             {
                 yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the policy waits for one"));

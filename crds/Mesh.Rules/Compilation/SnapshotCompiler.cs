@@ -22,7 +22,7 @@ public sealed class SnapshotCompiler
     private RoutePlan? _routes;
     private readonly ServiceModelCache _services = new();
     private ImmutableArray<string> _peers = [];
-    private ResilienceTable? _policies;
+    private HostPolicyTable<ResiliencePolicy>? _policies;
     private ProxySnapshot _snapshot = ProxySnapshot.Empty;
     private OwnServices _own = new();
     private bool _mayReuse;
@@ -161,6 +161,9 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Resilience policy in force, or null.</summary>
     public RuleDocument? Resilience { get; init; }
 
+    /// <summary>Circuit breaker in force, or null.</summary>
+    public RuleDocument? Breaker { get; init; }
+
     /// <summary>Folder of the secrets.</summary>
     public string? Credentials { get; init; }
 
@@ -175,7 +178,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&

@@ -24,13 +24,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private readonly ListenerDrafts _listeners = new();
     private readonly KnownHosts _known = new();
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
+    private readonly List<string> _fresh = []; // names of the clusters that are not the very same as after the last call
     private ServicePortModel? _own;
 
     /// <summary>Clusters so far.</summary>
     public Dictionary<string, CompiledCluster> Clusters { get; } = new(compiler.ClusterCount);
-
-    // Names of the clusters that are not the very same as after the last call.
-    private readonly List<string> _fresh = [];
 
     /// <summary>Adds the clusters, routes and listeners of a service port; of two with one host and port the first counts.</summary>
     public void AddService(ServicePortModel service)
@@ -111,6 +109,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Breakers, proxy.Namespace, _hosts));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
@@ -181,9 +180,14 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ImmutableArray<EndpointConfig> endpoints = ClusterCompiler.UsesOriginalDestination(service, policy) ? [] : LocalityCompiler.Place(proxy, peers, policy, selected);
         CompiledCluster cluster = compiler.Cluster(
             name,
-            new ClusterInputs(service, rule, subset) { Resilience = Resilience(service, subset?.Subset.Name ?? "", null), Credentials = proxy.Credentials },
+            new ClusterInputs(service, rule, subset)
+            {
+                Resilience = Resilience(service, subset?.Subset.Name ?? "", null),
+                Breaker = compiler.Rules.Breakers.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
+                Credentials = proxy.Credentials,
+            },
             endpoints,
-            static i => ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience));
+            static i => BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]

@@ -3,7 +3,7 @@ using Mesh.Rules.Schema;
 namespace Mesh.Rules.Kinds;
 
 /// <summary>What Istio's kinds have no field for: waits, writes and the safety of retries towards one host. Unset fields are null.</summary>
-public sealed record ResiliencePolicy
+public sealed record ResiliencePolicy : IHostPolicy
 {
     /// <summary>Value of <see cref="Profile"/> that turns the safe defaults on.</summary>
     public const string SafeProfile = "safe";
@@ -37,6 +37,8 @@ public sealed record ResiliencePolicy
 
     /// <summary>What is added to the retries of the host's routes.</summary>
     public ResilienceRetries? Retries { get; init; }
+
+    bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
 
     internal static ObjectSchema<ResiliencePolicy> Schema { get; } = new ObjectSchema<ResiliencePolicy>()
         .Text("host", static (o, v) => o with { Host = v },

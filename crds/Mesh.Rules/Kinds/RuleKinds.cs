@@ -84,8 +84,25 @@ public static class RuleKinds
         "resilience.mesh.dev",
         "v1alpha1");
 
+    /// <summary>Ours: a breaker with three states.</summary>
+    public static RuleKind CircuitBreaker { get; } = Of(
+        Networking(
+            "CircuitBreaker",
+            "circuitbreakers",
+            "cb",
+            "Opens the circuit to one host when too many calls fail or are slow, tries it again after a while, and closes it when that goes well.",
+            [
+                new PrinterColumn("Host", "string", ".spec.host", "The service the breaker is for"),
+                new PrinterColumn("State", "string", ".spec.state", "auto, forcedOpen, disabled or metricsOnly"),
+                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+            ],
+            Kinds.CircuitBreaker.Schema,
+            CircuitBreakerCheck.Check),
+        "resilience.mesh.dev",
+        "v1alpha1");
+
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>

@@ -15,7 +15,7 @@ public sealed class RuleSet
     private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
     private readonly RuleDocument[] _entries; // as they came: what the next set is compared with
     private readonly RuleDocument[] _others; // neither destination rules nor service entries
-    private readonly RuleDocument[] _policies; // of these, the resilience policies
+    private readonly RuleDocument[] _policies; // of these, the policies of our own kinds
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _workloads; // and the workload entries, by namespace
 
     private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, RuleDocument[] entries, RuleDocument[] others, RuleSet? previous)
@@ -24,10 +24,11 @@ public sealed class RuleSet
         _entries = IsSame(entries, previous?._entries) ? previous!._entries : entries;
         _others = IsSame(others, previous?._others) ? previous!._others : others;
         ServiceEntries = previous is not null && ReferenceEquals(_entries, previous._entries) ? previous.ServiceEntries : [.. InOrder(entries)];
-        RuleDocument[] policies = [.. others.Where(static r => r.Spec is ResiliencePolicy)];
+        RuleDocument[] policies = [.. others.Where(static r => r.Spec is IHostPolicy)];
         bool samePolicies = IsSame(policies, previous?._policies);
         _policies = samePolicies ? previous!._policies : policies;
-        Resilience = samePolicies ? previous!.Resilience : new ResilienceTable(policies);
+        Resilience = samePolicies ? previous!.Resilience : new HostPolicyTable<ResiliencePolicy>(policies);
+        Breakers = samePolicies ? previous!.Breakers : new HostPolicyTable<CircuitBreaker>(policies);
         bool sameOthers = previous is not null && HasSameOthers(previous);
         VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
         Sidecars = sameOthers ? previous!.Sidecars : new SidecarTable(others);
@@ -42,7 +43,10 @@ public sealed class RuleSet
     private Dictionary<RuleDocument, Diagnostic[]>? Advised { get; set; }
 
     /// <summary>Resilience policies.</summary>
-    internal ResilienceTable Resilience { get; }
+    internal HostPolicyTable<ResiliencePolicy> Resilience { get; }
+
+    /// <summary>Circuit breakers.</summary>
+    internal HostPolicyTable<CircuitBreaker> Breakers { get; }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }

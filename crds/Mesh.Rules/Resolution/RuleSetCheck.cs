@@ -24,7 +24,8 @@ public static class RuleSetCheck
     internal static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all) => rule.Spec switch
     {
         VirtualService => [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)],
-        ResiliencePolicy policy when ResilienceTable.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
+        ResiliencePolicy policy when HostPolicyTable<ResiliencePolicy>.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
+        CircuitBreaker policy when HostPolicyTable<CircuitBreaker>.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
         Sidecar when SidecarTable.HidingOf(rule, all) is { } older => [HiddenSidecar(older)],
         DestinationRule => Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, HostOf(rule), [.. OthersForHost(rule, all), rule])),
         _ => [],
@@ -56,7 +57,7 @@ public static class RuleSetCheck
     /// <summary>Advice about <paramref name="path"/>.</summary>
     internal static Diagnostic Warning(string path, string message) => new(Severity.Warning, DiagnosticCode.Advice, path, 0, 0, message);
 
-    private static Diagnostic HiddenPolicy(RuleDocument older, ResiliencePolicy policy) => Warning(
+    private static Diagnostic HiddenPolicy(RuleDocument older, IHostPolicy policy) => Warning(
         "spec.host",
         $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
     {

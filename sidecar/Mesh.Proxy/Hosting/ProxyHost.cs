@@ -26,6 +26,7 @@ public sealed class ProxyHost : IAsyncDisposable
     private readonly ListenerServices _listening;
     private readonly DataTransport _transport;
     private ImmutableArray<Listener> _fixed = []; // read by connections while the next listener is bound
+    private volatile Own _own = new(default, default, []);
     private readonly CancellationTokenSource _cutOff = new();
     private bool _isDisposed;
 
@@ -195,11 +196,18 @@ public sealed class ProxyHost : IAsyncDisposable
         return listener.EndPoint;
     }
 
-    private List<IPEndPoint> OwnAddresses()
+    // Asked for by every request to an unknown host and every redirected connection, so it is put together anew only when a listener came or went.
+    private IPEndPoint[] OwnAddresses()
     {
-        List<IPEndPoint> own = [.. _options.OwnAddresses];
-        own.AddRange(_fixed.Select(static l => l.EndPoint));
-        own.AddRange(Listeners.EndPoints);
-        return own;
+        Own own = _own;
+        if (own.Fixed != _fixed || own.OfRules != Listeners.EndPoints)
+        {
+            (ImmutableArray<IPEndPoint> ofRules, ImmutableArray<Listener> bound) = (Listeners.EndPoints, _fixed);
+            _own = own = new Own(bound, ofRules, [.. _options.OwnAddresses, .. bound.Select(static l => l.EndPoint), .. ofRules]);
+        }
+
+        return own.All;
     }
+
+    private sealed record Own(ImmutableArray<Listener> Fixed, ImmutableArray<IPEndPoint> OfRules, IPEndPoint[] All);
 }

@@ -50,6 +50,20 @@ internal static class LocalReply
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
+        if (error.Breaker is { } breaker)
+        {
+            Append(buffer, ref length, "x-mesh-breaker: "u8);
+            Append(buffer, ref length, breaker);
+            Append(buffer, ref length, "\r\n"u8);
+        }
+
+        if (error.RetryAfterSeconds > 0)
+        {
+            Append(buffer, ref length, "retry-after: "u8);
+            Append(buffer, ref length, error.RetryAfterSeconds);
+            Append(buffer, ref length, "\r\n"u8);
+        }
+
         if (error.Decision.IsSet && !Drops(error, "x-mesh-reason"u8))
         {
             Append(buffer, ref length, "x-mesh-reason: "u8);

@@ -1,3 +1,4 @@
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
@@ -15,6 +16,12 @@ namespace Mesh.Proxy.Http;
 internal readonly record struct ProxyError(
     int Status, ResponseFlag Flag, string Body, string Details, DecisionRecord Decision, string? TransportFailure = null, HeaderEdits? Headers = null)
 {
+    /// <summary>State of the circuit breaker that refuses, the value of <c>x-mesh-breaker</c>; null when none does.</summary>
+    public string? Breaker { get; init; }
+
+    /// <summary>When to come back, for <c>retry-after</c>, in whole seconds; 0 says nothing.</summary>
+    public int RetryAfterSeconds { get; init; }
+
     /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
     public bool IsOverload => Flag == ResponseFlag.UO;
 
@@ -53,6 +60,14 @@ internal static class ProxyErrors
         RentStatus.ConnectTimeout => Reset(503, ResponseFlag.UF, "connection timeout", rent.Decision),
         _ => Reset(503, ResponseFlag.UF, "remote connection failure", rent.Decision, rent.FailureText),
     };
+
+    /// <summary>The circuit breaker lets no call through; <paramref name="rule"/> is its rule.</summary>
+    public static ProxyError CircuitOpen(in BreakerRefusal refusal, string? rule) =>
+        new(503, ResponseFlag.UO, "circuit breaker open", "circuit_breaker_open", new DecisionRecord(DecisionReason.CircuitOpen, rule, refusal.Field, refusal.Limit, refusal.Now))
+        {
+            Breaker = refusal.State == BreakerState.Closed ? "recovering" : BreakerText.Of(refusal.State),
+            RetryAfterSeconds = (int)Math.Min(int.MaxValue, Math.Ceiling(refusal.RetryAfter.TotalSeconds)),
+        };
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
     /// <param name="failure">Why, if the connection knows: over TLS the server refuses a client certificate only now.</param>

@@ -75,17 +75,13 @@ internal sealed partial class Http1Exchange
     // An instance whose own sidecar refuses for its limits is busy, not sick: neither success nor failure (sidecar/adr/0011).
     private void RecordAnswer(Endpoint endpoint)
     {
-        if (_response.Status != 503 || _response.Headers.Find(KnownHeader.EnvoyOverloaded) < 0)
+        if (!_response.IsOverload)
         {
             _cluster!.Record(endpoint, UpstreamOutcome.Response, _response.Status);
         }
     }
 
-    private void Charge(int status)
-    {
-        _cluster?.Stats.RqByCode.Add(status);
-        _cluster?.Stats.RqCompleted.Add();
-    }
+    private void Charge(int status) => _cluster?.Stats.Complete(status);
 
     /// <summary>Bytes both ways until both sides have ended: WebSocket after 101, CONNECT. The relay has its own watch.</summary>
     private async ValueTask TunnelAsync(UpstreamConnection upstream)

@@ -1,4 +1,5 @@
 using System.Buffers.Text;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Upstream;
 
@@ -43,6 +44,7 @@ internal sealed partial class Http1Exchange
     {
         _again = Again.No;
         unused?.Release(reusable: true);
+        TellBreaker(BreakerOutcome.Ignored, TimeSpan.Zero);
         _cluster!.Stats.RqCallerDeadline.Add();
         return RefuseAsync(ProxyErrors.CallerDeadline(_callerLimit), goesOn: true);
     }

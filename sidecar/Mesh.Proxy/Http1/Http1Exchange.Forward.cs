@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Diagnostics.CodeAnalysis;
 using System.IO.Pipelines;
 using System.Runtime.CompilerServices;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -57,6 +58,7 @@ internal sealed partial class Http1Exchange
             }
 
             RecordAnswer(upstream.Endpoint);
+            TellBreakerOfAnswer(_record.UpstreamServiceTime.Value);
             if (_retry is not null && RetriesAnswer())
             {
                 _again = Again.Retry;
@@ -79,6 +81,7 @@ internal sealed partial class Http1Exchange
         }
         finally
         {
+            TellBreaker(BreakerOutcome.Ignored, TimeSpan.Zero); // unless it was told: nobody waits any more, or the fault is the client's
             _answer.Release();
             _upstream = null;
             IgnoreClientEnd(); // after this nobody aborts a connection that is another's

@@ -154,6 +154,7 @@ internal sealed partial class Http1Exchange
     private void CountFailure(Endpoint endpoint, ResponseFlag failure, TimeLimit? limit)
     {
         ClusterStats stats = _cluster!.Stats;
+        TellBreaker(limit is null ? BreakerFailures.Reset : BreakerFailures.Timeout, _record.UpstreamServiceTime ?? TimeSpan.Zero);
         if (limit is null)
         {
             _cluster.Record(endpoint, UpstreamOutcome.Reset, 0);
@@ -209,7 +210,8 @@ internal sealed partial class Http1Exchange
     // The order of the gates is Envoy's (semantics 4.4), after those of our own.
     private bool TryAgain(RetryConditions condition, TimeSpan? asked = null, bool isAtOnce = false)
     {
-        if (condition == RetryConditions.None || _clientIsGone || IsTooLate || IsRouteOver || !_requestBody.CanStartOver || !MayBeSentTwice())
+        if (condition == RetryConditions.None || _clientIsGone || IsTooLate || IsRouteOver || !_requestBody.CanStartOver || !MayBeSentTwice()
+            || _cluster!.Breaker is { } breaker && !breaker.Config.IsShadow && breaker.IsShut(context.Now))
         {
             return false;
         }

@@ -184,11 +184,17 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
                 return await RefuseLateAsync(null);
             }
 
+            if (!EntersBreaker(_attempt == 1 ? now : context.Now))
+            {
+                return await RefuseByBreakerAsync(null);
+            }
+
             ValueTask<RentResult> renting = _request.IsConnect
                 ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
             bool isAtOnce = renting.IsCompleted && _attempt == 1;
             UpstreamConnection? upstream = Take(await renting);
             bool goesOn = await (upstream is null ? EndWithoutConnectionAsync()
+                : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
                 : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             if (_again == Again.No)
             {
@@ -222,6 +228,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
 
     private ValueTask<bool> EndWithoutConnectionAsync()
     {
+        TellBreaker(_lastRent.Status);
         _again = AfterRent(_lastRent);
         return _again == Again.No ? FailWithoutConnectionAsync(_lastRent) : new(false);
     }

@@ -40,6 +40,12 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
         try
         {
             using CancellationTokenRegistration end = context.CutOff.UnsafeRegister(static l => ((PooledTimeout)l!).Cancel(), limit);
+            if (_cluster.Breaker is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now))
+            {
+                FailWithoutConnection(RentStatus.Overflow); // a copy is no reason to disturb who is left in peace
+                return;
+            }
+
             RentResult rent = await RentAsync(limit.Token);
             if (rent.Connection is { } upstream)
             {
@@ -159,7 +165,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
     // As for the request's own upstream: one that refuses for its limits is busy, not sick (adr/0011).
     private void RecordAnswer(Endpoint endpoint)
     {
-        if (_response.Status != 503 || _response.Headers.Find(KnownHeader.EnvoyOverloaded) < 0)
+        if (!_response.IsOverload)
         {
             _cluster.Record(endpoint, UpstreamOutcome.Response, _response.Status);
         }
@@ -192,11 +198,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
         Charge(isLate ? 504 : failure == ResponseFlag.UPE ? 502 : 503);
     }
 
-    private void Charge(int status)
-    {
-        _cluster.Stats.RqByCode.Add(status);
-        _cluster.Stats.RqCompleted.Add();
-    }
+    private void Charge(int status) => _cluster.Stats.Complete(status);
 
     private void LetGo()
     {

@@ -30,6 +30,9 @@ internal sealed class ResponseHead(Http1Limits limits)
     /// <summary>An interim response: another head follows.</summary>
     public bool IsInterim => Status is >= 100 and < 200 and not 101;
 
+    /// <summary>An instance's own sidecar refuses for its limits, which says nothing about the instance's health (adr 0011).</summary>
+    public bool IsOverload => Status == 503 && Headers.Find(KnownHeader.EnvoyOverloaded) >= 0;
+
     /// <summary>Whether it ends with its head whatever its fields say, and may not even announce a length (RFC 9110, 8.6).</summary>
     public bool HasNoLength => Status is < 200 or 204;
 

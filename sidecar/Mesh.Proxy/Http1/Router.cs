@@ -97,8 +97,13 @@ internal static class Router
             return false;
         }
 
-        string host = Encoding.ASCII.GetString(authority[parsed.Host]).Trim('[', ']');
         int port = parsed.Port == 0 ? HostPort.DefaultPort : parsed.Port;
+        if (!OwnAddress.HasPort(own, port))
+        {
+            return false;
+        }
+
+        string host = Encoding.ASCII.GetString(authority[parsed.Host]).Trim('[', ']');
         IPAddress? address = host.Equals("localhost", StringComparison.OrdinalIgnoreCase) ? IPAddress.Loopback
             : IPAddress.TryParse(host, out IPAddress? literal) ? literal : null;
         return address is not null && OwnAddress.IsAmong(own, address, port);

@@ -7,7 +7,20 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Stats">Its statistics.</param>
 /// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
 /// <param name="HasRetryBudget">A budget has taken the place of maxRetries.</param>
-public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false);
+public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false)
+{
+    /// <summary>State of the circuit breaker, read from it at this moment: 0 closed (or none), 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only.</summary>
+    public int BreakerState { get; init; }
+
+    /// <summary>Calls that the circuit breaker looks back on.</summary>
+    public int BreakerCalls { get; init; }
+
+    /// <summary>Of these, failed.</summary>
+    public int BreakerFailures { get; init; }
+
+    /// <summary>Of these, slow.</summary>
+    public int BreakerSlow { get; init; }
+}
 
 /// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
 public static class ClusterStatRows
@@ -83,6 +96,16 @@ public static class ClusterStatRows
         Counter("outlier_detection.ejections_enforced_consecutive_gateway_failure", "Ejections for a series of gateway failures", static s => s.EjectionsEnforcedConsecutiveGatewayFailure),
         Counter("outlier_detection.ejections_detected_consecutive_local_origin_failure", "Series of local-origin failures found", static s => s.EjectionsDetectedConsecutiveLocalOriginFailure),
         Counter("outlier_detection.ejections_enforced_consecutive_local_origin_failure", "Ejections for a series of local-origin failures", static s => s.EjectionsEnforcedConsecutiveLocalOriginFailure),
+        new("breaker_state", StatType.Gauge, "Circuit breaker: 0 closed or none, 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only", static c => c.BreakerState),
+        new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
+        new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
+        new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
+        Counter("breaker_rejected", "Calls that the circuit breaker refused", static s => s.BreakerRejected),
+        Counter("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static s => s.BreakerShadowRejected),
+        Counter("breaker_opened", "Times that the circuit breaker opened", static s => s.BreakerOpened),
+        Counter("breaker_half_opened", "Times that the circuit breaker began a trial", static s => s.BreakerHalfOpened),
+        Counter("breaker_closed", "Times that the circuit breaker closed", static s => s.BreakerClosed),
+        Counter("breaker_forced", "Times that a rule forced a state on the circuit breaker", static s => s.BreakerForced),
         new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),

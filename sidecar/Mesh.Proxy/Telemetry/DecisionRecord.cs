@@ -89,6 +89,9 @@ public enum DecisionReason : byte
 
     /// <summary>Connections to too many different destinations at once.</summary>
     DestinationOverflow,
+
+    /// <summary>The circuit breaker of the service is open, or lets only a few calls through on trial.</summary>
+    CircuitOpen,
 }
 
 /// <summary>

@@ -3,7 +3,7 @@ using System.Text.Json;
 
 namespace Mesh.Proxy.Telemetry;
 
-/// <summary>The outlier event log: a JSON line for each ejection and return, Envoy's keys and ours. Keeps the last ones. Thread-safe.</summary>
+/// <summary>The event log: a JSON line for each ejection and return, Envoy's keys and ours, and one for each change of a circuit breaker. Keeps the last ones. Thread-safe.</summary>
 /// <param name="write">Receives each line, without line feed; called under a lock, so lines keep their order.</param>
 public sealed class EjectionLog(Action<string> write)
 {
@@ -26,9 +26,13 @@ public sealed class EjectionLog(Action<string> write)
     }
 
     /// <summary>Logs one event.</summary>
-    public void Add(EjectionEvent ejection)
+    public void Add(EjectionEvent ejection) => Add(Format(ejection));
+
+    /// <summary>Logs one change of a circuit breaker.</summary>
+    public void Add(BreakerEvent change) => Add(Format(change));
+
+    private void Add(string line)
     {
-        string line = Format(ejection);
         lock (_gate)
         {
             if (_last.Count == Kept)
@@ -59,6 +63,30 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteString("until", ejection.Until is { } until ? Time(until) : null);
             json.WriteString("reason", ejection.Reason);
             json.WriteString("rule", ejection.Rule);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(line.GetBuffer(), 0, (int)line.Length);
+    }
+
+    /// <summary>The event as a JSON object on one line.</summary>
+    public static string Format(BreakerEvent change)
+    {
+        using MemoryStream line = new();
+        using (Utf8JsonWriter json = new(line))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "CIRCUIT_BREAKER");
+            json.WriteString("cluster_name", change.Cluster);
+            json.WriteString("from", change.From);
+            json.WriteString("to", change.To);
+            json.WriteString("reason", change.Reason);
+            json.WriteNumber("calls", change.Calls);
+            json.WriteNumber("failure_rate", Math.Round(change.FailureRate, 1));
+            json.WriteNumber("slow_call_rate", Math.Round(change.SlowRate, 1));
+            json.WriteBoolean("enforced", change.IsEnforced);
+            json.WriteString("timestamp", Time(change.Timestamp));
+            json.WriteString("rule", change.Rule);
             json.WriteEndObject();
         }
 

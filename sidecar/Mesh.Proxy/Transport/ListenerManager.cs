@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Config;
@@ -20,8 +21,8 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
     /// <summary>Listeners that are bound now.</summary>
     public IReadOnlyList<ListenerConfig> Bound => [.. _bound.Values.Select(static b => b.Config)];
 
-    /// <summary>Their addresses.</summary>
-    internal IEnumerable<IPEndPoint> EndPoints => _bound.Values.Select(static b => b.Listener.EndPoint);
+    /// <summary>Their addresses; the same array as long as no listener comes or goes.</summary>
+    internal ImmutableArray<IPEndPoint> EndPoints { get; private set; } = [];
 
     /// <inheritdoc/>
     public async Task<IReadOnlyList<(ListenerConfig Listener, string Problem)>> UpdateAsync(IReadOnlyList<ListenerConfig> listeners)
@@ -51,6 +52,7 @@ public sealed class ListenerManager : IListenerSet, IAsyncDisposable
         }
 
         _bound = next;
+        EndPoints = [.. next.Values.Select(static b => b.Listener.EndPoint)];
         foreach (Entry entry in old.Values)
         {
             await entry.Listener.UnbindAsync(); // not disposed: that would take the memory away from connections that go on

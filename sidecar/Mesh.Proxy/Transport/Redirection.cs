@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
@@ -53,7 +54,7 @@ internal sealed class Redirection(ProxyContext context)
 
         // A socket of a TPROXY rule has the dialled address as its own; only the ports tell whether the listener itself was meant.
         IPEndPoint? local = OriginalDestination.Plain(connection.LocalEndPoint);
-        return local is null || context.OwnAddresses().Any(o => o.Port == local.Port) ? null : local;
+        return local is null || OwnAddress.HasPort(context.OwnAddresses(), local.Port) ? null : local;
     }
 
     private ListenerSide? PlaceRedirected(IPEndPoint destination, IPAddress caller, ListenerSide side)

@@ -72,6 +72,7 @@ public sealed partial class Cluster
             }
         }
 
+        UpdateBreaker(next.Breaker);
         WarnIfNobodyCanBeEjected();
 
         if (next.Outlier != previous.Outlier)

@@ -7,6 +7,8 @@ namespace Mesh.Proxy.Upstream;
 // Clusters whose callers name the host (DYNAMIC_DNS, and hosts that no service has): sidecar/adr/0024.
 public sealed partial class Cluster
 {
+    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1); // timers know no years
+
     /// <summary>Most requests that wait for a name, whatever the rule allows: Envoy's limit for its DNS cache.</summary>
     private const uint MaxNameWaiters = 1024;
 
@@ -26,8 +28,6 @@ public sealed partial class Cluster
         Stats.CxNoneHealthy.Add();
         return null;
     }
-
-    private static readonly TimeSpan LongestWait = TimeSpan.FromDays(1); // timers know no years
 
     /// <summary>Waits for the first answer about the host that <paramref name="pick"/> names, then rents. The wait counts as one for a connection.</summary>
     private async ValueTask<RentResult> RentWhenKnownAsync(bool isTcp, PipeScheduler? loop, PickContext pick, CancellationToken cancellationToken)

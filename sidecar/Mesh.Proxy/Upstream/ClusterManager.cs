@@ -47,6 +47,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
+    /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
+    public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
+
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 

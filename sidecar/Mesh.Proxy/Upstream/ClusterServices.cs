@@ -30,4 +30,7 @@ internal sealed record ClusterServices(
 {
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
+
+    /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
+    public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
 }

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -51,9 +52,21 @@ internal sealed record AdminContext
 
     /// <summary>All statistics now.</summary>
     public StatsPages Pages() => new(
-        [.. Clusters.Clusters.Select(static c => new ClusterStatsView(c.Name, c.Stats, c.Config.Limits, c.Config.RetryBudget is not null))],
+        [.. Clusters.Clusters.Select(static c => ViewOf(c))],
         new ProxyStatsView(Stats, State.Current == ServerState.Live, (int)State.Current, (long)State.Uptime.TotalSeconds, Concurrency));
 
     /// <summary>The snapshot in force, or an empty one.</summary>
     public ProxySnapshot Snapshot => Pipeline.Current?.Snapshot ?? ProxySnapshot.Empty;
+
+    private static ClusterStatsView ViewOf(Cluster cluster)
+    {
+        BreakerFigures figures = cluster.BreakerFigures;
+        return new ClusterStatsView(cluster.Name, cluster.Stats, cluster.Config.Limits, cluster.Config.RetryBudget is not null)
+        {
+            BreakerState = (int)cluster.BreakerState,
+            BreakerCalls = figures.Calls,
+            BreakerFailures = figures.Failures,
+            BreakerSlow = figures.Slow,
+        };
+    }
 }

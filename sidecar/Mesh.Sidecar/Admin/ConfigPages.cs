@@ -89,14 +89,15 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteNumber("max_requests", cluster.Limits.MaxRequests);
         json.WriteNumber("max_retries", cluster.Limits.MaxRetries);
         json.WriteNumber("max_requests_per_connection", cluster.Connection.MaxRequestsPerConnection);
-        json.WriteString("connect_timeout", Seconds(cluster.Connection.ConnectTimeout));
-        json.WriteString("http_idle_timeout", Seconds(cluster.Connection.HttpIdleTimeout));
-        json.WriteString("tcp_idle_timeout", Seconds(cluster.Connection.TcpIdleTimeout));
-        json.WriteString("max_connection_duration", cluster.Connection.MaxConnectionDuration is { } longest ? Seconds(longest) : null);
+        json.WriteString("connect_timeout", RoutePage.Seconds(cluster.Connection.ConnectTimeout));
+        json.WriteString("http_idle_timeout", RoutePage.Seconds(cluster.Connection.HttpIdleTimeout));
+        json.WriteString("tcp_idle_timeout", RoutePage.Seconds(cluster.Connection.TcpIdleTimeout));
+        json.WriteString("max_connection_duration", cluster.Connection.MaxConnectionDuration is { } longest ? RoutePage.Seconds(longest) : null);
         json.WriteString("outlier_source", cluster.OutlierSource);
         WriteOutlier(json, cluster.Outlier);
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
+        BreakerPage.WriteConfig(json, cluster.Breaker);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)
@@ -131,7 +132,7 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteString("load_balancer", cluster.LoadBalancer.ToString());
         if (cluster.Warmup is { } warmup)
         {
-            json.WriteString("warmup", Seconds(warmup.Window));
+            json.WriteString("warmup", RoutePage.Seconds(warmup.Window));
             json.WriteNumber("warmup_minimum_percent", warmup.MinimumPercent);
             json.WriteNumber("warmup_aggression", warmup.Aggression);
         }
@@ -150,9 +151,9 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteNumber("consecutive_gateway_failure", outlier.ConsecutiveGatewayFailure);
         json.WriteNumber("consecutive_local_origin_failure", outlier.ConsecutiveLocalOriginFailure);
         json.WriteBoolean("split_external_local_origin_errors", outlier.SplitLocalOrigin);
-        json.WriteString("interval", Seconds(outlier.Interval));
-        json.WriteString("base_ejection_time", Seconds(outlier.BaseEjectionTime));
-        json.WriteString("max_ejection_time", Seconds(outlier.MaxEjectionTime));
+        json.WriteString("interval", RoutePage.Seconds(outlier.Interval));
+        json.WriteString("base_ejection_time", RoutePage.Seconds(outlier.BaseEjectionTime));
+        json.WriteString("max_ejection_time", RoutePage.Seconds(outlier.MaxEjectionTime));
         json.WriteNumber("max_ejection_percent", outlier.MaxEjectionPercent);
         json.WriteEndObject();
     }
@@ -160,8 +161,8 @@ internal sealed class ConfigPages(AdminContext context)
     private static void WriteResilience(Utf8JsonWriter json, ClusterConfig cluster)
     {
         json.WriteString("resilience_source", cluster.ResilienceSource);
-        json.WriteString("pending_timeout", cluster.PendingTimeout > TimeSpan.Zero ? Seconds(cluster.PendingTimeout) : null);
-        json.WriteString("write_timeout", cluster.WriteTimeout > TimeSpan.Zero ? Seconds(cluster.WriteTimeout) : null);
+        json.WriteString("pending_timeout", cluster.PendingTimeout > TimeSpan.Zero ? RoutePage.Seconds(cluster.PendingTimeout) : null);
+        json.WriteString("write_timeout", cluster.WriteTimeout > TimeSpan.Zero ? RoutePage.Seconds(cluster.WriteTimeout) : null);
         json.WriteBoolean("honours_caller_deadline", cluster.HonoursCallerDeadline);
         RoutePage.WriteRetry(json, "inbound_retry_policy", cluster.InboundRetry);
         if (cluster.RetryBudget is { } budget)
@@ -170,7 +171,7 @@ internal sealed class ConfigPages(AdminContext context)
             json.WriteString("source", budget.Source);
             json.WriteNumber("budget_percent", budget.Percent);
             json.WriteNumber("min_retry_concurrency", budget.MinConcurrency);
-            json.WriteString("budget_interval", Seconds(budget.Interval));
+            json.WriteString("budget_interval", RoutePage.Seconds(budget.Interval));
             json.WriteEndObject();
         }
     }
@@ -245,7 +246,4 @@ internal sealed class ConfigPages(AdminContext context)
 
         json.WriteEndObject();
     }
-
-    private static string Seconds(TimeSpan time) =>
-        string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###}s");
 }

@@ -295,5 +295,5 @@ internal static class RoutePage
 
     private static void WriteTime(Utf8JsonWriter json, string name, TimeSpan time) => WriteText(json, name, time > TimeSpan.Zero ? Seconds(time) : null);
 
-    private static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###}s");
+    internal static string Seconds(TimeSpan time) => string.Create(CultureInfo.InvariantCulture, $"{time.TotalSeconds:0.###}s");
 }

@@ -65,6 +65,16 @@ public sealed class AllocationTests(ITestOutputHelper output)
         new HttpRouteConfig { Name = "all", Clusters = [new WeightedClusterConfig(Name, 90), new WeightedClusterConfig(Name, 10)] },
     ]);
 
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public Task RequestWithHeaderChanges_InSteadyState_AllocatesNothing(string request, string answer) => HoldAsync(request, answer, new HttpRouteConfig
+    {
+        Name = "all",
+        Clusters = [new WeightedClusterConfig(Name)],
+        RequestHeaders = new HeaderChanges([KeyValuePair.Create("x-route", "all")], [KeyValuePair.Create("x-more", "1")], ["x-debug"]),
+        ResponseHeaders = new HeaderChanges([KeyValuePair.Create("x-by", "mesh")], [], ["server"]),
+    });
+
     private async Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes)
     {
         if (!OperatingSystem.IsLinux())
@@ -130,6 +140,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
+            Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"] },
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             PendingTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },

@@ -52,6 +52,8 @@ internal static class RuleTexts
     /// <summary>What no rule names is refused.</summary>
     public static string RegistryOnly { get; } = Rule("Sidecar", "outboundTrafficPolicy: {mode: REGISTRY_ONLY}", "only", "default");
 
+    public static string Breaker(string spec, string name = "cb") => Rule("CircuitBreaker", spec, name, "default", "resilience.mesh.dev/v1alpha1");
+
     public static string Resilience(string spec, string name = "rp") => Rule("ResiliencePolicy", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
     /// <summary>A mesh with these rules; fails on what the reader refuses.</summary>

@@ -259,9 +259,9 @@ public abstract class UpstreamTlsTests(TransportKind transport) : IDisposable
             c => c with { Tls = Simple(), Limits = new CircuitBreakerConfig { MaxConnections = 1 } }, TimeProvider.System, transport);
         Task serving = ServeAsync();
 
-        await Task.WhenAll(Enumerable.Range(0, Clients).Select(async _ =>
+        SocketPeer[] clients = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => harness.ConnectAsync()));
+        await Task.WhenAll(clients.Select(async client => // who ends at its last byte may take the shared connection along: all stay until all are done
         {
-            using SocketPeer client = await harness.ConnectAsync();
             for (int i = 0; i < Requests; i++)
             {
                 await client.SendAsync(Get);
@@ -270,6 +270,7 @@ public abstract class UpstreamTlsTests(TransportKind transport) : IDisposable
         })).WaitAsync(TimeSpan.FromSeconds(60));
 
         Assert.Equal((1, 1), (StatsOf(harness).CxTotal.Value, StatsOf(harness).SslHandshake.Value));
+        Array.ForEach(clients, static c => c.Dispose());
         await harness.DisposeAsync();
         await serving;
 

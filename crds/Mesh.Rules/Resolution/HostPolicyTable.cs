@@ -5,17 +5,20 @@ using Mesh.Rules.Reading;
 namespace Mesh.Rules.Resolution;
 
 /// <summary>
-/// Which ResiliencePolicy holds. The client's namespace comes first, then the service's, then the root namespace; in the first one that has a match, the exact host comes
-/// before a wildcard, then the policy that selects most narrowly (route, subset, port), then the oldest. One policy holds, whole: nothing is merged. Immutable.
+/// Which policy of one kind of ours holds. The client's namespace comes first, then the service's, then the root namespace; in the first one that has a match, the exact host
+/// comes before a wildcard, then the policy that selects most narrowly (route, subset, port), then the oldest. One policy holds, whole: nothing is merged. Immutable.
 /// </summary>
-internal sealed class ResilienceTable
+/// <typeparam name="T">The kind.</typeparam>
+internal sealed class HostPolicyTable<T>
+    where T : class, IHostPolicy
 {
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _byNamespace;
 
-    public ResilienceTable(IEnumerable<RuleDocument> rules)
+    /// <summary>Indexes those of <paramref name="rules"/> that are of this kind.</summary>
+    public HostPolicyTable(IEnumerable<RuleDocument> rules)
     {
         _byNamespace = rules
-            .Where(static r => r.Spec is ResiliencePolicy)
+            .Where(static r => r.Spec is T)
             .GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal)
             .ToImmutableDictionary(static g => g.Key, static g => InOrder(g));
     }
@@ -23,7 +26,7 @@ internal sealed class ResilienceTable
     /// <summary>All policies, in order of namespace and precedence.</summary>
     public IEnumerable<RuleDocument> All => _byNamespace.OrderBy(static n => n.Key, StringComparer.Ordinal).SelectMany(static n => n.Value);
 
-    /// <summary>The policy in force, or null. Policies in shadow mode are passed over.</summary>
+    /// <summary>The policy in force, or null. Those that change nothing are passed over.</summary>
     /// <param name="clientNamespace">Namespace of the caller.</param>
     /// <param name="serviceNamespace">Namespace of the service.</param>
     /// <param name="host">Full host of the service.</param>
@@ -36,10 +39,10 @@ internal sealed class ResilienceTable
             ? null
             : Pick(clientNamespace) ?? (serviceNamespace == clientNamespace ? null : Pick(serviceNamespace)) ?? Pick(RuleSet.RootNamespace);
 
-        RuleDocument? Pick(string from) => _byNamespace.GetValueOrDefault(from, []).FirstOrDefault(r => IsFor((ResiliencePolicy)r.Spec, r.Key.Namespace));
+        RuleDocument? Pick(string from) => _byNamespace.GetValueOrDefault(from, []).FirstOrDefault(r => IsFor((T)r.Spec, r.Key.Namespace));
 
-        bool IsFor(ResiliencePolicy policy, string ruleNamespace) =>
-            policy.Mode != ResiliencePolicy.ShadowMode
+        bool IsFor(T policy, string ruleNamespace) =>
+            !policy.IsPassedOver
             && (policy.Port is null || policy.Port == port)
             && (string.IsNullOrEmpty(policy.Subset) || policy.Subset == subset)
             && (policy.Route is null || policy.Route == route)
@@ -48,14 +51,14 @@ internal sealed class ResilienceTable
 
     /// <summary>The older policy of the same namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>
     public static RuleDocument? HidingOf(RuleDocument rule, IEnumerable<RuleDocument> all) =>
-        InOrder(all.Where(r => r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.Spec is ResiliencePolicy).Append(rule))
+        InOrder(all.Where(r => r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.Spec is T).Append(rule))
             .TakeWhile(r => !ReferenceEquals(r, rule))
-            .FirstOrDefault(r => ((ResiliencePolicy)r.Spec).Mode != ResiliencePolicy.ShadowMode && Selection(r) == Selection(rule));
+            .FirstOrDefault(r => !((T)r.Spec).IsPassedOver && Selection(r) == Selection(rule));
 
     private static ImmutableArray<RuleDocument> InOrder(IEnumerable<RuleDocument> rules) =>
     [
         .. rules
-            .OrderBy(static r => ((ResiliencePolicy)r.Spec).Host?.StartsWith('*') == true)
+            .OrderBy(static r => ((T)r.Spec).Host?.StartsWith('*') == true)
             .ThenByDescending(static r => Selection(r).Host.Length)
             .ThenByDescending(static r => Selection(r).Route is not null)
             .ThenByDescending(static r => Selection(r).Subset.Length > 0)
@@ -66,7 +69,7 @@ internal sealed class ResilienceTable
 
     private static (string Host, string Subset, int? Port, string? Route) Selection(RuleDocument rule)
     {
-        ResiliencePolicy policy = (ResiliencePolicy)rule.Spec;
+        T policy = (T)rule.Spec;
         return (HostMatch.Expand(policy.Host ?? "", rule.Key.Namespace), policy.Subset ?? "", policy.Port, policy.Route);
     }
 }

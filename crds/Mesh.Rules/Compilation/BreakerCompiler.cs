@@ -1,0 +1,59 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>CircuitBreaker → cluster, with resilience4j's defaults filled in. Pure.</summary>
+internal static class BreakerCompiler
+{
+    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is. Bytes have no answers to judge.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
+        rule?.Spec is CircuitBreaker breaker && cluster.Protocol != ClusterProtocol.Tcp ? cluster with { Breaker = Compile(breaker, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+
+    private static BreakerConfig Compile(CircuitBreaker breaker, string source)
+    {
+        BreakerConfig defaults = new();
+        ImmutableArray<int> codes = [.. breaker.Failures.Where(static f => char.IsAsciiDigit(f[0]) && f != "5xx").Select(static f => int.Parse(f, NumberStyles.None, CultureInfo.InvariantCulture)).Order()];
+        return new BreakerConfig
+        {
+            Mode = breaker.State switch
+            {
+                "forcedOpen" => BreakerMode.ForcedOpen,
+                "disabled" => BreakerMode.Disabled,
+                "metricsOnly" => BreakerMode.MetricsOnly,
+                _ => BreakerMode.Auto,
+            },
+            IsShadow = breaker.Mode == CircuitBreaker.ShadowMode,
+            FailureRate = breaker.FailureRateThreshold ?? defaults.FailureRate,
+            SlowRate = breaker.SlowCallRateThreshold ?? defaults.SlowRate,
+            SlowCall = breaker.SlowCallDurationThreshold ?? defaults.SlowCall,
+            IsTimeBased = breaker.SlidingWindowType == CircuitBreaker.TimeBased,
+            WindowSize = breaker.SlidingWindowSize ?? defaults.WindowSize,
+            MinimumCalls = breaker.MinimumNumberOfCalls ?? defaults.MinimumCalls,
+            OpenTime = breaker.WaitDurationInOpenState ?? defaults.OpenTime,
+            OpenTimeGrowth = breaker.WaitDurationGrowth ?? defaults.OpenTimeGrowth,
+            LongestOpenTime = breaker.MaxWaitDurationInOpenState ?? defaults.LongestOpenTime,
+            TrialCalls = breaker.PermittedNumberOfCallsInHalfOpenState ?? defaults.TrialCalls,
+            LongestTrial = breaker.MaxWaitDurationInHalfOpenState ?? TimeSpan.Zero,
+            Recovery = breaker.RecoveryDuration ?? TimeSpan.Zero,
+            Failures = breaker.Failures.IsEmpty ? BreakerFailures.Default : breaker.Failures.Aggregate(BreakerFailures.None, static (all, word) => all | Flag(word)),
+            FailureCodes = codes,
+            IgnoredCodes = [.. breaker.IgnoredCodes.Select(static c => (int)c).Order()],
+            ExemptPaths = breaker.ExemptPaths,
+            Source = source,
+        };
+    }
+
+    private static BreakerFailures Flag(string word) => word switch
+    {
+        "5xx" => BreakerFailures.ServerError,
+        "gateway-error" => BreakerFailures.GatewayError,
+        "connect-failure" => BreakerFailures.ConnectFailure,
+        "reset" => BreakerFailures.Reset,
+        "timeout" => BreakerFailures.Timeout,
+        _ => BreakerFailures.None,
+    };
+}

@@ -1,0 +1,20 @@
+namespace Mesh.Rules.Kinds;
+
+/// <summary>A kind of ours that is about the traffic to one host: how it says which. One object holds, whole; nothing is merged.</summary>
+internal interface IHostPolicy
+{
+    /// <summary>The host, as in a DestinationRule.</summary>
+    string? Host { get; }
+
+    /// <summary>Only for this subset.</summary>
+    string? Subset { get; }
+
+    /// <summary>Only for this port.</summary>
+    int? Port { get; }
+
+    /// <summary>Only for the route of this name.</summary>
+    string? Route { get; }
+
+    /// <summary>Whether it changes nothing, so that another may hold.</summary>
+    bool IsPassedOver { get; }
+}

@@ -1,0 +1,87 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Schema;
+
+namespace Mesh.Rules.Validation;
+
+/// <summary>What no single field of a CircuitBreaker can tell.</summary>
+internal static class CircuitBreakerCheck
+{
+    /// <summary>Words of <c>failures</c>; a status code stands for itself.</summary>
+    public static readonly ImmutableArray<string> FailureWords = ["5xx", "gateway-error", "connect-failure", "reset", "timeout"];
+
+    public static void Check(CircuitBreaker breaker, Cursor spec)
+    {
+        if (breaker.Host is { } host && HostName.CheckWildcard(host) is { } problem)
+        {
+            spec.Field("host").Error(problem);
+        }
+
+        if (breaker.Subset is { } subset && !HostName.IsLowerLabel(subset))
+        {
+            spec.Field("subset").Error($"subset name is invalid: {subset}");
+        }
+
+        CheckThreshold(breaker.FailureRateThreshold, spec.Field("failureRateThreshold"));
+        CheckThreshold(breaker.SlowCallRateThreshold, spec.Field("slowCallRateThreshold"));
+        CheckWindow(breaker, spec);
+        CheckWaits(breaker, spec);
+        CheckFailures(breaker, spec.Field("failures"));
+        for (int i = 0; i < breaker.ExemptPaths.Length; i++)
+        {
+            if (!breaker.ExemptPaths[i].StartsWith('/') || breaker.ExemptPaths[i].TrimEnd('*').Contains('*'))
+            {
+                spec.Field("exemptPaths").Item(i).Error($"{RuleNode.Quote(breaker.ExemptPaths[i])} is no path; write it from the slash on, with * at the end for all below, such as /orders/cancel or /payments/*");
+            }
+        }
+    }
+
+    private static void CheckThreshold(double? percent, Cursor at)
+    {
+        if (percent == 0)
+        {
+            at.Error("must be greater than 0 and at most 100; state: forcedOpen refuses every call");
+        }
+    }
+
+    private static void CheckWindow(CircuitBreaker breaker, Cursor spec)
+    {
+        int size = breaker.SlidingWindowSize ?? 100;
+        bool isTimeBased = breaker.SlidingWindowType == CircuitBreaker.TimeBased;
+        if (isTimeBased && size > 3600)
+        {
+            spec.Field("slidingWindowSize").Error("a window of seconds is at most 3600 long");
+        }
+
+        if (!isTimeBased && breaker.MinimumNumberOfCalls > size)
+        {
+            spec.Field("minimumNumberOfCalls").Warn($"the window holds {size} calls, so {size} are enough");
+        }
+    }
+
+    private static void CheckWaits(CircuitBreaker breaker, Cursor spec)
+    {
+        if (breaker is { MaxWaitDurationInOpenState: { } longest, WaitDurationInOpenState: { } wait } && longest < wait)
+        {
+            spec.Field("maxWaitDurationInOpenState").Error("must be greater than or equal to waitDurationInOpenState");
+        }
+
+        if (breaker is { MaxWaitDurationInOpenState: not null, WaitDurationGrowth: null or 1 })
+        {
+            spec.Field("maxWaitDurationInOpenState").Warn("has no effect without waitDurationGrowth");
+        }
+    }
+
+    private static void CheckFailures(CircuitBreaker breaker, Cursor at)
+    {
+        for (int i = 0; i < breaker.Failures.Length; i++)
+        {
+            string word = breaker.Failures[i];
+            bool isCode = int.TryParse(word, System.Globalization.NumberStyles.None, null, out int code) && code is >= 100 and <= 599;
+            if (!isCode && !FailureWords.Contains(word))
+            {
+                at.Item(i).Error($"{RuleNode.Quote(word)} is no failure; write {string.Join(", ", FailureWords)} or a status code such as \"429\"");
+            }
+        }
+    }
+}

@@ -1,0 +1,93 @@
+using System.Globalization;
+using System.Text.Json;
+using Mesh.Proxy.Breakers;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Sidecar.Admin;
+
+/// <summary>Circuit breakers on the admin pages: what they do now in <c>/clusters</c>, what they were told in <c>/config_dump</c>.</summary>
+internal static class BreakerPage
+{
+    /// <summary>Lines of <c>/clusters</c>; none for a cluster without a breaker.</summary>
+    public static string Text(Cluster cluster)
+    {
+        if (cluster.Config.Breaker is not { } config)
+        {
+            return "";
+        }
+
+        BreakerFigures figures = cluster.BreakerFigures;
+        string at = $"{cluster.Name}::breaker::";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{at}state::{BreakerText.Of(cluster.BreakerState)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{config.Source}\n");
+    }
+
+    /// <summary>The breaker as it is now, for <c>/clusters?format=json</c>; nothing for a cluster without one.</summary>
+    public static void WriteState(Utf8JsonWriter json, Cluster cluster)
+    {
+        if (cluster.Config.Breaker is not { } config)
+        {
+            return;
+        }
+
+        BreakerFigures figures = cluster.BreakerFigures;
+        json.WriteStartObject("breaker");
+        json.WriteString("state", BreakerText.Of(cluster.BreakerState));
+        json.WriteNumber("calls", figures.Calls);
+        json.WriteNumber("failures", figures.Failures);
+        json.WriteNumber("slow_calls", figures.Slow);
+        json.WriteString("rule", config.Source);
+        json.WriteEndObject();
+    }
+
+    /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, BreakerConfig? config)
+    {
+        if (config is null)
+        {
+            json.WriteNull("circuit_breaker");
+            return;
+        }
+
+        json.WriteStartObject("circuit_breaker");
+        json.WriteString("source", config.Source);
+        json.WriteString("state", config.Mode.ToString());
+        json.WriteBoolean("shadow", config.IsShadow);
+        json.WriteString("sliding_window_type", config.IsTimeBased ? "TIME_BASED" : "COUNT_BASED");
+        json.WriteNumber("sliding_window_size", config.WindowSize);
+        json.WriteNumber("minimum_number_of_calls", config.MinimumCalls);
+        json.WriteNumber("failure_rate_threshold", config.FailureRate);
+        json.WriteNumber("slow_call_rate_threshold", config.SlowRate);
+        json.WriteString("slow_call_duration_threshold", RoutePage.Seconds(config.SlowCall));
+        json.WriteString("wait_duration_in_open_state", RoutePage.Seconds(config.OpenTime));
+        json.WriteNumber("wait_duration_growth", config.OpenTimeGrowth);
+        json.WriteString("max_wait_duration_in_open_state", RoutePage.Seconds(config.LongestOpenTime));
+        json.WriteNumber("permitted_number_of_calls_in_half_open_state", config.TrialCalls);
+        json.WriteString("max_wait_duration_in_half_open_state", RoutePage.Seconds(config.LongestTrial));
+        json.WriteString("recovery_duration", RoutePage.Seconds(config.Recovery));
+        json.WriteString("failures", config.Failures.ToString());
+        WriteAll(json, "failure_codes", config.FailureCodes.AsSpan());
+        WriteAll(json, "ignored_codes", config.IgnoredCodes.AsSpan());
+        json.WriteStartArray("exempt_paths");
+        foreach (string path in config.ExemptPaths)
+        {
+            json.WriteStringValue(path);
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    private static void WriteAll(Utf8JsonWriter json, string name, ReadOnlySpan<int> codes)
+    {
+        json.WriteStartArray(name);
+        foreach (int code in codes)
+        {
+            json.WriteNumberValue(code);
+        }
+
+        json.WriteEndArray();
+    }
+}
