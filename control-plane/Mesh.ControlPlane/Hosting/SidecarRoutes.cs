@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using System.Text.Json;
 using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
@@ -21,6 +22,8 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
 {
     /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
     public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
+
+    private const int WriteSize = 16 * 1024;
 
     /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
     public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
@@ -140,11 +143,17 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         PushStream stream = new(hub, session.Namespace, context.Request.Headers["Last-Event-ID"].ToString());
         context.Response.ContentType = SseWriter.ContentType;
         context.Response.Headers.CacheControl = "no-store";
+        bool isCompressed = context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
+        if (isCompressed)
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+        }
+
         session.CountStream(1);
         try
         {
             await context.Response.Body.FlushAsync(end.Token);
-            await FollowAsync(context, session, stream, end.Token);
+            await FollowAsync(context.Response.BodyWriter, isCompressed, session, stream, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -156,24 +165,53 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         }
     }
 
-    private async Task FollowAsync(HttpContext context, PushSession session, PushStream stream, CancellationToken end)
+    private async Task FollowAsync(PipeWriter output, bool isCompressed, PushSession session, PushStream stream, CancellationToken end)
     {
         while (!end.IsCancellationRequested)
         {
             (MeshContent current, Task changed) = hub.Watch();
-            if (stream.Next(current) is { } next)
+            (PushMessage? push, ReadOnlyMemory<byte> text) = await NextAsync(stream, current, isCompressed, session, end);
+            if (push is not null)
             {
-                session.Sent(next.Content, time.GetTimestamp());
-                stats.CountPush(next.Push.IsFull);
-                await context.Response.BodyWriter.WriteAsync(hub.Pushes.EventOf(next.Push), end);
+                await WriteAsync(output, text, end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!changed.IsCompleted && !end.IsCancellationRequested)
             {
-                SseWriter.WritePing(context.Response.BodyWriter);
-                await context.Response.BodyWriter.FlushAsync(end);
+                await WriteAsync(output, PushCache.PingOf(isCompressed), end);
             }
+        }
+    }
+
+    // In turns: what a thousand streams need is made by the first of them, and the others must not hold a thread each until it is there.
+    private async Task<(PushMessage? Push, ReadOnlyMemory<byte> Text)> NextAsync(
+        PushStream stream, MeshContent current, bool isCompressed, PushSession session, CancellationToken end)
+    {
+        await hub.Pushes.Turn.WaitAsync(end);
+        try
+        {
+            if (stream.Next(current) is not { } next)
+            {
+                return default;
+            }
+
+            session.Sent(next.Content, time.GetTimestamp());
+            stats.CountPush(next.Push.IsFull);
+            return (next.Push, hub.Pushes.EventOf(next.Push, isCompressed));
+        }
+        finally
+        {
+            hub.Pushes.Turn.Release();
+        }
+    }
+
+    // The writer copies what it is given before it looks how much waits to be sent: a thousand whole sets at once would be gigabytes.
+    private static async Task WriteAsync(PipeWriter writer, ReadOnlyMemory<byte> text, CancellationToken end)
+    {
+        for (; text.Length > 0 && !end.IsCancellationRequested; text = text[Math.Min(WriteSize, text.Length)..])
+        {
+            await writer.WriteAsync(text[..Math.Min(WriteSize, text.Length)], end);
         }
     }
 }

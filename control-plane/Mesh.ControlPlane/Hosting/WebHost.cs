@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -14,6 +15,8 @@ namespace Mesh.ControlPlane.Hosting;
 internal static class WebHost
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
+    private const int Backlog = 4096; // a thousand sidecars come back in the same instant
+    private const int StreamBuffer = 16 * 1024; // what waits for a slow reader; a thousand streams have one each
 
     /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> makes its listener speak it.</summary>
     public static WebApplication Create(IPEndPoint listen, Action<ListenOptions>? tls, ILoggerProvider log)
@@ -22,8 +25,10 @@ internal static class WebHost
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxResponseBufferSize = StreamBuffer;
             kestrel.Listen(listen, endpoint => tls?.Invoke(endpoint));
         });
+        builder.Services.Configure<SocketTransportOptions>(static o => (o.Backlog, o.MaxWriteBufferSize) = (Backlog, StreamBuffer));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
         builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = DrainTime);
