@@ -11,12 +11,13 @@ namespace Mesh.Sidecar.Control;
 
 /// <summary>The calls a sidecar makes. Failures of transport and refusals are <see cref="HttpRequestException"/>; a call that takes too long too.</summary>
 /// <param name="client">Client without proxy and without a timeout of its own.</param>
-/// <param name="root">Address of the control plane.</param>
+/// <param name="roots">Addresses of the control plane's replicas, in the order in which they are tried.</param>
 /// <param name="time">Clock of the timeouts.</param>
-internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeProvider time)
+internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<Uri> roots, TimeProvider time)
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
     private const int LongestRefusal = 300; // of an answer's text in the log
+    private int _current;
 
     /// <summary>Whom to take for the control plane; null leaves that to the system's roots. The client must ask it too.</summary>
     public ControlPlaneTrust? Trust { get; init; }
@@ -24,11 +25,19 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
     /// <summary>What the control plane is shown; null shows nothing.</summary>
     public ControlPlaneToken? Token { get; init; }
 
+    /// <summary>Whether there is another address to try.</summary>
+    public bool HasOthers => roots.Count > 1;
+
+    private Uri Root => roots[_current];
+
+    /// <summary>The calls from now on go to the next address. Not while one is under way.</summary>
+    public void MoveOn() => _current = (_current + 1) % roots.Count;
+
     /// <summary>A client that goes straight to the control plane and takes only whom <paramref name="trust"/> accepts for it.</summary>
     public static HttpMessageInvoker CreateClient(ControlPlaneTrust? trust)
     {
         // A sidecar must not go through a proxy, least of all through itself, whatever http_proxy says; nor carry its token wherever an answer sends it.
-        SocketsHttpHandler handler = new() { UseProxy = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(2) };
+        SocketsHttpHandler handler = new() { UseProxy = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(2), AutomaticDecompression = DecompressionMethods.GZip };
         handler.SslOptions.RemoteCertificateValidationCallback = trust is null ? null : (_, certificate, chain, errors) => trust.Accepts(certificate, chain, errors);
         return new HttpMessageInvoker(handler);
     }
@@ -36,7 +45,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
     /// <summary>Registers the sidecar.</summary>
     public async Task<SidecarRegistered> RegisterAsync(SidecarRegistration registration, CancellationToken stop)
     {
-        Trust?.Require(); // before a handshake, which could only say that it failed
+        TrustOf(Root)?.Require(); // before a handshake, which could only say that it failed
         using HttpResponseMessage answer =
             await PostAsync("/mesh/v1/sidecars", registration, WireJson.Default.SidecarRegistration, stop);
         await RequireSuccessAsync(answer, stop);
@@ -80,7 +89,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
 
         HttpRequestMessage Request()
         {
-            HttpRequestMessage request = new(HttpMethod.Get, new Uri(root, $"{PathOf(id)}/stream"));
+            HttpRequestMessage request = new(HttpMethod.Get, new Uri(Root, $"{PathOf(id)}/stream"));
             request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("text/event-stream"));
             if (lastEventId.Length > 0)
             {
@@ -99,9 +108,14 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
             using CancellationTokenSource timeout = new(CallTimeout, time);
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, timeout.Token);
             string text = (await answer.Content.ReadAsStringAsync(either.Token)).Trim().ReplaceLineEndings(" ");
-            throw new HttpRequestException($"it answers {(int)answer.StatusCode}{(text.Length > 0 ? ": " : "")}{text[..Math.Min(text.Length, LongestRefusal)]}");
+            throw new ControlPlaneRefusal($"it answers {(int)answer.StatusCode}{(text.Length > 0 ? ": " : "")}{text[..Math.Min(text.Length, LongestRefusal)]}")
+            {
+                RetryAfter = answer.Headers.RetryAfter?.Delta ?? TimeSpan.Zero,
+            };
         }
     }
+
+    private ControlPlaneTrust? TrustOf(Uri url) => url.Scheme == "https" ? Trust : null;
 
     private static string PathOf(string id) => $"/mesh/v1/sidecars/{Uri.EscapeDataString(id)}";
 
@@ -111,7 +125,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, timeout.Token);
         try
         {
-            return await SendAsync(() => new HttpRequestMessage(HttpMethod.Post, new Uri(root, path)) { Content = JsonContent.Create(body, type) }, either.Token);
+            return await SendAsync(() => new HttpRequestMessage(HttpMethod.Post, new Uri(Root, path)) { Content = JsonContent.Create(body, type) }, either.Token);
         }
         catch (OperationCanceledException) when (timeout.IsCancellationRequested && !stop.IsCancellationRequested)
         {
@@ -137,6 +151,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
     {
         using (request)
         {
+            request.Version = HttpVersion.Version20; // over TLS all calls share one connection, and so reach one replica, where several stand behind one address
             request.Headers.Authorization = token is null ? null : new AuthenticationHeaderValue("Bearer", token);
             try
             {
@@ -144,8 +159,15 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, Uri root, TimeP
             }
             catch (HttpRequestException refusal) when (refusal.InnerException is AuthenticationException)
             {
-                throw new HttpRequestException(Trust?.Problem ?? refusal.InnerException.Message, refusal);
+                throw new HttpRequestException(TrustOf(Root)?.Problem ?? refusal.InnerException.Message, refusal);
             }
         }
     }
+}
+
+/// <summary>The control plane said no.</summary>
+internal sealed class ControlPlaneRefusal(string message) : HttpRequestException(message)
+{
+    /// <summary>How long it wants to be left alone; zero when it did not say.</summary>
+    public TimeSpan RetryAfter { get; init; }
 }

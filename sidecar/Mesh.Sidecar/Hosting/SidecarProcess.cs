@@ -88,13 +88,15 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         { Credentials = options.Credentials, PodAddresses = options.PodIps };
         _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote };
         State = new SidecarState(time, () => _pipeline.Current is not null);
-        if (options.ControlPlane is { } controlPlane)
+        if (!options.ControlPlane.IsEmpty)
         {
+            Uri[] controlPlanes = [.. options.ControlPlane];
+            random.Shuffle(controlPlanes); // each sidecar begins with another, so that replicas share the load
             ControlPlaneTrust? trust = options.ControlPlaneCa is { } roots ? new ControlPlaneTrust(roots) : null;
             _http = ControlPlaneApi.CreateClient(trust);
-            ControlPlaneApi api = new(_http, controlPlane, time)
+            ControlPlaneApi api = new(_http, controlPlanes, time)
             {
-                Trust = controlPlane.Scheme == "https" ? trust : null,
+                Trust = trust,
                 Token = options.ControlPlaneToken is { } token ? new ControlPlaneToken(token) : null,
             };
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;

@@ -68,14 +68,14 @@ internal static class CommandLine
 
     private static CommandLineResult Complete(SidecarOptions options)
     {
-        if (options.ControlPlane is null == options.Rules is null)
+        if (options.ControlPlane.IsEmpty == options.Rules is null)
         {
             return Wrong(options.Rules is null
                 ? "--control-plane: missing; write --control-plane URL, or --rules FILE_OR_DIR to run without one"
                 : "--rules: cannot stand beside --control-plane; write one of them");
         }
 
-        if (options.ControlPlaneToken is not null && options.ControlPlane is { Scheme: "http", IsLoopback: false } plain)
+        if (options.ControlPlaneToken is not null && options.ControlPlane.FirstOrDefault(static url => url is { Scheme: "http", IsLoopback: false }) is { } plain)
         {
             return Wrong($"--control-plane-token: would be sent to {plain.Authority} for all to read; write --control-plane https://{plain.Authority}");
         }
@@ -85,7 +85,7 @@ internal static class CommandLine
             return PodMistake(options) is { } mistake ? Wrong(mistake) : CompleteVersion(InPod(options));
         }
 
-        if (options.ControlPlane is not null && (options.Service == "unknown" || options.App.Length == 0))
+        if (!options.ControlPlane.IsEmpty && (options.Service == "unknown" || options.App.Length == 0))
         {
             string missing = options.Service == "unknown" ? "--service" : "--app";
             return Wrong($"{missing}: missing; write {missing} {OptionRows.All.First(r => r.Name == missing).Value}");

@@ -21,7 +21,7 @@ internal static class OptionRows
         new("--service", "NAME[.NAMESPACE][:PORT]", "service of the application; namespace default, port as that of --app", TakeService),
         new("--app", "HOST:PORT", "where the application listens", TakeApp),
         .. PodOptionRows.All,
-        new("--control-plane", "URL", "control plane to register at and take rules from", TakeControlPlane),
+        new("--control-plane", "URL[,URL…]", "control plane to register at and take rules from; of several replicas one at a time, the next when it fails", TakeControlPlane),
         new("--control-plane-ca", "FILE", "PEM file of the only roots to trust for it, read anew when it changes; default: the system's", static (o, v) => o with { ControlPlaneCa = v }),
         new("--control-plane-token", "FILE", "file with the token to show it, read anew when it changes; over https, or on this machine", static (o, v) => o with { ControlPlaneToken = v }),
         new("--rules", "FILE_OR_DIR", "take rules from here instead; changes are picked up", static (o, v) => o with { Rules = v }),
@@ -91,10 +91,21 @@ internal static class OptionRows
             : Taken.Wrong("HOST:PORT, for example 127.0.0.1:8080");
     }
 
-    private static Taken TakeControlPlane(SidecarOptions options, string value) =>
-        Uri.TryCreate(value, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
-            ? options with { ControlPlane = url }
-            : Taken.Wrong("a URL, for example http://127.0.0.1:15010");
+    private static Taken TakeControlPlane(SidecarOptions options, string value)
+    {
+        ImmutableArray<Uri>.Builder urls = ImmutableArray.CreateBuilder<Uri>();
+        foreach (string part in value.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!Uri.TryCreate(part, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
+            {
+                return Taken.Wrong("a URL, for example http://127.0.0.1:15010, or several with commas between");
+            }
+
+            urls.Add(url);
+        }
+
+        return options with { ControlPlane = urls.ToImmutable() };
+    }
 
     private static Taken TakeNode(SidecarOptions options, string value) =>
         value.Length is > 0 and <= 253 && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')

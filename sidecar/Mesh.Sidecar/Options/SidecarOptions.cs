@@ -59,8 +59,8 @@ internal sealed record SidecarOptions
     /// <summary>Address of the application as given, <c>HOST:PORT</c>; empty when there is none.</summary>
     public string App { get; init; } = "";
 
-    /// <summary>Address of the control plane; null with <see cref="Rules"/>.</summary>
-    public Uri? ControlPlane { get; init; }
+    /// <summary>Addresses of the control plane's replicas; empty with <see cref="Rules"/>.</summary>
+    public ImmutableArray<Uri> ControlPlane { get; init; } = [];
 
     /// <summary>PEM file of the only roots that are trusted for the control plane; null for the system's.</summary>
     public string? ControlPlaneCa { get; init; }

@@ -168,7 +168,7 @@ public sealed class ControlPlaneDoorTests : IAsyncLifetime, IDisposable
 
     private static Task<SidecarRegistered> RegisterAsync(ControlPlaneApi api) => api.RegisterAsync(Registration, CancellationToken.None).WaitAsync(Patience);
 
-    private static async Task<string> ProblemAsync(ControlPlaneApi api) => (await Assert.ThrowsAsync<HttpRequestException>(() => RegisterAsync(api))).Message;
+    private static async Task<string> ProblemAsync(ControlPlaneApi api) => (await Assert.ThrowsAnyAsync<HttpRequestException>(() => RegisterAsync(api))).Message;
 
     private string TokenFile(string token)
     {
@@ -180,6 +180,6 @@ public sealed class ControlPlaneDoorTests : IAsyncLifetime, IDisposable
     {
         ControlPlaneTrust trust = new(roots);
         _clients.Add(ControlPlaneApi.CreateClient(trust));
-        return new ControlPlaneApi(_clients[^1], new Uri($"https://localhost:{_control.Address.Port}"), TimeProvider.System) { Trust = trust, Token = new ControlPlaneToken(token) };
+        return new ControlPlaneApi(_clients[^1], [new Uri($"https://localhost:{_control.Address.Port}")], TimeProvider.System) { Trust = trust, Token = new ControlPlaneToken(token) };
     }
 }

@@ -24,6 +24,8 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     public Channel<SidecarRegistration> Registrations { get; } = Channel.CreateUnbounded<SidecarRegistration>();
 
+    public Channel<int> Refusals { get; } = Channel.CreateUnbounded<int>();
+
     public Channel<SidecarAck> Acks { get; } = Channel.CreateUnbounded<SidecarAck>();
 
     public Channel<SidecarReport> Reports { get; } = Channel.CreateUnbounded<SidecarReport>();
@@ -38,6 +40,9 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     /// <summary>Tells whether a caller with this Authorization header is let in.</summary>
     public Func<string, bool> LetsIn { get; set; } = static _ => true;
+
+    /// <summary>Seconds of Retry-After with which registrations are refused; null takes them.</summary>
+    public int? BusyFor { get; set; }
 
     public Uri Address { get; private set; } = null!;
 
@@ -93,6 +98,11 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
         switch (context.Request.Method, context.Request.Path.Value)
         {
+            case ("POST", "/mesh/v1/sidecars") when BusyFor is { } seconds:
+                Refusals.Writer.TryWrite(seconds);
+                context.Response.StatusCode = 503;
+                context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+                break;
             case ("POST", "/mesh/v1/sidecars"):
                 Registrations.Writer.TryWrite((await context.Request.ReadFromJsonAsync(WireJson.Default.SidecarRegistration))!);
                 await context.Response.WriteAsJsonAsync(new SidecarRegistered("s 1", 200, 600), WireJson.Default.SidecarRegistered);
