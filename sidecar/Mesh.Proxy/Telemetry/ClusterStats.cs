@@ -156,23 +156,8 @@ public sealed class ClusterStats
     /// <summary>Responses by status code, 0..599; upstream_rq_&lt;code&gt; and upstream_rq_Nxx are read from it.</summary>
     public CodeCounters RqByCode { get; } = new();
 
-    /// <summary>breaker_rejected: calls that the circuit breaker refused.</summary>
-    public StripedCounter BreakerRejected { get; } = new();
-
-    /// <summary>breaker_shadow_rejected: calls that it would have refused, but for shadow mode.</summary>
-    public StripedCounter BreakerShadowRejected { get; } = new();
-
-    /// <summary>breaker_opened: changes to open.</summary>
-    public StripedCounter BreakerOpened { get; } = new();
-
-    /// <summary>breaker_half_opened: changes to half-open.</summary>
-    public StripedCounter BreakerHalfOpened { get; } = new();
-
-    /// <summary>breaker_closed: changes to closed.</summary>
-    public StripedCounter BreakerClosed { get; } = new();
-
-    /// <summary>breaker_forced: changes to a state that a rule forces.</summary>
-    public StripedCounter BreakerForced { get; } = new();
+    /// <summary>Counters of the circuit breaker; null until there is one.</summary>
+    public BreakerStats? Breaker { get; internal set; }
 
     /// <summary>membership_total.</summary>
     public Gauge MembershipTotal { get; } = new();
