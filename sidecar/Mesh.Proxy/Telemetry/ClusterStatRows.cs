@@ -7,7 +7,7 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Stats">Its statistics.</param>
 /// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
 /// <param name="HasRetryBudget">A budget has taken the place of maxRetries.</param>
-public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false)
+public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false)
 {
     /// <summary>State of the circuit breaker, read from it at this moment: 0 closed (or none), 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only.</summary>
     public int BreakerState { get; init; }

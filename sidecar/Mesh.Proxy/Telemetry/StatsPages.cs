@@ -3,7 +3,7 @@ namespace Mesh.Proxy.Telemetry;
 /// <summary>One line of the <c>/stats</c> page.</summary>
 /// <param name="Name">Full name: <c>cluster.&lt;name&gt;;.upstream_rq_total</c>.</param>
 /// <param name="Value">Value.</param>
-public readonly record struct StatLine(string Name, long Value);
+public sealed record StatLine(string Name, long Value);
 
 /// <summary>All statistics at one instant, as Envoy's text lines or as Prometheus families. Made per page; reads live counters.</summary>
 /// <param name="clusters">Clusters.</param>

@@ -140,7 +140,7 @@ public sealed partial class Cluster
                 }
                 else
                 {
-                    waiter = endpoint.Pool.RentLocked(isTcp, loop, pick.Client, ref deferred, out result);
+                    waiter = endpoint.Pool.RentLocked(isTcp, loop, ClientOf(config, in pick), ref deferred, out result);
                 }
             }
 
