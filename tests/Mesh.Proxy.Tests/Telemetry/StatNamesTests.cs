@@ -28,6 +28,7 @@ public sealed class StatNamesTests
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
         upstream_cx_none_healthy upstream_cx_overflow upstream_cx_protocol_error upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
+        rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting
         retry_or_shadow_abandoned
         upstream_rq_active upstream_rq_active_overflow upstream_rq_caller_deadline upstream_rq_cancelled upstream_rq_completed
         upstream_rq_pending_active upstream_rq_pending_failure_eject upstream_rq_pending_overflow upstream_rq_pending_timeout upstream_rq_pending_total
