@@ -17,7 +17,7 @@ public sealed partial class ArchitectureTests
         ["LoadBalancing"] = ["Telemetry", "Infrastructure"],
         ["Outlier"] = ["Telemetry", "Infrastructure"],
         ["Breakers"] = [],
-        ["RateLimits"] = ["Telemetry", "Infrastructure"],
+        ["RateLimits"] = ["Routing", "Telemetry", "Infrastructure"],
         ["Routing"] = ["Telemetry", "Infrastructure"],
         ["Retry"] = ["Telemetry", "Infrastructure"],
         ["Upstream"] = ["RateLimits", "Breakers", "Dns", "Retry", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],

@@ -36,6 +36,7 @@ internal static class RateLimitCompiler
             MaxKeys = limit.MaxKeys ?? defaults.MaxKeys,
             Paths = limit.Paths,
             ExemptPaths = limit.ExemptPaths,
+            Headers = limit.Match is { } match ? [.. match.Headers.Select(static h => RouteMatchCompiler.Named(h.Key.ToLowerInvariant(), h.Value))] : [],
             MaxWait = wait is null ? TimeSpan.Zero : wait.MaxWait ?? DefaultWait,
             MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
             Source = source,

@@ -51,6 +51,9 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Paths that never count.</summary>
     public ImmutableArray<string> ExemptPaths { get; init; } = [];
 
+    /// <summary>Requests that count; null for all.</summary>
+    public RateLimitMatch? Match { get; init; }
+
     /// <summary>What becomes of a request without a token.</summary>
     public RateLimitExcess? WhenExceeded { get; init; }
 
@@ -92,8 +95,21 @@ public sealed record RateLimit : IHostPolicy
             "Only requests for these paths count, such as /orders; one that ends in * stands for all that begin so. Unset: all.")
         .List("exemptPaths", TextType.Any, static (o, v) => o with { ExemptPaths = v },
             "Paths whose requests always pass and never count, such as /healthz; one that ends in * stands for all that begin so.")
+        .Field("match", RateLimitMatch.Schema, static (o, v) => o with { Match = v },
+            "Only requests that look like this count; all others go first. With burst: 1 and whenExceeded.wait such a class of calls is paced: spread evenly at its rate.")
         .Field("whenExceeded", RateLimitExcess.Schema, static (o, v) => o with { WhenExceeded = v },
             "What becomes of a request without a token: reject (default) or wait.");
+}
+
+/// <summary>Which requests count.</summary>
+public sealed record RateLimitMatch
+{
+    /// <summary>Header fields that must all look like this.</summary>
+    public ImmutableSortedDictionary<string, TextMatch> Headers { get; init; } = ImmutableSortedDictionary<string, TextMatch>.Empty;
+
+    internal static ObjectSchema<RateLimitMatch> Schema { get; } = new ObjectSchema<RateLimitMatch>()
+        .Field("headers", new MapType<TextMatch>(TextMatch.Schema), static (o, v) => o with { Headers = v },
+            "Header fields that must all look like this; one without a comparison must only be there.");
 }
 
 /// <summary>What requests are told apart by; one of the four.</summary>

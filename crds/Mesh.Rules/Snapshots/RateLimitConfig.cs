@@ -60,6 +60,9 @@ public sealed record RateLimitConfig
     /// <summary>Paths that never count, in the same form.</summary>
     public ImmutableArray<string> ExemptPaths { get; init; } = [];
 
+    /// <summary>Header fields of the requests that count; empty for all.</summary>
+    public ImmutableArray<NamedMatch> Headers { get; init; } = [];
+
     /// <summary>Longest wait for a token; zero refuses at once.</summary>
     public TimeSpan MaxWait { get; init; }
 
@@ -74,7 +77,8 @@ public sealed record RateLimitConfig
 
     /// <inheritdoc/>
     public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest
-        && Paths.AsSpan().SequenceEqual(other.Paths.AsSpan()) && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan());
+        && Paths.AsSpan().SequenceEqual(other.Paths.AsSpan()) && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan())
+        && Headers.AsSpan().SequenceEqual(other.Headers.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Buckets, Rest);

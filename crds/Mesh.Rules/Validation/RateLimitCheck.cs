@@ -26,6 +26,15 @@ internal static class RateLimitCheck
         CheckKey(limit, spec);
         PathListCheck.Check(limit.Paths, spec.Field("paths"));
         PathListCheck.Check(limit.ExemptPaths, spec.Field("exemptPaths"));
+        if (limit.Match is { } match)
+        {
+            HttpMatchCheck.CheckNames(match.Headers, spec.Field("match").Field("headers"));
+            if (match.Headers.IsEmpty)
+            {
+                spec.Field("match").Error("write headers, such as headers: {x-class: {exact: batch}}, or leave match out");
+            }
+        }
+
         if (limit.WhenExceeded is { } excess)
         {
             CheckExcess(excess, spec.Field("whenExceeded"));

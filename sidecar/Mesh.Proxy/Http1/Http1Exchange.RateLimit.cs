@@ -17,7 +17,7 @@ internal sealed partial class Http1Exchange
 
     private ValueTask<bool> LimitAndAttemptAsync(RateLimiter limiter, long now)
     {
-        if (!IsCounted(limiter.Config))
+        if (!IsCounted(limiter))
         {
             return AttemptAsync(now);
         }
@@ -67,7 +67,7 @@ internal sealed partial class Http1Exchange
     private bool IsOver => _clientIsGone || IsTooLate || IsRouteOver;
 
     /// <summary>Whether there is a token for a retry, at once: a pause and a line would be two waits.</summary>
-    private bool HasTokenForRetry() => _cluster!.RateLimiter is not { } limiter || _outcome == RequestOutcome.NotSent || !IsCounted(limiter.Config)
+    private bool HasTokenForRetry() => _cluster!.RateLimiter is not { } limiter || _outcome == RequestOutcome.NotSent || !IsCounted(limiter)
         || TakeToken(limiter, context.Now, null).Answer == LimitAnswer.Passes;
 
     private LimitVerdict TakeToken(RateLimiter limiter, long now, LinePlace? place)
@@ -76,6 +76,9 @@ internal sealed partial class Http1Exchange
         return limiter.Take(RequestKey.Of(limiter.Config, _request, Down.RemoteEndPoint, room), now, place);
     }
 
-    private bool IsCounted(RateLimitConfig config) =>
-        (config.Paths.IsEmpty || PathList.Has(config.Paths, _request.Path)) && !PathList.Has(config.ExemptPaths, _request.Path);
+    private bool IsCounted(RateLimiter limiter)
+    {
+        RateLimitConfig config = limiter.Config;
+        return (config.Paths.IsEmpty || PathList.Has(config.Paths, _request.Path)) && !PathList.Has(config.ExemptPaths, _request.Path) && limiter.Counts(_request.Headers);
+    }
 }

@@ -1,4 +1,5 @@
 using System.IO.Pipelines;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
@@ -14,6 +15,7 @@ internal sealed class RateLimiter
     private readonly long _frequency;
     private readonly ClusterStats _stats;
     private volatile RateLimitConfig _config;
+    private volatile NamedMatcher[] _headers;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
 
@@ -24,6 +26,7 @@ internal sealed class RateLimiter
     public RateLimiter(RateLimitConfig config, long frequency, ClusterStats stats)
     {
         (_config, _frequency, _stats) = (config, frequency, stats);
+        _headers = MatchersOf(config);
         FillLocked(config);
     }
 
@@ -33,6 +36,20 @@ internal sealed class RateLimiter
     /// <summary>Whether a request without a token may wait for one.</summary>
     public bool LetsWait => _config is { MaxQueue: > 0, IsShadow: false };
 
+    /// <summary>Whether requests with these header fields count.</summary>
+    public bool Counts(IHeaderFields headers)
+    {
+        foreach (NamedMatcher matcher in _headers)
+        {
+            if (!matcher.FitsHeader(headers))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
     /// <summary>Puts another rule in force. Buckets stay unless rate, burst or key changed; who waits keeps its place.</summary>
     public void Update(RateLimitConfig next)
     {
@@ -40,6 +57,7 @@ internal sealed class RateLimiter
         {
             RateLimitConfig former = _config;
             _config = next;
+            _headers = MatchersOf(next);
             if (!next.HasBucketsOf(former))
             {
                 FillLocked(next);
@@ -105,6 +123,8 @@ internal sealed class RateLimiter
             _stats.RateLimitOk.Add();
         }
     }
+
+    private static NamedMatcher[] MatchersOf(RateLimitConfig config) => [.. config.Headers.Select(static h => new NamedMatcher(h))];
 
     private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
     {

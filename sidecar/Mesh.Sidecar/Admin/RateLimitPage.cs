@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using System.Globalization;
 using System.Text.Json;
 using Mesh.Proxy.Telemetry;
@@ -42,19 +41,20 @@ internal static class RateLimitPage
         json.WriteNumber("burst", config.Burst);
         json.WriteString("key", config.KeySource == RateLimitKeySource.None ? null : $"{config.KeySource}{(config.KeyName.Length > 0 ? ":" : "")}{config.KeyName}");
         json.WriteNumber("max_keys", config.MaxKeys);
-        WritePaths(json, "paths", config.Paths);
-        WritePaths(json, "exempt_paths", config.ExemptPaths);
+        WriteAll(json, "paths", config.Paths);
+        WriteAll(json, "exempt_paths", config.ExemptPaths);
+        WriteAll(json, "headers", config.Headers.Select(static h => h.Match.Kind == StringMatchKind.Present ? h.Name : $"{h.Name}: {h.Match.Kind} {h.Match.Value}"));
         json.WriteString("max_wait", config.MaxQueue > 0 ? RoutePage.Seconds(config.MaxWait) : null);
         json.WriteNumber("max_queue", config.MaxQueue);
         json.WriteEndObject();
     }
 
-    private static void WritePaths(Utf8JsonWriter json, string name, ImmutableArray<string> paths)
+    private static void WriteAll(Utf8JsonWriter json, string name, IEnumerable<string> texts)
     {
         json.WriteStartArray(name);
-        foreach (string path in paths)
+        foreach (string text in texts)
         {
-            json.WriteStringValue(path);
+            json.WriteStringValue(text);
         }
 
         json.WriteEndArray();

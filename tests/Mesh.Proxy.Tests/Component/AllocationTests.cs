@@ -85,7 +85,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
         "GET / HTTP/1.1\r\nHost: a.test\r\nCookie: a=1; host=b\r\n\r\n",
         "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
         [],
-        new RateLimitConfig { Tokens = RateLimitConfig.MostTokens, Burst = RateLimitConfig.MostTokens, KeySource = key, KeyName = "host", Paths = ["/"], ExemptPaths = ["/no/*"], MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10 });
+        new RateLimitConfig { Tokens = RateLimitConfig.MostTokens, Burst = RateLimitConfig.MostTokens, KeySource = key, KeyName = "host", Paths = ["/"], ExemptPaths = ["/no/*"], Headers = [new NamedMatch("cookie", new(StringMatchKind.Present, ""))], MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10 });
 
     private Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes) => HoldAsync(request, answer, routes, null);
 

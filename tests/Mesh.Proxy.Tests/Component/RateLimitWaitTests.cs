@@ -63,6 +63,35 @@ public sealed class RateLimitWaitTests
         Assert.Equal(2, scene.Upstreams.Seen.Count);
     }
 
+    /// <summary>667 a second, and an upstream that never answers: calls of the class leave evenly all the same, and others go first.</summary>
+    [Fact]
+    public async Task Pacing_SpreadsAClassOfCallsEvenly_HoweverSlowTheUpstream()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit(
+            "host: b.test\ntokens: 40000\ninterval: 1m\nburst: 1\nmatch: {headers: {x-class: {exact: batch}}}\nwhenExceeded: {wait: {maxWait: 10s, maxQueue: 1000}}"));
+        scene.Upstreams.Answer = static _ => null;
+        for (int i = 0; i < 280; i++)
+        {
+            await scene.SendAsync("/batch", "b.test", "x-class: batch\r\n");
+        }
+
+        await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RateLimitWaiting.Value == 279, "all but the first wait");
+        await scene.SendAsync("/user", "b.test");
+        await Eventually.HoldsAsync(() => Sent("/user") == 1 && Sent("/batch") == 1, "who is not of the class goes first");
+
+        int before = 1;
+        for (int slice = 1; slice <= 4; slice++)
+        {
+            scene.Time.Advance(TimeSpan.FromMilliseconds(100));
+            int due = (slice * 200 / 3) + 1; // a straight line from the first call on
+            await Eventually.HoldsAsync(() => Sent("/batch") == due, $"{due} calls after {slice} slices");
+            Assert.InRange(due - before, 66, 68);
+            before = due;
+        }
+
+        int Sent(string path) => scene.Upstreams.Seen.Count(s => s.Line.Contains(path, StringComparison.Ordinal));
+    }
+
     [Fact]
     public async Task RouteTimeout_EndsTheWait()
     {

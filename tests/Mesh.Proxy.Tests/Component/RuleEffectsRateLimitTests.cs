@@ -133,6 +133,27 @@ public sealed class RuleEffectsRateLimitTests
         Assert.Equal(statuses, await CallsAsync(scene, "/healthz", "/orders?x=1", "/healthz", "/pay/back", "/orders"));
     }
 
+    [Theory]
+    [EffectOf("RateLimit", "match.headers")]
+    [InlineData("{x-class: {}}", "200 200 429 429 429")]
+    [EffectOf("RateLimit", "match.headers.exact")]
+    [InlineData("{x-class: {exact: batch}}", "200 200 200 429 200")]
+    [EffectOf("RateLimit", "match.headers.prefix")]
+    [InlineData("{X-Class: {prefix: bat}}", "200 200 200 429 429")]
+    [EffectOf("RateLimit", "match.headers.regex")]
+    [InlineData("{x-class: {regex: 'b.*s'}}", "200 200 200 200 200")]
+    public async Task MatchHeaders_SayWhichRequestsCount(string headers, string statuses)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit(OneASecond + $"match: {{headers: {headers}}}"));
+        List<int> seen = [];
+        foreach (string header in (string[])["x-other: 1", "x-class: user", "x-class: batch", "x-class: batch", "x-class: bats"])
+        {
+            seen.Add((await scene.CallAsync(host: "b.test", headers: header + "\r\n")).Status);
+        }
+
+        Assert.Equal(statuses.Split(' ').Select(int.Parse), seen);
+    }
+
     [Fact]
     [EffectOf("RateLimit", "key.clientIp")]
     [EffectOf("RateLimit", "side")]

@@ -126,6 +126,44 @@ public sealed class RateLimiterTests
         }
     }
 
+    /// <summary>A producer brings 667 calls each second for a minute; each slice of 100 ms gets its share of the 40,000.</summary>
+    [Fact]
+    public void Pacing_FortyThousandAMinute_IsSixtySevenASlice()
+    {
+        RateLimiter limiter = Limiter(new() { Tokens = 40_000, Interval = TimeSpan.FromMinutes(1), Burst = 1, MaxWait = TimeSpan.FromSeconds(5), MaxQueue = 2000 });
+        List<(long DueAt, LinePlace Place)> waiting = [];
+        int[] slices = new int[600];
+        for (int second = 0; second < 60; second++)
+        {
+            long now = second * _time.TimestampFrequency;
+            foreach ((long dueAt, LinePlace place) in waiting.Where(w => w.DueAt <= now))
+            {
+                limiter.Leave(place, hasToken: true);
+            }
+
+            waiting.RemoveAll(w => w.DueAt <= now);
+            for (int i = 0; i < 667; i++)
+            {
+                LinePlace place = Place();
+                LimitAnswer answer = limiter.Take(default, now, place).Answer;
+                long dueAt = answer == LimitAnswer.Waits ? limiter.DueAt(place) : now;
+                Assert.NotEqual(LimitAnswer.Refused, answer);
+                if (answer == LimitAnswer.Waits)
+                {
+                    waiting.Add((dueAt, place));
+                }
+
+                if (dueAt / (_time.TimestampFrequency / 10) is < 600 and long slice)
+                {
+                    slices[slice]++;
+                }
+            }
+        }
+
+        Assert.All(slices, static s => Assert.InRange(s, 66, 68));
+        Assert.InRange(slices.Max() / slices.Average(), 1, 1.1);
+    }
+
     [Fact]
     public void Update_KeepsBucketsUnlessTheyWouldBeOthers()
     {

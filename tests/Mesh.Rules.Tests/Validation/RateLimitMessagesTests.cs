@@ -21,6 +21,7 @@ public sealed class RateLimitMessagesTests
         maxKeys: 500
         paths: [/payments/*]
         exemptPaths: [/payments/cancel]
+        match: {headers: {x-class: {exact: batch}}}
         whenExceeded: {wait: {maxWait: 3s, maxQueue: 20}}
         """;
 
@@ -33,6 +34,7 @@ public sealed class RateLimitMessagesTests
         Assert.Empty(read.Diagnostics);
         Assert.Equal(("pay.example.com", "v1", 443, "shadow", "caller", 80, 10), (limit.Host, limit.Subset, limit.Port, limit.Mode, limit.Side, limit.Tokens, limit.Burst));
         Assert.Equal((TimeSpan.FromMinutes(1), "x-user", 500), (limit.Interval, limit.Key?.Header, limit.MaxKeys));
+        Assert.Equal("batch", limit.Match?.Headers["x-class"].Exact);
         Assert.Equal("/payments/* /payments/cancel", string.Join(' ', [.. limit.Paths, .. limit.ExemptPaths]));
         Assert.Equal(new RateLimitWait { MaxWait = TimeSpan.FromSeconds(3), MaxQueue = 20 }, limit.WhenExceeded?.Wait);
     }
@@ -53,6 +55,8 @@ public sealed class RateLimitMessagesTests
     [InlineData("host: a\ntokens: 1\nkey: {cookie: ''}", "spec.key.cookie", "write one such as session")]
     [InlineData("host: a\ntokens: 1\npaths: [orders]", "spec.paths[0]", "from the slash on")]
     [InlineData("host: a\ntokens: 1\nexemptPaths: ['/a/*/b']", "spec.exemptPaths[0]", "* at the end")]
+    [InlineData("host: a\ntokens: 1\nmatch: {}", "spec.match", "write headers")]
+    [InlineData("host: a\ntokens: 1\nmatch: {headers: {x-class: {exact: a, prefix: b}}}", "spec.match.headers.x-class", "only one of exact, prefix and regex")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {}", "spec.whenExceeded", "write one of reject: true or wait")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {reject: true, wait: {}}", "spec.whenExceeded", "write one of reject: true or wait")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxWait: 6m}}", "spec.whenExceeded.wait.maxWait", "at most 5m")]
