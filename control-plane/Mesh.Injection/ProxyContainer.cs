@@ -21,6 +21,7 @@ internal static class ProxyContainer
                 $"--control-plane-ca={Names.RootPath}/root-cert.pem",
                 $"--control-plane-token={Names.TokenPath}/token",
                 $"--state={Names.StatePath}",
+                .. Interception(pod.Mode),
             ],
             pod.Run);
         container["env"] = Environment(handedOver);
@@ -29,14 +30,13 @@ internal static class ProxyContainer
         if (pod.IsNative)
         {
             container["restartPolicy"] = "Always";
+            // It ends after the application, so SIGTERM comes too late to tell the pod's callers.
+            AddHook(container, "preStop", settings, "drain");
         }
         else if (pod.HoldsApplication)
         {
             // Kubelet starts the next container when this hook has ended.
-            container["lifecycle"] = new JsonObject
-            {
-                ["postStart"] = new JsonObject { ["exec"] = new JsonObject { ["command"] = new JsonArray(settings.Program, "wait") } },
-            };
+            AddHook(container, "postStart", settings, "wait");
         }
 
         container["securityContext"] = Security(Names.ProxyUser, isReadOnly: true, added: null);
@@ -53,6 +53,12 @@ internal static class ProxyContainer
         container["securityContext"] = Security(0, isReadOnly: false, added: new JsonArray("NET_ADMIN", "NET_RAW"));
         return container;
     }
+
+    // Redirect is what a pod means to the sidecar.
+    private static string[] Interception(InterceptionMode mode) => mode == InterceptionMode.Redirect ? [] : [$"--interception={mode.ToString().ToLowerInvariant()}"];
+
+    private static void AddHook(JsonObject container, string hook, InjectionSettings settings, string verb) => container.MapAt("lifecycle")[hook] =
+        new JsonObject { ["exec"] = new JsonObject { ["command"] = new JsonArray(settings.Program, verb) } };
 
     private static JsonObject Container(string name, PodSettings pod, InjectionSettings settings)
     {

@@ -86,7 +86,7 @@ public sealed class AnnotationTests
         const string Config = "{concurrency: 2, terminationDrainDuration: 30s, proxyMetadata: {MINIMUM_DRAIN_DURATION: 10s, EXIT_ON_ZERO_ACTIVE_CONNECTIONS: \"true\"}}";
         InjectionResult result = Pods.Inject(Pods.With("proxy.istio.io/config", Config));
 
-        Assert.Equal(["--concurrency=2", "--drain-time=30s", "--minimum-drain-time=10s"], result.Container("initContainers", "mesh-proxy").Args()[^3..]);
+        Assert.Equal(["--concurrency=2", "--drain-time=30s", "--exit-on-zero-active-connections=true", "--minimum-drain-time=10s"], result.Container("initContainers", "mesh-proxy").Args()[^4..]);
         Assert.Empty(result.Warnings);
     }
 

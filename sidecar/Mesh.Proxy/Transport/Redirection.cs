@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -74,6 +75,13 @@ internal sealed class Redirection(ProxyContext context)
 
     private ListenerSide PlaceInbound(IPEndPoint destination, ListenerSide side)
     {
+        if (side.Cluster == BuiltInClusters.InboundPassthrough)
+        {
+            // In front of a whole pod: a port that one of its services has is that service's.
+            string ofPort = string.Create(CultureInfo.InvariantCulture, $"inbound|{destination.Port}||");
+            return side with { Destination = destination, Cluster = context.Clusters.Find(ofPort) is null ? side.Cluster : ofPort };
+        }
+
         // Before the first rules, and where somebody redirects for reasons of his own, all is the application's.
         Cluster? app = side.Cluster is { } name ? context.Clusters.Find(name) : null;
         bool isKnown = app is null || !side.IsIntercepted || (app.Config.Port == destination.Port || app.Endpoints.Any(e => e.Addresses[0].Port == destination.Port));

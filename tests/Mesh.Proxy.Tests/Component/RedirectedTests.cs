@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Tests.Middleware;
 using Mesh.Proxy.Transport;
@@ -169,6 +170,50 @@ public sealed class RedirectedTests
         Assert.Equal(cluster, (await pipeline.Sink.NextAsync()).Cluster);
     }
 
+    [Theory]
+    [InlineData("10.1.1.1:8080", Pipeline.InboundName)]
+    [InlineData("[fd00::1]:8080", Pipeline.InboundName)]
+    [InlineData("10.1.1.1:9000", BuiltInClusters.InboundPassthrough)]
+    public async Task Inbound_OfAPod_GoesByThePortThatWasDialled_ToTheAddressThatWasDialled(string dialled, string cluster)
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        MemoryConnection client = pipeline.ConnectRedirected(dialled, OfPod(pipeline), from: "10.1.1.2");
+        await client.SendAsync(Request("any"));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal(dialled, pipeline.Upstreams.LastDialled!.ToString());
+        await AnswerAsync(upstream, client);
+        client.End();
+        upstream.End();
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((cluster, dialled, cluster != Pipeline.InboundName), (record.Cluster, record.UpstreamHost, record.IsTcp));
+    }
+
+    [Fact]
+    [EffectOf("DestinationRule", "trafficPolicy.connectionPool.http.http1MaxPendingRequests")]
+    public async Task Inbound_OfAPod_HasTheLimitsOfThePort()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1, MaxPendingRequests: 1) }, endpoints: 0);
+        MemoryConnection[] clients = [.. Enumerable.Range(0, 3).Select(_ => pipeline.ConnectRedirected("10.1.1.1:8080", OfPod(pipeline), from: "10.1.1.2"))];
+        foreach (MemoryConnection client in clients)
+        {
+            await client.SendAsync(Request("any"));
+        }
+
+        Assert.StartsWith("HTTP/1.1 503 ", await clients[2].ReadHeadAsync(), StringComparison.Ordinal);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((Pipeline.InboundName, ResponseFlag.UO, DecisionReason.PendingOverflow), (record.Cluster, record.Flag, record.Decision.Reason));
+        Assert.Equal(1, pipeline.Upstreams.Made);
+    }
+
+    [Fact]
+    public async Task Inbound_OfAPod_WhoDialsTheListenerItself_IsClosed()
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(Request("a.test"), OfPod(pipeline)); // from loopback; else it would be a proxy to anywhere
+        Assert.Equal("", await client.ReadToEndAsync());
+        Assert.Equal((DecisionReason.NoOriginalDestination, 0), ((await pipeline.Sink.NextAsync()).Decision.Reason, pipeline.Upstreams.Made));
+    }
+
     [Fact]
     public async Task Inbound_RedirectedForReasonsOfOthers_IsTheApplications()
     {
@@ -300,6 +345,8 @@ public sealed class RedirectedTests
         await pipeline.Upstreams.AcceptAsync();
         Assert.Equal("10.77.0.1:443", pipeline.Upstreams.LastDialled!.ToString());
     }
+
+    private static ListenerSide OfPod(Pipeline pipeline) => pipeline.Inbound with { Cluster = BuiltInClusters.InboundPassthrough, IsIntercepted = true };
 
     private static string Request(string host) => Get.Replace("{0}", host, StringComparison.Ordinal);
 
