@@ -97,7 +97,7 @@ public static class ClusterStatRows
         Counter("outlier_detection.ejections_detected_consecutive_local_origin_failure", "Series of local-origin failures found", static s => s.EjectionsDetectedConsecutiveLocalOriginFailure),
         Counter("outlier_detection.ejections_enforced_consecutive_local_origin_failure", "Ejections for a series of local-origin failures", static s => s.EjectionsEnforcedConsecutiveLocalOriginFailure),
         Counter("rate_limit.ok", "Requests that had a token of the rate limit, after a wait too", static s => s.RateLimitOk),
-        Counter("rate_limit.limited", "Requests that the rate limit refused", static s => s.RateLimitLimited),
+        Counter("rate_limit.limited", "Requests that the rate limit refused, and retries that were not made for want of a token", static s => s.RateLimitLimited),
         Counter("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.RateLimitWaited),
         Gauge("rate_limit.waiting", "Requests that wait for a token of the rate limit", static s => s.RateLimitWaiting),
         Counter("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.RateLimitShadowLimited),
