@@ -65,8 +65,12 @@ internal sealed class Redirection(ProxyContext context)
             return null;
         }
 
-        return side.IsInbound ? PlaceInbound(destination, side) : PlaceOutbound(destination, side);
+        return side.IsInbound ? PlaceInbound(side.IsTransparent ? InNameOf(caller, destination) : destination, side) : PlaceOutbound(destination, side);
     }
+
+    // TPROXY keeps both addresses, so the application is to see its client's. An address of one link would need to be said with its interface.
+    private static IPEndPoint InNameOf(IPAddress caller, IPEndPoint destination) => caller.AddressFamily == destination.AddressFamily && !caller.IsIPv6LinkLocal
+        ? new BorrowedEndPoint(destination.Address, destination.Port, caller) : destination;
 
     // On a listener for every address: whoever reaches us through a redirect to our own machine. An outbound caller that dials this machine has that same address.
     private bool IsOwn(IPEndPoint destination, IPAddress caller, bool isInbound) => context.OwnAddresses().Any(o => o.Port == destination.Port && (

@@ -268,6 +268,41 @@ public sealed class RedirectedTests
         Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
     }
 
+    [Fact]
+    public async Task Tproxy_ApplicationIsCalledInItsClientsName_AndConnectionsAreNotSharedBetweenClients()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        List<string> sources = [];
+        foreach (string client in (string[])["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001"])
+        {
+            MemoryConnection connection = pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(client), local: IPEndPoint.Parse("10.1.1.1:8080"));
+            await connection.SendAsync(Request("any"));
+            await pipeline.Upstreams.AcceptAsync();
+            sources.Add(((SourcedEndPoint)pipeline.Upstreams.LastDialled!).Source.ToString());
+        }
+
+        Assert.Equal(["10.1.1.2", "10.1.1.3", "10.1.1.2"], sources);
+        Assert.Equal(2, pipeline.Context.Clusters.Find(Pipeline.InboundName)!.Endpoints.Count);
+    }
+
+    [Theory]
+    [InlineData("10.1.1.2:50000", true)]
+    [InlineData("10.1.1.3:50000", false)]
+    public async Task Tproxy_IdleConnection_ServesItsOwnClientAlone(string next, bool isReused)
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        ListenerSide side = OfPod(pipeline) with { IsTransparent = true };
+        MemoryConnection first = pipeline.Connect(side, from: IPEndPoint.Parse("10.1.1.2:50000"), local: IPEndPoint.Parse("10.1.1.1:8080"));
+        await first.SendAsync(Request("any"));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await AnswerAsync(upstream, first);
+
+        MemoryConnection second = pipeline.Connect(side, from: IPEndPoint.Parse(next), local: IPEndPoint.Parse("10.1.1.1:8080"));
+        await second.SendAsync(Request("any"));
+        await AnswerAsync(isReused ? upstream : await pipeline.Upstreams.AcceptAsync(), second);
+        Assert.Equal(isReused ? 1 : 2, pipeline.Upstreams.Made);
+    }
+
     [Theory]
     [InlineData("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")]
     [InlineData("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n")]
