@@ -60,7 +60,7 @@ internal sealed partial class Http1Exchange
             return await FailWithoutConnectionAsync(default);
         }
 
-        _cluster!.Stats.RateLimitLimited.Add();
+        _cluster!.Stats.RateLimit!.Limited.Add();
         return await RefuseAsync(ProxyErrors.RateLimitedAtDrain(context.Between(now, dueAt), limiter.Config.Source), goesOn: true);
     }
 

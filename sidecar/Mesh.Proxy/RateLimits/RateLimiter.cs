@@ -13,7 +13,7 @@ internal sealed class RateLimiter
 {
     private readonly Lock _gate = new();
     private readonly long _frequency;
-    private readonly ClusterStats _stats;
+    private readonly RateLimitStats _stats;
     private volatile RateLimitConfig _config;
     private volatile NamedMatcher[] _headers;
     private TokenLine? _only; // without a key
@@ -23,7 +23,7 @@ internal sealed class RateLimiter
     /// <param name="config">Its rule.</param>
     /// <param name="frequency">Timestamps a second.</param>
     /// <param name="stats">Where it counts.</param>
-    public RateLimiter(RateLimitConfig config, long frequency, ClusterStats stats)
+    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats)
     {
         (_config, _frequency, _stats) = (config, frequency, stats);
         _headers = MatchersOf(config);
@@ -81,11 +81,11 @@ internal sealed class RateLimiter
 
         if (verdict.Answer != LimitAnswer.Refused)
         {
-            (verdict.Answer == LimitAnswer.Waits ? _stats.RateLimitWaited : _stats.RateLimitOk).Add();
+            (verdict.Answer == LimitAnswer.Waits ? _stats.Waited : _stats.Ok).Add();
             return verdict;
         }
 
-        (config.IsShadow ? _stats.RateLimitShadowLimited : _stats.RateLimitLimited).Add();
+        (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
         return config.IsShadow ? default : verdict;
     }
 
@@ -117,10 +117,10 @@ internal sealed class RateLimiter
             place.Line!.Leave(place, hasToken);
         }
 
-        _stats.RateLimitWaiting.Add(-1);
+        _stats.Waiting.Add(-1);
         if (hasToken)
         {
-            _stats.RateLimitOk.Add();
+            _stats.Ok.Add();
         }
     }
 
@@ -137,7 +137,7 @@ internal sealed class RateLimiter
             }
 
             line.Join(place!, dueAt);
-            _stats.RateLimitWaiting.Add();
+            _stats.Waiting.Add();
             return new LimitVerdict(LimitAnswer.Waits);
         }
 
@@ -158,12 +158,12 @@ internal sealed class RateLimiter
         TokenLine line = keyed.Get(key, out bool hasEvicted);
         if (hasEvicted)
         {
-            _stats.RateLimitEvicted.Add();
+            _stats.Evicted.Add();
         }
 
         if (keyed.Count != before)
         {
-            _stats.RateLimitKeys.Set(keyed.Count);
+            _stats.Keys.Set(keyed.Count);
         }
 
         return line;
@@ -175,7 +175,7 @@ internal sealed class RateLimiter
         bool hasKey = config.KeySource != RateLimitKeySource.None;
         _only = hasKey ? null : new TokenLine(rate);
         _keyed = hasKey ? new KeyedLines(rate, config.MaxKeys) : null;
-        _stats.RateLimitKeys.Set(0);
+        _stats.Keys.Set(0);
     }
 
     private long Timestamps(TimeSpan time) => (long)((Int128)time.Ticks * _frequency / TimeSpan.TicksPerSecond);

@@ -96,23 +96,6 @@ public static class ClusterStatRows
         Counter("outlier_detection.ejections_enforced_consecutive_gateway_failure", "Ejections for a series of gateway failures", static s => s.EjectionsEnforcedConsecutiveGatewayFailure),
         Counter("outlier_detection.ejections_detected_consecutive_local_origin_failure", "Series of local-origin failures found", static s => s.EjectionsDetectedConsecutiveLocalOriginFailure),
         Counter("outlier_detection.ejections_enforced_consecutive_local_origin_failure", "Ejections for a series of local-origin failures", static s => s.EjectionsEnforcedConsecutiveLocalOriginFailure),
-        Counter("rate_limit.ok", "Requests that had a token of the rate limit, after a wait too", static s => s.RateLimitOk),
-        Counter("rate_limit.limited", "Requests that the rate limit refused, and retries that were not made for want of a token", static s => s.RateLimitLimited),
-        Counter("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.RateLimitWaited),
-        Gauge("rate_limit.waiting", "Requests that wait for a token of the rate limit", static s => s.RateLimitWaiting),
-        Counter("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.RateLimitShadowLimited),
-        Gauge("rate_limit.keys", "Buckets of a rate limit with a key", static s => s.RateLimitKeys),
-        Counter("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.RateLimitEvicted),
-        new("breaker_state", StatType.Gauge, "Circuit breaker: 0 closed or none, 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only", static c => c.BreakerState),
-        new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
-        new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
-        new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
-        Counter("breaker_rejected", "Calls that the circuit breaker refused", static s => s.BreakerRejected),
-        Counter("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static s => s.BreakerShadowRejected),
-        Counter("breaker_opened", "Times that the circuit breaker opened", static s => s.BreakerOpened),
-        Counter("breaker_half_opened", "Times that the circuit breaker began a trial", static s => s.BreakerHalfOpened),
-        Counter("breaker_closed", "Times that the circuit breaker closed", static s => s.BreakerClosed),
-        Counter("breaker_forced", "Times that a rule forced a state on the circuit breaker", static s => s.BreakerForced),
         new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),
@@ -122,6 +105,43 @@ public static class ClusterStatRows
         new("circuit_breakers.default.remaining_rq", StatType.Gauge, "Requests left until http2MaxRequests", static c => Left(c.Stats.RqActive, c.Limits.MaxRequests)),
         new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries; 0 with a retry budget", static c => c.HasRetryBudget ? 0 : Left(c.Stats.RqRetryActive, c.Limits.MaxRetries)), // as Envoy
     ];
+
+    /// <summary>Rows of clusters that have or had a circuit breaker.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Breaker { get; } =
+    [
+        new("breaker_state", StatType.Gauge, "Circuit breaker: 0 closed, 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only", static c => c.BreakerState),
+        new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
+        new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
+        new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
+        OfBreaker("breaker_rejected", "Calls that the circuit breaker refused", static b => b.Rejected),
+        OfBreaker("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static b => b.ShadowRejected),
+        OfBreaker("breaker_opened", "Times that the circuit breaker opened", static b => b.Opened),
+        OfBreaker("breaker_half_opened", "Times that the circuit breaker began a trial", static b => b.HalfOpened),
+        OfBreaker("breaker_closed", "Times that the circuit breaker closed", static b => b.Closed),
+        OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
+    ];
+
+    /// <summary>The rows that a cluster has.</summary>
+    public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker];
+
+    /// <summary>The rows of a rate limit, for clusters that have one.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
+    [
+        OfRateLimit("rate_limit.ok", "Requests that had a token of the rate limit, after a wait too", static s => s.Ok),
+        OfRateLimit("rate_limit.limited", "Requests that the rate limit refused, and retries that were not made for want of a token", static s => s.Limited),
+        OfRateLimit("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.Waited),
+        new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
+        OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
+        new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
+        OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),
+    ];
+
+    private static StatRow<ClusterStatsView> OfRateLimit(string name, string help, Func<RateLimitStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.RateLimit is { } limit ? counter(limit).Value : 0);
+
+    private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);
 
     private static StatRow<ClusterStatsView> Counter(string name, string help, Func<ClusterStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => counter(c.Stats).Value);

@@ -156,44 +156,11 @@ public sealed class ClusterStats
     /// <summary>Responses by status code, 0..599; upstream_rq_&lt;code&gt; and upstream_rq_Nxx are read from it.</summary>
     public CodeCounters RqByCode { get; } = new();
 
-    /// <summary>rate_limit.ok: requests that had a token, after a wait too.</summary>
-    public StripedCounter RateLimitOk { get; } = new();
+    /// <summary>Counters of the rate limit; null until there is one.</summary>
+    public RateLimitStats? RateLimit { get; internal set; }
 
-    /// <summary>rate_limit.limited: requests refused for want of a token.</summary>
-    public StripedCounter RateLimitLimited { get; } = new();
-
-    /// <summary>rate_limit.waited: requests that had to wait for a token, whatever came of it.</summary>
-    public StripedCounter RateLimitWaited { get; } = new();
-
-    /// <summary>rate_limit.waiting.</summary>
-    public Gauge RateLimitWaiting { get; } = new();
-
-    /// <summary>rate_limit.shadow_limited: requests that a limit in shadow mode would have refused.</summary>
-    public StripedCounter RateLimitShadowLimited { get; } = new();
-
-    /// <summary>rate_limit.keys: buckets of a limit with a key.</summary>
-    public Gauge RateLimitKeys { get; } = new();
-
-    /// <summary>rate_limit.keys_evicted: buckets that made room for others.</summary>
-    public StripedCounter RateLimitEvicted { get; } = new();
-
-    /// <summary>breaker_rejected: calls that the circuit breaker refused.</summary>
-    public StripedCounter BreakerRejected { get; } = new();
-
-    /// <summary>breaker_shadow_rejected: calls that it would have refused, but for shadow mode.</summary>
-    public StripedCounter BreakerShadowRejected { get; } = new();
-
-    /// <summary>breaker_opened: changes to open.</summary>
-    public StripedCounter BreakerOpened { get; } = new();
-
-    /// <summary>breaker_half_opened: changes to half-open.</summary>
-    public StripedCounter BreakerHalfOpened { get; } = new();
-
-    /// <summary>breaker_closed: changes to closed.</summary>
-    public StripedCounter BreakerClosed { get; } = new();
-
-    /// <summary>breaker_forced: changes to a state that a rule forces.</summary>
-    public StripedCounter BreakerForced { get; } = new();
+    /// <summary>Counters of the circuit breaker; null until there is one.</summary>
+    public BreakerStats? Breaker { get; internal set; }
 
     /// <summary>membership_total.</summary>
     public Gauge MembershipTotal { get; } = new();

@@ -1,4 +1,5 @@
 using Mesh.Proxy.RateLimits;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -19,7 +20,7 @@ public sealed partial class Cluster
             return;
         }
 
-        Stats.RateLimitKeys.Set(0);
-        _rateLimiter = next is null ? null : new RateLimiter(next, Services.Runtime.Time.TimestampFrequency, Stats);
+        Stats.RateLimit?.Keys.Set(0);
+        _rateLimiter = next is null ? null : new RateLimiter(next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats());
     }
 }

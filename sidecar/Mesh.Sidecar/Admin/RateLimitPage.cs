@@ -12,16 +12,15 @@ internal static class RateLimitPage
     /// <summary>Lines of <c>/clusters</c>; none for a cluster without a limit.</summary>
     public static string Text(Cluster cluster)
     {
-        if (cluster.Config.RateLimit is not { } config)
+        if (cluster.Config.RateLimit is not { } config || cluster.Stats.RateLimit is not { } stats)
         {
             return "";
         }
 
-        ClusterStats stats = cluster.Stats;
         string at = $"{cluster.Name}::rate_limit::";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}limited::{(config.IsShadow ? stats.RateLimitShadowLimited : stats.RateLimitLimited).Value}\n{at}waiting::{stats.RateLimitWaiting.Value}\n{at}keys::{stats.RateLimitKeys.Value}\n{at}rule::{config.Source}\n");
+            $"{at}limited::{(config.IsShadow ? stats.ShadowLimited : stats.Limited).Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{at}rule::{config.Source}\n");
     }
 
     /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>

@@ -31,8 +31,8 @@ public sealed class RateLimitWaitTests
         Assert.Equal(200, (await scene.ReadAsync(second)).Status);
 
         Assert.Equal("/0 /1 /2", string.Join(' ', scene.Upstreams.Seen.Select(static s => s.Line.Split(' ')[1])));
-        ClusterStats stats = scene.Cluster("b.test").Stats;
-        Assert.Equal((3, 2, 1, 0), (stats.RateLimitOk.Value, stats.RateLimitWaited.Value, stats.RateLimitLimited.Value, stats.RateLimitWaiting.Value));
+        RateLimitStats stats = scene.Cluster("b.test").Stats.RateLimit!;
+        Assert.Equal((3, 2, 1, 0), (stats.Ok.Value, stats.Waited.Value, stats.Limited.Value, stats.Waiting.Value));
     }
 
     [Fact]
@@ -56,7 +56,7 @@ public sealed class RateLimitWaitTests
         MemoryConnection second = await JoinAsync(scene, "/2", 2);
 
         first.Reset();
-        await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RateLimitWaiting.Value == 1, "the first has left");
+        await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RateLimit!.Waiting.Value == 1, "the first has left");
         scene.Time.Advance(TimeSpan.FromSeconds(1));
 
         Assert.Equal(200, (await scene.ReadAsync(second)).Status);
@@ -75,7 +75,7 @@ public sealed class RateLimitWaitTests
             await scene.SendAsync("/batch", "b.test", "x-class: batch\r\n");
         }
 
-        await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RateLimitWaiting.Value == 279, "all but the first wait");
+        await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RateLimit!.Waiting.Value == 279, "all but the first wait");
         await scene.SendAsync("/user", "b.test");
         await Eventually.HoldsAsync(() => Sent("/user") == 1 && Sent("/batch") == 1, "who is not of the class goes first");
 
@@ -104,7 +104,7 @@ public sealed class RateLimitWaitTests
 
         Answered answer = await scene.ReadAsync(second);
         Assert.Equal((504, "not-sent"), (answer.Status, Assert.Single(answer["x-mesh-outcome"])));
-        Assert.Equal(0, scene.Cluster().Stats.RateLimitWaiting.Value);
+        Assert.Equal(0, scene.Cluster().Stats.RateLimit!.Waiting.Value);
         Assert.Single(scene.Upstreams.Seen);
     }
 
@@ -121,7 +121,7 @@ public sealed class RateLimitWaitTests
         Assert.Equal((429, "1"), (answer.Status, Assert.Single(answer["retry-after"])));
         Assert.Equal(["draining; rule=default/rl#spec.whenExceeded.wait; scope=sidecar"], answer["x-mesh-reason"]);
         Assert.Equal(429, (await scene.CallAsync(host: "b.test")).Status);
-        Assert.Equal((2, 0), (scene.Cluster("b.test").Stats.RateLimitLimited.Value, scene.Cluster("b.test").Stats.RateLimitWaiting.Value));
+        Assert.Equal((2, 0), (scene.Cluster("b.test").Stats.RateLimit!.Limited.Value, scene.Cluster("b.test").Stats.RateLimit!.Waiting.Value));
     }
 
     [Fact]
@@ -162,13 +162,13 @@ public sealed class RateLimitWaitTests
         }
 
         Assert.Equal((BreakerState.Closed, 1), (scene.Cluster("b.test").BreakerState, scene.Cluster("b.test").BreakerFigures.Calls));
-        Assert.Equal((4, 0), (scene.Cluster("b.test").Stats.RateLimitLimited.Value, scene.Cluster("b.test").Stats.EjectionsEnforcedTotal.Value));
+        Assert.Equal((4, 0), (scene.Cluster("b.test").Stats.RateLimit!.Limited.Value, scene.Cluster("b.test").Stats.EjectionsEnforcedTotal.Value));
     }
 
     private static async Task<MemoryConnection> JoinAsync(RuleScene scene, string path, int waiting, string host = "b.test")
     {
         MemoryConnection client = await scene.SendAsync(path, host);
-        await Eventually.HoldsAsync(() => scene.Cluster(host).Stats.RateLimitWaiting.Value == waiting, $"{waiting} wait");
+        await Eventually.HoldsAsync(() => scene.Cluster(host).Stats.RateLimit!.Waiting.Value == waiting, $"{waiting} wait");
         return client;
     }
 }

@@ -35,8 +35,8 @@ public sealed class RuleEffectsRateLimitTests
         Assert.Equal(200, (await scene.CallAsync(host: "a.test")).Status); // another service's calls go out
         scene.Time.Advance(TimeSpan.FromMilliseconds(6500));
         Assert.Equal("200 429", await CallsAsync(scene, "/", "/"));
-        ClusterStats stats = scene.Cluster("b.test").Stats;
-        Assert.Equal((2, 3, 0), (stats.RateLimitOk.Value, stats.RateLimitLimited.Value, stats.RateLimitWaited.Value));
+        RateLimitStats stats = scene.Cluster("b.test").Stats.RateLimit!;
+        Assert.Equal((2, 3, 0), (stats.Ok.Value, stats.Limited.Value, stats.Waited.Value));
     }
 
     [Theory]
@@ -68,8 +68,8 @@ public sealed class RuleEffectsRateLimitTests
 
         Assert.Equal("200 200 200", await CallsAsync(scene, "/", "/", "/"));
 
-        ClusterStats stats = scene.Cluster("b.test").Stats;
-        Assert.Equal((1, 2, 0, 0), (stats.RateLimitOk.Value, stats.RateLimitShadowLimited.Value, stats.RateLimitLimited.Value, stats.RateLimitWaited.Value));
+        RateLimitStats stats = scene.Cluster("b.test").Stats.RateLimit!;
+        Assert.Equal((1, 2, 0, 0), (stats.Ok.Value, stats.ShadowLimited.Value, stats.Limited.Value, stats.Waited.Value));
     }
 
     [Fact]
@@ -99,7 +99,7 @@ public sealed class RuleEffectsRateLimitTests
         }
 
         Assert.Equal([200, 429, 200, 429, 200, 429], statuses);
-        Assert.Equal(3, scene.Cluster("b.test").Stats.RateLimitKeys.Value);
+        Assert.Equal(3, scene.Cluster("b.test").Stats.RateLimit!.Keys.Value);
     }
 
     [Fact]
@@ -118,7 +118,7 @@ public sealed class RuleEffectsRateLimitTests
         await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit(OneASecond + "key: {path: true}\nmaxKeys: 2"));
 
         Assert.Equal("200 200 429 200 200", await CallsAsync(scene, "/a", "/b", "/b", "/c", "/a"));
-        Assert.Equal((2, 2), (scene.Cluster("b.test").Stats.RateLimitKeys.Value, scene.Cluster("b.test").Stats.RateLimitEvicted.Value));
+        Assert.Equal((2, 2), (scene.Cluster("b.test").Stats.RateLimit!.Keys.Value, scene.Cluster("b.test").Stats.RateLimit!.Evicted.Value));
     }
 
     [Theory]

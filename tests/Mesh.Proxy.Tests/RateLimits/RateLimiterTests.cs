@@ -12,7 +12,7 @@ public sealed class RateLimiterTests
     private static readonly RateLimitConfig OneASecond = new() { Tokens = 1, Interval = TimeSpan.FromSeconds(1), Burst = 1 };
     private static readonly RateLimitConfig Waiting = OneASecond with { MaxWait = TimeSpan.FromSeconds(10), MaxQueue = 3 };
     private readonly FakeTimeProvider _time = new();
-    private readonly ClusterStats _stats = new();
+    private readonly RateLimitStats _stats = new();
 
     [Fact]
     public void Take_ManyThreadsAtOneTime_PassAsManyAsTheBurst()
@@ -27,7 +27,7 @@ public sealed class RateLimiterTests
             }
         });
 
-        Assert.Equal((1000, 1000, 7000), (passed, _stats.RateLimitOk.Value, _stats.RateLimitLimited.Value));
+        Assert.Equal((1000, 1000, 7000), (passed, _stats.Ok.Value, _stats.Limited.Value));
     }
 
     [Fact]
@@ -37,7 +37,7 @@ public sealed class RateLimiterTests
         string longKey = new('a', 500);
 
         Assert.Equal("p p r p p r p", Takes(limiter, "ann", "bob", "ann", "", longKey + "1", longKey + "1", longKey + "2"));
-        Assert.Equal(5, _stats.RateLimitKeys.Value);
+        Assert.Equal(5, _stats.Keys.Value);
     }
 
     [Fact]
@@ -47,7 +47,7 @@ public sealed class RateLimiterTests
 
         Assert.Equal("p p p", Takes(limiter, "ann", "bob", "ann"));
         Assert.Equal("p r", Takes(limiter, "cyd", "ann")); // bob went, ann had just been used
-        Assert.Equal((2, 1), (_stats.RateLimitKeys.Value, _stats.RateLimitEvicted.Value));
+        Assert.Equal((2, 1), (_stats.Keys.Value, _stats.Evicted.Value));
         Assert.Equal("p p r", Takes(limiter, "bob", "bob", "bob")); // back with a full burst, and no more
     }
 
@@ -63,7 +63,7 @@ public sealed class RateLimiterTests
 
         Assert.Equal([1, 2, 3], places.Select(p => limiter.DueAt(p) / _time.TimestampFrequency));
         Assert.Equal(new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", 3, 3, TimeSpan.FromSeconds(4)), fourth);
-        Assert.Equal((3, 3, 1), (_stats.RateLimitWaited.Value, _stats.RateLimitWaiting.Value, _stats.RateLimitLimited.Value));
+        Assert.Equal((3, 3, 1), (_stats.Waited.Value, _stats.Waiting.Value, _stats.Limited.Value));
     }
 
     [Fact]
@@ -94,7 +94,7 @@ public sealed class RateLimiterTests
         await last.WaitAsync(TimeSpan.FromSeconds(10));
         limiter.Leave(places[1], hasToken: true);
         limiter.Leave(places[2], hasToken: true);
-        Assert.Equal((3, 0), (_stats.RateLimitOk.Value, _stats.RateLimitWaiting.Value));
+        Assert.Equal((3, 0), (_stats.Ok.Value, _stats.Waiting.Value));
         LinePlace next = Place();
         Assert.Equal(LimitAnswer.Waits, limiter.Take(default, _time.GetTimestamp(), next).Answer);
         Assert.Equal(3, limiter.DueAt(next) / _time.TimestampFrequency); // as if the first had never come

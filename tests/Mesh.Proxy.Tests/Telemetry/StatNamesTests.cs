@@ -6,9 +6,15 @@ namespace Mesh.Proxy.Tests.Telemetry;
 /// <summary>Every metric name in one place: a rename breaks somebody's dashboard and must be seen in review.</summary>
 public sealed class StatNamesTests
 {
-    private const string Cluster = """
+    private const string Breaker = """
         breaker_calls breaker_closed breaker_failures breaker_forced breaker_half_opened breaker_opened breaker_rejected
         breaker_shadow_rejected breaker_slow_calls breaker_state
+        """;
+
+    private const string RateLimit =
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+
+    private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
         circuit_breakers.default.rq_pending_open circuit_breakers.default.rq_retry_open
@@ -28,7 +34,6 @@ public sealed class StatNamesTests
         upstream_cx_destroy upstream_cx_destroy_local upstream_cx_destroy_remote upstream_cx_destroy_with_active_rq
         upstream_cx_http1_total upstream_cx_idle_timeout upstream_cx_max_duration_reached upstream_cx_max_requests
         upstream_cx_none_healthy upstream_cx_overflow upstream_cx_protocol_error upstream_cx_rx_bytes_total upstream_cx_total upstream_cx_tx_bytes_total
-        rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting
         retry_or_shadow_abandoned
         upstream_rq_active upstream_rq_active_overflow upstream_rq_caller_deadline upstream_rq_cancelled upstream_rq_completed
         upstream_rq_pending_active upstream_rq_pending_failure_eject upstream_rq_pending_overflow upstream_rq_pending_timeout upstream_rq_pending_total
@@ -54,6 +59,12 @@ public sealed class StatNamesTests
         tls_files_read_total tls_files_rejected_total
         unexpected_exception_total uptime
         """;
+
+    [Fact]
+    public void BreakerNames_AreThese() => Assert.Equal(Words(Breaker), ClusterStatRows.Breaker.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void RateLimitNames_AreThese() => Assert.Equal(Words(RateLimit), ClusterStatRows.RateLimit.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
