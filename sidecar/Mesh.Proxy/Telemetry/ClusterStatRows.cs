@@ -121,6 +121,25 @@ public static class ClusterStatRows
         OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
     ];
 
+    /// <summary>The rows that a cluster has.</summary>
+    public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker];
+
+    /// <summary>The rows of a rate limit, for clusters that have one.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
+    [
+        OfRateLimit("rate_limit.ok", "Requests that had a token of the rate limit, after a wait too", static s => s.Ok),
+        OfRateLimit("rate_limit.limited", "Requests that the rate limit refused, and retries that were not made for want of a token", static s => s.Limited),
+        OfRateLimit("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.Waited),
+        new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
+        OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
+        new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
+        OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),
+    ];
+
+    private static StatRow<ClusterStatsView> OfRateLimit(string name, string help, Func<RateLimitStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.RateLimit is { } limit ? counter(limit).Value : 0);
+
     private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);
 

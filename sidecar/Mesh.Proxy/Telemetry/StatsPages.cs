@@ -22,7 +22,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         foreach (ClusterStatsView cluster in _clusters)
         {
             string scope = $"cluster.{cluster.Name};.";
-            lines.AddRange(ClusterStatRows.All.Concat(cluster.Stats.Breaker is null ? [] : ClusterStatRows.Breaker).Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
+            lines.AddRange(ClusterStatRows.Of(cluster.Stats).Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
             lines.AddRange(Codes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(RetriedCodes(cluster).Select(code => new StatLine($"{scope}retry.upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
@@ -49,6 +49,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
     public void Write(PrometheusText text)
     {
         WriteClusters(text, ClusterStatRows.All, _clusters);
+        WriteClusters(text, ClusterStatRows.RateLimit, [.. _clusters.Where(static c => c.Stats.RateLimit is not null)]);
         WriteClusters(text, ClusterStatRows.Breaker, [.. _clusters.Where(static c => c.Stats.Breaker is not null)]);
 
         WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);

@@ -72,6 +72,7 @@ public sealed partial class Cluster
             }
         }
 
+        UpdateRateLimit(next.RateLimit);
         UpdateBreaker(next.Breaker);
         WarnIfNobodyCanBeEjected();
 

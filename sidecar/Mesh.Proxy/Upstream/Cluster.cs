@@ -35,6 +35,7 @@ public sealed partial class Cluster
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
+        UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config.Breaker);
     }
 

@@ -11,6 +11,9 @@ public sealed class StatNamesTests
         breaker_shadow_rejected breaker_slow_calls breaker_state
         """;
 
+    private const string RateLimit =
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
@@ -59,6 +62,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void BreakerNames_AreThese() => Assert.Equal(Words(Breaker), ClusterStatRows.Breaker.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void RateLimitNames_AreThese() => Assert.Equal(Words(RateLimit), ClusterStatRows.RateLimit.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
