@@ -61,6 +61,7 @@ cat > "$work/objects.json" << 'JSON'
  {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": "a"}, "spec": {"address": "10.0.0.1"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "a"}, "spec": {"host": "a"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "CircuitBreaker", "metadata": {"name": "a"}, "spec": {"host": "a"}},
+ {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "Fallback", "metadata": {"name": "a"}, "spec": {"host": "a", "static": {"body": "a"}}},
  {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "mesh-control-plane-tls", "namespace": "mesh-system",
   "labels": {"app.kubernetes.io/managed-by": "Helm"}, "annotations": {"meta.helm.sh/release-name": "mesh", "meta.helm.sh/release-namespace": "mesh-system"}},
   "data": {"ca.crt": "a2VwdA==", "tls.crt": "a2VwdA==", "tls.key": "a2VwdA==", "token": "a2VwdA=="}},

@@ -152,6 +152,9 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Circuit breaker in force, or null.</summary>
     public RuleDocument? Breaker { get; init; }
 
+    /// <summary>Fallback in force, or null.</summary>
+    public RuleDocument? Fallback { get; init; }
+
     /// <summary>Folder of the secrets.</summary>
     public string? Credentials { get; init; }
 
@@ -160,7 +163,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
         (Service.IsUnresolved, Service.SubjectAltNames) == (other.Service.IsUnresolved, other.Service.SubjectAltNames);

@@ -29,6 +29,7 @@ public sealed class RuleSet
         _policies = samePolicies ? previous!._policies : policies;
         Resilience = samePolicies ? previous!.Resilience : new HostPolicyTable<ResiliencePolicy>(policies);
         Breakers = samePolicies ? previous!.Breakers : new HostPolicyTable<CircuitBreaker>(policies);
+        Fallbacks = samePolicies ? previous!.Fallbacks : new HostPolicyTable<Fallback>(policies);
         bool sameOthers = previous is not null && HasSameOthers(previous);
         VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
         Sidecars = sameOthers ? previous!.Sidecars : new SidecarTable(others);
@@ -47,6 +48,9 @@ public sealed class RuleSet
 
     /// <summary>Circuit breakers.</summary>
     internal HostPolicyTable<CircuitBreaker> Breakers { get; }
+
+    /// <summary>Fallbacks.</summary>
+    internal HostPolicyTable<Fallback> Fallbacks { get; }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }

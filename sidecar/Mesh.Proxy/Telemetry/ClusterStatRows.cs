@@ -20,6 +20,12 @@ public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, 
 
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
+
+    /// <summary>Good answers kept for a Fallback.</summary>
+    public int FallbackEntries { get; init; }
+
+    /// <summary>Bytes that they take.</summary>
+    public long FallbackBytes { get; init; }
 }
 
 /// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
@@ -106,6 +112,13 @@ public static class ClusterStatRows
         Counter("breaker_half_opened", "Times that the circuit breaker began a trial", static s => s.BreakerHalfOpened),
         Counter("breaker_closed", "Times that the circuit breaker closed", static s => s.BreakerClosed),
         Counter("breaker_forced", "Times that a rule forced a state on the circuit breaker", static s => s.BreakerForced),
+        Counter("fallback_stale", "Requests that got the last good answer in place of a refusal", static s => s.FallbackStale),
+        Counter("fallback_static", "Requests that got a fixed answer in place of a refusal", static s => s.FallbackStatic),
+        Counter("fallback_host", "Requests that another host got in place of a refusal", static s => s.FallbackHost),
+        Counter("fallback_missed", "Requests for which a Fallback had no answer", static s => s.FallbackMissed),
+        Counter("fallback_shadow", "Requests for which a Fallback in shadow mode had another answer", static s => s.FallbackShadow),
+        new("fallback_entries", StatType.Gauge, "Good answers kept for a Fallback", static c => c.FallbackEntries),
+        new("fallback_bytes", StatType.Gauge, "Bytes of the good answers kept for a Fallback", static c => c.FallbackBytes),
         new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),

@@ -228,6 +228,21 @@ public sealed class ClusterStats
     /// <summary>outlier_detection.ejections_enforced_consecutive_local_origin_failure.</summary>
     public StripedCounter EjectionsEnforcedConsecutiveLocalOriginFailure { get; } = new();
 
+    /// <summary>fallback_stale: requests that got the last good answer (ours).</summary>
+    public StripedCounter FallbackStale { get; } = new();
+
+    /// <summary>fallback_static: requests that got a fixed answer (ours).</summary>
+    public StripedCounter FallbackStatic { get; } = new();
+
+    /// <summary>fallback_host: requests that another host got (ours).</summary>
+    public StripedCounter FallbackHost { get; } = new();
+
+    /// <summary>fallback_missed: requests for which a Fallback had no answer (ours).</summary>
+    public StripedCounter FallbackMissed { get; } = new();
+
+    /// <summary>fallback_shadow: requests for which a Fallback in shadow mode had another answer (ours).</summary>
+    public StripedCounter FallbackShadow { get; } = new();
+
     /// <summary>A request has got its answer, from an upstream or from us.</summary>
     /// <param name="status">Its status code.</param>
     internal void Complete(int status)

@@ -73,6 +73,7 @@ public sealed partial class Cluster
         }
 
         UpdateBreaker(next.Breaker);
+        UpdateFallback(next.Fallback);
         WarnIfNobodyCanBeEjected();
 
         if (next.Outlier != previous.Outlier)

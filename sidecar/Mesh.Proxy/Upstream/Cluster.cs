@@ -36,6 +36,7 @@ public sealed partial class Cluster
         _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
         UpdateBreaker(config.Breaker);
+        UpdateFallback(config.Fallback);
     }
 
     /// <summary>Name.</summary>

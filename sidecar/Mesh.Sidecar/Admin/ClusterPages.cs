@@ -54,6 +54,7 @@ internal sealed class ClusterPages(AdminContext context)
             text.Append($"{name}::added_via_api::true\n");
             text.Append(cluster.DnsProblem is { } problem ? $"{name}::dns_problem::{problem}\n" : "");
             text.Append(BreakerPage.Text(cluster));
+            text.Append(FallbackPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)
             {
                 string at = $"{name}::{endpoint.Address}::";

@@ -98,6 +98,7 @@ internal sealed class ConfigPages(AdminContext context)
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
         BreakerPage.WriteConfig(json, cluster.Breaker);
+        FallbackPage.WriteConfig(json, cluster.Fallback);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)

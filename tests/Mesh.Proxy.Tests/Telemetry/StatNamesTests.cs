@@ -9,6 +9,7 @@ public sealed class StatNamesTests
     private const string Cluster = """
         breaker_calls breaker_closed breaker_failures breaker_forced breaker_half_opened breaker_opened breaker_rejected
         breaker_shadow_rejected breaker_slow_calls breaker_state
+        fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
         circuit_breakers.default.rq_pending_open circuit_breakers.default.rq_retry_open
