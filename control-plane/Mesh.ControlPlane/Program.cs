@@ -45,7 +45,7 @@ if (options.Kubernetes && ((apiServer, problem) = ClusterAccess.Find(options, En
     return Fail(problem!, WrongUsage);
 }
 
-using ClusterSource? cluster = apiServer is null ? null : new(apiServer, Identity(), (time, random, loggers));
+using ClusterSource? cluster = apiServer is null ? null : new(apiServer with { LeaseNamespace = options.LeaseNamespace }, Identity(), (time, random, loggers));
 using RuleStore? store = cluster is null ? Open(options.Data, out problem) : null;
 if (problem is not null)
 {
@@ -56,6 +56,7 @@ IRuleStore rules = cluster?.Rules ?? (IRuleStore)store!;
 await using ControlPlaneServer server = new(options, (certificates, token), rules, MapRules, (time, random, log), cluster);
 ClusterCertificates? secret = cluster is null ? null : new(cluster.Client, apiServer!.Namespace, options.WebhookService);
 await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, rules, (time, log), secret);
+server.Page.Webhooks = webhooks?.Stats;
 using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
 using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);

@@ -22,6 +22,7 @@ check 'the chart holds the CRDs of the repository, all of them' diff -r -x Mesh.
 cat > "$work/mesh-defaults.yaml" < /dev/null
 cat > "$work/mesh-on.yaml" << 'YAML'
 replicas: 3
+leaseNamespace: kube-system
 image: {repository: registry.example/mesh/control-plane, digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
 listenAddress: "[::]"

@@ -2,6 +2,7 @@ using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Api;
 using Mesh.ControlPlane.Store;
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
 
 namespace Mesh.ControlPlane.Admission;
 
@@ -25,7 +26,8 @@ internal sealed class RuleWebhook(IRuleStore rules)
             return AdmissionAnswer.Allowed;
         }
 
-        RuleReview review = RuleReview.Of((JsonObject)obj.DeepClone(), rules.Current);
+        // The cluster's own definition let its fields pass: one that we do not know is newer than we are.
+        RuleReview review = RuleReview.Of((JsonObject)obj.DeepClone(), rules.Current, UnknownFields.Warn);
         string[] warnings = [.. review.Warnings];
         if (review.Errors.Count == 0)
         {

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Authentication;
-using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Hosting;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -35,6 +34,7 @@ internal sealed class WebhookServer : IAsyncDisposable
     {
         _address = address;
         _time = runtime.Time;
+        Stats = new WebhookStats(() => certificates.Current);
         _app = WebHost.CreateTls(
             address,
             new HttpsConnectionAdapterOptions
@@ -43,9 +43,12 @@ internal sealed class WebhookServer : IAsyncDisposable
                 SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
             },
             runtime.Log);
-        _app.MapPost("/inject", context => AnswerAsync(context, injection.Answer));
-        _app.MapPost("/validate", context => AnswerAsync(context, rules.Answer));
+        _app.MapPost("/inject", context => CountAsync(context, "/inject", injection.Answer));
+        _app.MapPost("/validate", context => CountAsync(context, "/validate", rules.Answer));
     }
+
+    /// <summary>Counters, for the page of metrics.</summary>
+    public WebhookStats Stats { get; }
 
     /// <summary>Binds; throws <see cref="IOException"/> when the address cannot be bound.</summary>
     /// <param name="print">Receives <c>webhook listening on URL</c>.</param>
@@ -70,31 +73,46 @@ internal sealed class WebhookServer : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private async Task AnswerAsync(HttpContext context, Func<AdmissionRequest, AdmissionAnswer> answer)
+    private async Task CountAsync(HttpContext context, string path, Func<AdmissionRequest, AdmissionAnswer> answer)
+    {
+        long begin = _time.GetTimestamp();
+        WebhookResult result = WebhookResult.Failed;
+        try
+        {
+            result = await AnswerAsync(context, answer);
+        }
+        finally
+        {
+            Stats.Count(path, result, _time.GetElapsedTime(begin));
+        }
+    }
+
+    private async Task<WebhookResult> AnswerAsync(HttpContext context, Func<AdmissionRequest, AdmissionAnswer> answer)
     {
         string type = context.Request.ContentType ?? "";
         if (!type.Split(';')[0].Trim().Equals("application/json", StringComparison.OrdinalIgnoreCase))
         {
             await Answers.TextAsync(context, StatusCodes.Status415UnsupportedMediaType, $"the body is '{type}'; send application/json");
-            return;
+            return WebhookResult.Invalid;
         }
 
         if (await ReadAsync(context) is not { } body)
         {
             await Answers.TextAsync(context, StatusCodes.Status413PayloadTooLarge, $"the review has more than {MaxBodyBytes} bytes");
-            return;
+            return WebhookResult.Invalid;
         }
 
         (AdmissionRequest? request, string? problem) = AdmissionRequest.Read(body);
         if (request is null)
         {
             await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem!);
-            return;
+            return WebhookResult.Invalid;
         }
 
-        JsonObject review = answer(request).ToReview(request.Uid);
+        AdmissionAnswer answered = answer(request);
         context.Response.ContentType = "application/json";
-        await context.Response.WriteAsync(review.ToJsonString(), context.RequestAborted);
+        await context.Response.WriteAsync(answered.ToReview(request.Uid).ToJsonString(), context.RequestAborted);
+        return answered.IsAllowed ? WebhookResult.Allowed : WebhookResult.Refused;
     }
 
     /// <summary>The whole body; null when it is too long.</summary>

@@ -31,6 +31,9 @@ internal sealed class Webhooks : IAsyncDisposable
         _server = new WebhookServer(options.WebhookListen!, _certificates, new InjectionWebhook(settings), new RuleWebhook(rules), runtime);
     }
 
+    /// <summary>Counters, for the page of metrics.</summary>
+    public WebhookStats Stats => _server.Stats;
+
     /// <summary>What <c>--injection-settings</c> names, or the defaults; or what is wrong with it.</summary>
     public static (InjectionSettings? Settings, string? Problem) ReadSettings(ServeOptions options)
     {

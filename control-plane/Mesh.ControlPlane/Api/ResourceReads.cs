@@ -17,14 +17,14 @@ internal sealed class ResourceReads(RuleStore store, TimeProvider time)
             : Shapes.InVersion(request, rule.Object));
     }
 
-    public Task ListAsync(ApiRequest request)
+    public async Task ListAsync(ApiRequest request)
     {
-        RuleStoreState state = store.Current;
+        int limit = request.Query("resourceVersion") != "0" && int.TryParse(request.Query("limit"), CultureInfo.InvariantCulture, out int asked) && asked > 0 ? asked : int.MaxValue;
+        RuleStoreState state = await new ListVersion(store, time).StateAsync(request, limit);
         Selector selector = new(request);
         StoredRule[] all = Sorted(state, selector);
         (string start, string revision) = Continue(request, state);
         StoredRule[] rest = start.Length == 0 ? all : [.. all.SkipWhile(r => string.CompareOrdinal(Place(r), start) < 0)];
-        int limit = request.Query("resourceVersion") != "0" && int.TryParse(request.Query("limit"), CultureInfo.InvariantCulture, out int asked) && asked > 0 ? asked : int.MaxValue;
         StoredRule[] page = rest.Length > limit ? rest[..limit] : rest;
         JsonObject list = Shapes.WantsTable(request)
             ? Shapes.Table(request, page, revision, withColumns: true, time.GetUtcNow())
@@ -45,7 +45,7 @@ internal sealed class ResourceReads(RuleStore store, TimeProvider time)
             }
         }
 
-        return JsonReply.WriteAsync(request.Http, 200, list);
+        await JsonReply.WriteAsync(request.Http, 200, list);
     }
 
     /// <summary>The objects a selector means, in order of namespace and name.</summary>

@@ -23,6 +23,11 @@ internal sealed class ResourceWatch(RuleStore store, TimeProvider time)
     {
         Selector selector = new(request);
         bool initialEvents = request.Query("sendInitialEvents") == "true";
+        if (!initialEvents && request.Query("resourceVersionMatch") is { Length: > 0 })
+        {
+            throw new ApiError(422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        }
+
         if (initialEvents && request.Query("resourceVersionMatch") != "NotOlderThan")
         {
             throw new ApiError(422, "Invalid", "ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");

@@ -13,9 +13,9 @@ namespace Mesh.ControlPlane.Api;
 internal sealed record RuleReview(RuleDocument? Document, IReadOnlyList<Diagnostic> Errors, IReadOnlyList<string> Warnings)
 {
     /// <summary>Reviews <paramref name="obj"/> by itself and among <paramref name="all"/> others.</summary>
-    public static RuleReview Of(JsonObject obj, RuleStoreState all)
+    public static RuleReview Of(JsonObject obj, RuleStoreState all, UnknownFields unknown = UnknownFields.Refuse)
     {
-        RuleReadResult read = RuleReader.ReadJson(obj, "the control plane");
+        RuleReadResult read = RuleReader.ReadJson(obj, "the control plane", unknown);
         Diagnostic[] errors = [.. read.Diagnostics.Where(static d => d.Severity == Severity.Error)];
         IEnumerable<Diagnostic> warnings = read.Diagnostics.Where(static d => d.Severity == Severity.Warning);
         if (read.Document is { } document && errors.Length == 0)

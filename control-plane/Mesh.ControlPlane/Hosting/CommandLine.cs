@@ -120,8 +120,8 @@ internal static class CommandLine
     /// <summary>What goes only with a cluster, and what only without.</summary>
     private static string? Clustered(ServeOptions options) =>
         options.Kubernetes && options.Data.Length > 0 ? "--data: with --kubernetes the rules live in the cluster; leave --data out"
-        : !options.Kubernetes && (options.KubeConfig ?? options.Context) is not null
-            ? $"{(options.KubeConfig is not null ? "--kubeconfig" : "--context")}: means nothing without --kubernetes; add --kubernetes"
+        : !options.Kubernetes && (options.KubeConfig ?? options.Context ?? options.LeaseNamespace) is not null
+            ? $"{(options.KubeConfig is not null ? "--kubeconfig" : options.Context is not null ? "--context" : "--lease-namespace")}: means nothing without --kubernetes; add --kubernetes"
         : null;
 
     private static ServeOptions Complete(ServeOptions options, Func<string, string?> environment) => options with

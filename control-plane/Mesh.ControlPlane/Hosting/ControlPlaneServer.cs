@@ -51,7 +51,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
-        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(), cluster is null ? null : () => cluster.Elector.IsLeader);
+        _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
+            cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(security.Token);
@@ -61,8 +62,12 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         new SidecarRoutes(_registry, Hub, _status, _stats, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         mapRules(_api);
-        MapMetrics(new MetricsPage(store, _registry, _stats, cluster));
+        Page = new MetricsPage(store, _registry, _stats, cluster);
+        MapMetrics(runtime.Time);
     }
+
+    /// <summary>The page of metrics; whoever has more to show adds it before the start.</summary>
+    public MetricsPage Page { get; }
 
     /// <summary>The versions; for tests.</summary>
     internal PushHub Hub { get; }
@@ -119,7 +124,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
             cluster = _cluster.RunAsync(_stop.Token);
             await _cluster.FirstLists.WaitAsync(_stop.Token).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             Hub.Refresh(); // before its loop runs: the first stream must not see half of the lists
-            _cluster.Elector.Changed += _status.Signal.Set;
+            _cluster.Elector.Changed += _status.Restart;
         }
 
         _isComplete = !_stop.IsCancellationRequested;
@@ -151,12 +156,12 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
     }
 
-    private void MapMetrics(MetricsPage page)
+    private void MapMetrics(TimeProvider time)
     {
         _metrics.MapGet("/metrics", context =>
         {
             context.Response.ContentType = MetricsPage.ContentType;
-            return context.Response.WriteAsync(page.Write(), context.RequestAborted);
+            return context.Response.WriteAsync(Page.Write(time.GetUtcNow()), context.RequestAborted);
         });
         _metrics.MapGet("/healthz", static context => Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
         _metrics.MapGet("/readyz", context => _stop.IsCancellationRequested

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -24,8 +25,12 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         ("mesh_kubernetes_trouble", "gauge", "1 while a resource cannot be followed; the log says why.", static l => l.Trouble is null ? 0 : 1),
     ];
 
+    /// <summary>Counters of the webhooks; null where there are none.</summary>
+    public WebhookStats? Webhooks { get; set; }
+
     /// <summary>The page now.</summary>
-    public string Write()
+    /// <param name="now">Time, for what is to end.</param>
+    public string Write(DateTimeOffset now)
     {
         StringBuilder page = new();
         IReadOnlyCollection<RegisteredSidecar> sidecars = registry.Sidecars;
@@ -62,6 +67,8 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         {
             Cluster(page, cluster, rules);
         }
+
+        Webhooks?.Write(page, now);
 
         return page.ToString();
     }

@@ -29,6 +29,8 @@ internal sealed record OptionRow(string Name, string Value, string Help, Func<Se
             static (o, v) => v is "true" or "1" ? o with { Kubernetes = true } : v is "false" or "0" ? o with { Kubernetes = false } : null),
         new("--kubeconfig", "FILE", "credentials for the cluster ($KUBECONFIG, else ~/.kube/config)", static (o, v) => o with { KubeConfig = v }),
         new("--context", "NAME", "context of the kubeconfig (its current one)", static (o, v) => o with { Context = v }),
+        new("--lease-namespace", "NAMESPACE", "where control planes of one cluster agree on who writes statuses (their own)",
+            static (o, v) => o with { LeaseNamespace = v }),
         new("--webhook-listen", "IP:PORT", "admission webhooks over TLS: /inject and /validate; not given: none",
             static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { WebhookListen = at } : null),
         new("--webhook-service", "NAME.NAMESPACE", "Service under which the API server finds them (mesh-control-plane.mesh-system)",

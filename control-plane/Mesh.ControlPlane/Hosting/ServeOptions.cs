@@ -32,6 +32,9 @@ internal sealed record ServeOptions
     /// <summary>Context of the kubeconfig, or null for its current one.</summary>
     public string? Context { get; init; }
 
+    /// <summary>Namespace of the leases by which one writer of statuses is chosen, or null for our own.</summary>
+    public string? LeaseNamespace { get; init; }
+
     /// <summary>Where the admission webhooks listen, or null for none.</summary>
     public IPEndPoint? WebhookListen { get; init; }
 

@@ -46,6 +46,9 @@ internal sealed record ApiFailure(FailureKind Kind, int Code, string Message, Ti
 {
     private const int LongestText = 200;
 
+    /// <summary>Whether any other request would have failed as well, so that all are to wait: no answer, bad credentials, or a server that asks for time.</summary>
+    public bool IsAboutTheServer => Kind is FailureKind.Unreachable or FailureKind.Unauthorized or FailureKind.TooManyRequests || RetryAfter is not null;
+
     /// <summary>No answer.</summary>
     public static ApiFailure Unreachable(string message) => new(FailureKind.Unreachable, 0, message);
 

@@ -18,8 +18,11 @@ internal sealed record ApiServer(Uri Address)
     /// <summary>Our token, or null.</summary>
     public BearerToken? Token { get; init; }
 
-    /// <summary>Namespace in which we live: where the lease is kept.</summary>
+    /// <summary>Namespace in which we live.</summary>
     public string Namespace { get; init; } = "default";
+
+    /// <summary>Namespace of the leases, where it is another one: control planes that share it count as one.</summary>
+    public string? LeaseNamespace { get; init; }
 }
 
 /// <summary>

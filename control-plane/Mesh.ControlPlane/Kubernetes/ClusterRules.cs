@@ -32,8 +32,8 @@ internal sealed partial class ClusterRules : IRuleStore
     /// <summary>A sink for each kind of rule.</summary>
     public ImmutableArray<(RuleKind Kind, IWatchSink Sink)> Tables { get; }
 
-    /// <summary>Takes the status that an object shall have; writing it needs time. Set before the first rule comes.</summary>
-    public Action<RuleKey, JsonObject, JsonObject> StatusWanted { get; set; } = static (_, _, _) => { };
+    /// <summary>Takes the status that an object shall have, or not; writing it needs time. Set before the first rule comes.</summary>
+    public Func<RuleKey, JsonObject, JsonObject, bool> StatusWanted { get; set; } = static (_, _, _) => false;
 
     /// <inheritdoc/>
     public RuleStoreState Current => _current;
@@ -60,13 +60,7 @@ internal sealed partial class ClusterRules : IRuleStore
     {
         RuleStoreState state = _current;
         JsonObject? obj = state.Refused.GetValueOrDefault(key)?.Object ?? state.Rules.GetValueOrDefault(key)?.Object;
-        if (obj is null || (string?)obj["metadata"]?["uid"] != uid)
-        {
-            return false;
-        }
-
-        StatusWanted(key, obj, status);
-        return true;
+        return obj is not null && (string?)obj["metadata"]?["uid"] == uid && StatusWanted(key, obj, status);
     }
 
     private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -106,11 +100,15 @@ internal sealed partial class ClusterRules : IRuleStore
         ImmutableDictionary<RuleKey, StoredRule>.Builder rules,
         ImmutableDictionary<RuleKey, RefusedRule>.Builder refused)
     {
-        RuleReadResult read = RuleReader.ReadJson(found.Object, "cluster");
+        RuleReadResult read = RuleReader.ReadJson(found.Object, "cluster", UnknownFields.Warn);
         if (read.Document is { } document)
         {
             long version = long.TryParse(found.Version, NumberStyles.None, CultureInfo.InvariantCulture, out long number) ? number : revision;
-            rules[key] = new StoredRule(key, version, found.Object, document with { Key = key });
+            bool isWhole = read.Diagnostics.All(static d => d.Code != DiagnosticCode.UnknownField);
+            rules[key] = new StoredRule(key, version, isWhole ? found.Object : Known(found.Object, document.RuleKind), document with { Key = key })
+            {
+                Findings = read.Diagnostics,
+            };
             return;
         }
 
@@ -122,6 +120,19 @@ internal sealed partial class ClusterRules : IRuleStore
 
         Diagnostic? error = read.Diagnostics.FirstOrDefault(static d => d.Severity == Severity.Error);
         LogRefused(key, error?.Path ?? "", error?.Message ?? "it is no rule");
+    }
+
+    /// <summary>The object with the fields that sidecars know: they refuse others.</summary>
+    private static JsonObject Known(JsonObject obj, RuleKind kind)
+    {
+        JsonObject known = (JsonObject)obj.DeepClone();
+        RuleJson.PruneUnknownFields(known, kind);
+        if (obj["status"] is { } status)
+        {
+            known["status"] = status.DeepClone(); // it has a schema of its own
+        }
+
+        return known;
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "{Rule} is refused: {Path}: {Problem}; its last good version stays in force, if there was one")]

@@ -9,6 +9,9 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Name of the lease.</summary>
     public const string LeaseName = "mesh-control-plane";
 
+    /// <summary>Name of the lease on which the replicas tell each other of their sidecars.</summary>
+    public const string BoardName = "mesh-control-plane-replicas";
+
     /// <summary>Puts it together; nothing is asked yet.</summary>
     /// <param name="server">The cluster's API server.</param>
     /// <param name="identity">Who we are in the election; unique for each start.</param>
@@ -18,7 +21,9 @@ internal sealed class ClusterSource : IDisposable
         (TimeProvider time, Random random, ILoggerFactory logs) = runtime;
         ILogger log = logs.CreateLogger("Kubernetes");
         Client = new KubernetesClient(server, time);
-        Elector = new LeaderElector(Client, new ObjectKey(server.Namespace, LeaseName), identity, (time, random, log));
+        string leases = server.LeaseNamespace ?? server.Namespace;
+        Elector = new LeaderElector(Client, new ObjectKey(leases, LeaseName), identity, (time, random, log));
+        Board = new ReplicaBoard(Client, new ObjectKey(leases, BoardName), identity, () => Elector.IsLeader, (time, random, log));
         Statuses = new StatusQueue(Client, () => Elector.IsLeader, time, random, logs.CreateLogger<StatusQueue>());
         Rules = new ClusterRules(logs.CreateLogger<ClusterRules>()) { StatusWanted = Statuses.Offer };
         IEnumerable<(ResourceType Type, IWatchSink Sink)> tables = Rules.Tables.Select(static t => (ResourceType.Of(t.Kind), t.Sink)).Concat(Services.Tables);
@@ -37,6 +42,9 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Who writes.</summary>
     public LeaderElector Elector { get; }
 
+    /// <summary>What the other replicas say of their sidecars.</summary>
+    public ReplicaBoard Board { get; }
+
     /// <summary>Statuses on their way.</summary>
     public StatusQueue Statuses { get; }
 
@@ -52,7 +60,7 @@ internal sealed class ClusterSource : IDisposable
 
     /// <summary>Follows the cluster until <paramref name="stop"/>.</summary>
     public Task RunAsync(CancellationToken stop) =>
-        Task.WhenAll([.. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Statuses.RunAsync(stop)]);
+        Task.WhenAll([.. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Board.RunAsync(stop), Statuses.RunAsync(stop)]);
 
     /// <inheritdoc/>
     public void Dispose() => Client.Dispose();

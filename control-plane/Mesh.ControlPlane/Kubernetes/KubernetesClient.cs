@@ -104,6 +104,15 @@ internal sealed class KubernetesClient : IDisposable
         }
     }
 
+    /// <summary>Whether the server says that it has started up; true for one that has no such page, or does not show it to us.</summary>
+    /// <param name="stop">Gives up.</param>
+    public async Task<bool> IsReadyAsync(CancellationToken stop)
+    {
+        (WatchStream? page, ApiFailure? failure) = await WatchAsync("/readyz", stop);
+        page?.Dispose();
+        return failure is null or { Kind: FailureKind.NotFound or FailureKind.Forbidden };
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _http.Dispose();
 

@@ -20,7 +20,7 @@ internal static class StatusPatch
         List<JsonObject> own = [.. Conditions(wanted, found)];
         HashSet<string> ownTypes = [.. own.Select(static c => Text(c, "type"))];
         List<JsonObject> former = [.. found.OfType<JsonObject>().Where(c => ownTypes.Contains(Text(c, "type")))];
-        bool isSame = own.Count == former.Count && own.All(condition => former.Exists(f => JsonNode.DeepEquals(f, condition)))
+        bool isSame = own.Count == former.Count && own.All(condition => former.Exists(f => Words(f) == Words(condition)))
             && Text(obj["status"] as JsonObject ?? [], "observedGeneration") == Text(wanted, "observedGeneration");
         if (isSame)
         {
@@ -37,6 +37,16 @@ internal static class StatusPatch
                 ["conditions"] = new JsonArray([.. others.Select(static o => o?.DeepClone()), .. own]),
             },
         };
+    }
+
+    /// <summary>
+    /// What a patch says for us, without times: two writers who say the same have nothing to settle, whoever came first.
+    /// </summary>
+    public static string WordsOf(JsonObject patch, JsonObject wanted)
+    {
+        HashSet<string> types = [.. ((JsonArray)wanted["conditions"]!).OfType<JsonObject>().Select(static c => Text(c, "type"))];
+        IEnumerable<string> own = ((JsonArray)patch["status"]!["conditions"]!).OfType<JsonObject>().Where(c => types.Contains(Text(c, "type"))).Select(Words);
+        return $"{Text((JsonObject)patch["status"]!, "observedGeneration")}\n{string.Join('\n', own)}";
     }
 
     /// <summary>
@@ -71,6 +81,9 @@ internal static class StatusPatch
         string text = $"{message}; {string.Join("; ", texts)}";
         return text.Length <= LongestMessage ? text : string.Create(CultureInfo.InvariantCulture, $"{text[..LongestMessage]}…");
     }
+
+    private static string Words(JsonObject condition) =>
+        $"{Text(condition, "type")}={Text(condition, "status")} {Text(condition, "reason")}: {Text(condition, "message")}";
 
     private static string Text(JsonObject obj, string name) => obj[name]?.ToString() ?? "";
 }

@@ -7,8 +7,9 @@ using Microsoft.Extensions.Logging;
 namespace Mesh.ControlPlane.Kubernetes;
 
 /// <summary>
-/// Writes statuses to the API server: only while we lead, only what differs, each rule at most once a second however many sidecars answer, and the same text not
-/// twice within a minute, so that another writer who insists is not fought. <see cref="Offer"/> may be called by anybody, <see cref="RunAsync"/> runs once.
+/// Writes statuses to the API server: only while we lead, only what differs, each rule at most once a second however many sidecars answer. One that fails waits by
+/// itself, longer each time, and the others go on; a server that asks for time gets it. The same words are not written twice within a minute, and then after two,
+/// four, eight: another writer who insists is not fought. <see cref="Offer"/> may be called by anybody, <see cref="RunAsync"/> runs once.
 /// </summary>
 /// <param name="client">The server.</param>
 /// <param name="isLeader">Whether we write.</param>
@@ -23,25 +24,31 @@ internal sealed partial class StatusQueue(
 
     private const int Attempts = 4;
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(1);
-    private static readonly TimeSpan SameAgain = TimeSpan.FromMinutes(1);
 
     private readonly Lock _gate = new();
-    private readonly Dictionary<RuleKey, (JsonObject Object, JsonObject Status)> _pending = [];
-    private readonly Dictionary<RuleKey, (string Text, long At)> _written = []; // used by the loop only
+    private readonly Dictionary<RuleKey, StatusWish> _pending = [];
     private readonly ChangeSignal _signal = new();
+    private readonly WrittenStatuses _written = new(time); // used by the loop only, as all below
+    private readonly StatusTroubles _troubles = new(time, random);
     private readonly Backoff _backoff = new(random);
     private string _trouble = "";
+    private bool _isContestedSaid;
+    private volatile bool _isPaused;
     private long _writes;
 
     /// <summary>Statuses written so far.</summary>
     public long Writes => Interlocked.Read(ref _writes);
 
+    /// <summary>Whether the loop waits: for a wish, for its time, or between two rounds. For tests.</summary>
+    internal bool IsPaused => _isPaused;
+
     /// <summary>The status that a rule shall have, and the object as it was last seen.</summary>
-    public void Offer(RuleKey key, JsonObject obj, JsonObject status)
+    /// <returns>False when we do not lead: whoever leads next works all of them out anew.</returns>
+    public bool Offer(RuleKey key, JsonObject obj, JsonObject status)
     {
         if (!isLeader())
         {
-            return; // whoever leads next works all of them out anew
+            return false;
         }
 
         lock (_gate)
@@ -49,13 +56,14 @@ internal sealed partial class StatusQueue(
             if (StatusPatch.Of(obj, status) is null)
             {
                 _pending.Remove(key);
-                return;
+                return true;
             }
 
-            _pending[key] = (obj, status);
+            _pending[key] = _pending.TryGetValue(key, out StatusWish? former) ? former.Replaced(obj, status) : new StatusWish(obj, status);
         }
 
         _signal.Set();
+        return true;
     }
 
     /// <summary>Writes until <paramref name="stop"/>.</summary>
@@ -65,8 +73,12 @@ internal sealed partial class StatusQueue(
         {
             try
             {
-                await _signal.WaitAsync(stop);
-                await Task.Delay(await WritePendingAsync(stop), time, stop);
+                _isPaused = true;
+                await WaitAsync(stop);
+                _isPaused = false;
+                TimeSpan pause = await WriteDueAsync(stop);
+                _isPaused = true;
+                await Task.Delay(pause, time, stop);
             }
             catch (OperationCanceledException) when (stop.IsCancellationRequested)
             {
@@ -81,52 +93,105 @@ internal sealed partial class StatusQueue(
         }
     }
 
-    private async Task<TimeSpan> WritePendingAsync(CancellationToken stop)
+    /// <summary>Waits for a new wish, or until an old one is due.</summary>
+    private async Task WaitAsync(CancellationToken stop)
     {
-        Forget();
-        while (Take() is { } next)
+        TimeSpan? left;
+        lock (_gate)
         {
-            ApiFailure? failure = await WriteAsync(next.Key, next.Object, next.Status, stop);
-            if (failure is null)
+            left = _pending.Count == 0 ? null : _pending.Values.Min(wish => wish.Left(time));
+        }
+
+        if (left is null)
+        {
+            await _signal.WaitAsync(stop);
+        }
+        else if (left > TimeSpan.Zero)
+        {
+            using CancellationTokenSource due = new(left.Value, time);
+            using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(due.Token, stop);
+            try
             {
-                _backoff.Reset();
-                _trouble = "";
+                await _signal.WaitAsync(either.Token);
+            }
+            catch (OperationCanceledException) when (!stop.IsCancellationRequested)
+            {
+                // It is due.
+            }
+        }
+    }
+
+    /// <summary>Tries each wish that is due once; says how long to pause.</summary>
+    private async Task<TimeSpan> WriteDueAsync(CancellationToken stop)
+    {
+        _written.Forget();
+        foreach (RuleKey key in Due())
+        {
+            if (Take(key) is not { } wish)
+            {
                 continue;
             }
 
-            if (_trouble != failure.Message)
+            if (_troubles.Left(key) is { } left && left > TimeSpan.Zero)
             {
-                _trouble = failure.Message;
-                LogTrouble(next.Key, failure.Message);
+                PutBack(key, wish.After(left, time));
+                continue;
             }
 
-            if (failure.Kind is FailureKind.Unreachable or FailureKind.Server or FailureKind.TooManyRequests or FailureKind.Unauthorized or FailureKind.Conflict)
+            ApiFailure? failure = await WriteAsync(key, wish, stop);
+            if (failure is null)
             {
-                PutBack(next);
-                TimeSpan pause = _backoff.Next();
-                return failure.RetryAfter is { } asked && asked > pause ? asked : pause;
+                continue;
             }
+
+            if (failure.IsAboutTheServer)
+            {
+                PutBack(key, wish);
+                return PauseAfter(key, failure);
+            }
+
+            (TimeSpan pause, bool isNew) = _troubles.Count(key, wish, failure);
+            if (isNew)
+            {
+                LogTrouble(key, failure.Message);
+            }
+
+            PutBack(key, wish.After(pause, time) with { Said = failure.Code, Failures = wish.Failures + 1 });
         }
 
         return Interval;
     }
 
-    private async Task<ApiFailure?> WriteAsync(RuleKey key, JsonObject obj, JsonObject status, CancellationToken stop)
+    private TimeSpan PauseAfter(RuleKey key, ApiFailure failure)
+    {
+        if (_trouble != failure.Message)
+        {
+            _trouble = failure.Message;
+            LogTrouble(key, failure.Message);
+        }
+
+        TimeSpan pause = _backoff.Next();
+        return failure.RetryAfter is { } asked && asked > pause ? asked : pause;
+    }
+
+    private async Task<ApiFailure?> WriteAsync(RuleKey key, StatusWish wish, CancellationToken stop)
     {
         RuleKind kind = RuleKinds.All.First(k => k.Kind == key.Kind);
+        JsonObject obj = wish.Object;
         string path = $"/apis/{(string?)obj["apiVersion"]}/namespaces/{key.Namespace}/{kind.Plural}/{key.Name}";
         string? uid = (string?)obj["metadata"]?["uid"];
         ApiFailure? failure = null;
         for (int i = 0; i < Attempts; i++)
         {
-            if (StatusPatch.Of(obj, status) is not { } patch || !isLeader())
+            if (!isLeader() || StatusPatch.Of(obj, wish.Status) is not { } patch)
             {
                 return null;
             }
 
-            string text = patch["status"]!.ToJsonString();
-            if (_written.TryGetValue(key, out var last) && last.Text == text)
+            string words = StatusPatch.WordsOf(patch, wish.Status);
+            if (_written.Left(key, words) is { } left)
             {
+                PutBack(key, wish.After(left, time) with { Object = obj, IsHeld = true });
                 return null;
             }
 
@@ -135,8 +200,7 @@ internal sealed partial class StatusQueue(
             failure = answer.Failure;
             if (failure is null)
             {
-                _written[key] = (text, time.GetTimestamp());
-                Interlocked.Increment(ref _writes);
+                TakeWritten(key, words);
                 return null;
             }
 
@@ -157,40 +221,50 @@ internal sealed partial class StatusQueue(
         return failure;
     }
 
-    private (RuleKey Key, JsonObject Object, JsonObject Status)? Take()
+    private void TakeWritten(RuleKey key, string words)
     {
-        lock (_gate)
+        Interlocked.Increment(ref _writes);
+        _backoff.Reset();
+        _trouble = "";
+        _troubles.Mend(key);
+        if (_written.Add(key, words) > 0 && !_isContestedSaid)
         {
-            foreach ((RuleKey key, (JsonObject obj, JsonObject status)) in _pending)
-            {
-                _pending.Remove(key);
-                return (key, obj, status);
-            }
-
-            return null;
+            _isContestedSaid = true;
+            LogContested(key);
         }
     }
 
-    private void PutBack((RuleKey Key, JsonObject Object, JsonObject Status) item)
+    /// <summary>What is due, the longest due first.</summary>
+    private RuleKey[] Due()
     {
         lock (_gate)
         {
-            _pending.TryAdd(item.Key, (item.Object, item.Status)); // unless something newer came
+            return [.. _pending.Where(p => p.Value.Left(time) <= TimeSpan.Zero).OrderBy(static p => p.Value.NotBefore).Select(static p => p.Key)];
         }
-
-        _signal.Set();
     }
 
-    private void Forget()
+    private StatusWish? Take(RuleKey key)
     {
-        foreach (RuleKey key in _written.Where(w => time.GetElapsedTime(w.Value.At) >= SameAgain).Select(static w => w.Key).ToArray())
+        lock (_gate)
         {
-            _written.Remove(key);
+            return _pending.Remove(key, out StatusWish? wish) ? wish : null;
+        }
+    }
+
+    private void PutBack(RuleKey key, StatusWish wish)
+    {
+        lock (_gate)
+        {
+            _pending[key] = _pending.TryGetValue(key, out StatusWish? newer) ? wish.Replaced(newer.Object, newer.Status) : wish; // what came meanwhile is newer
         }
     }
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The status of {Rule} cannot be written: {Problem}")]
     private partial void LogTrouble(RuleKey rule, string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message =
+        "The status of {Rule} was changed by somebody else and is written again, this and others ever more rarely; if another control plane runs in this cluster, give both the same --lease-namespace")]
+    private partial void LogContested(RuleKey rule);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected: a status could not be written")]
     private partial void LogUnexpected(Exception error);

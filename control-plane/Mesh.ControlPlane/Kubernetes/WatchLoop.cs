@@ -19,6 +19,9 @@ internal sealed partial class WatchLoop(
     /// <summary>Pause before something that a person must mend first is tried again.</summary>
     public static readonly TimeSpan SlowRetry = TimeSpan.FromSeconds(15);
 
+    /// <summary>Pause before a resource is looked for again that nobody has seen yet.</summary>
+    public static readonly TimeSpan SecondLook = TimeSpan.FromSeconds(2);
+
     private const int PageSize = 500;
     private static readonly TimeSpan ShortestWatch = TimeSpan.FromMinutes(5);
     private static readonly TimeSpan Tolerance = TimeSpan.FromSeconds(30);
@@ -39,7 +42,7 @@ internal sealed partial class WatchLoop(
     /// <summary>The resource.</summary>
     public ResourceType Type => type;
 
-    /// <summary>Completes when the sink has been filled once; for a resource that the server does not know, when that is known.</summary>
+    /// <summary>Completes when the sink has been filled once; for a resource that the server does not serve, when that is sure.</summary>
     public Task FirstList => _firstList.Task;
 
     /// <summary>Why what the sink has may be old; null while all is well.</summary>
@@ -83,8 +86,7 @@ internal sealed partial class WatchLoop(
             (_served, ApiFailure? unknown) = await ServedVersions.FindAsync(client, type, stop);
             if (unknown is not null)
             {
-                TakeMissing(unknown);
-                return After(unknown);
+                return await MissingAsync(unknown, stop);
             }
         }
 
@@ -237,17 +239,18 @@ internal sealed partial class WatchLoop(
     }
 
     /// <summary>
-    /// A server that is starting may not know its own resources for a moment. So objects that we have are given up only when a second look says the same;
-    /// when there are none yet, there is nothing to lose.
+    /// A server that is starting does not know resources that it will serve in a moment: definitions are read after the door is open. So a resource counts as missing
+    /// only when a server that calls itself ready says so twice; until then nobody is told that there are no such objects.
     /// </summary>
-    private void TakeMissing(ApiFailure failure)
+    private async Task<TimeSpan> MissingAsync(ApiFailure failure, CancellationToken stop)
     {
-        if (failure.Kind != FailureKind.NotFound)
+        TimeSpan pause = After(failure);
+        bool isSure = failure.Kind == FailureKind.NotFound && await client.IsReadyAsync(stop) && ++_missing >= 2;
+        if (!isSure)
         {
-            return;
+            return _firstList.Task.IsCompleted || failure.Kind != FailureKind.NotFound ? pause : _backoff.Jitter(SecondLook);
         }
 
-        _missing++;
         if (_missing == 2)
         {
             sink.BeginList();
@@ -255,6 +258,7 @@ internal sealed partial class WatchLoop(
         }
 
         _firstList.TrySetResult();
+        return pause;
     }
 
     private void TakeRecovery()

@@ -10,7 +10,11 @@ namespace Mesh.ControlPlane.Store;
 /// <param name="ResourceVersion">The store's revision of the last change.</param>
 /// <param name="Object">The whole object as JSON; never changed in place.</param>
 /// <param name="Document">The bound rule; its <c>Generation</c> and <c>CreationTimestamp</c> are those of the object.</param>
-public sealed record StoredRule(RuleKey Key, long ResourceVersion, JsonObject Object, RuleDocument Document);
+public sealed record StoredRule(RuleKey Key, long ResourceVersion, JsonObject Object, RuleDocument Document)
+{
+    /// <summary>What reading it said; default where reading <see cref="Object"/> again says the same.</summary>
+    public ImmutableArray<Diagnostic> Findings { get; init; }
+}
 
 /// <summary>All rules at one revision. Immutable.</summary>
 /// <param name="Revision">The store's revision.</param>
@@ -52,7 +56,7 @@ public interface IRuleStore
 
     /// <summary>
     /// Replaces <c>status</c> of the rule if it still is the object with <paramref name="uid"/>. Same content: no new revision.
-    /// Status is kept in memory only: it is learned anew after a restart. False when the object is gone.
+    /// Status is kept in memory only: it is learned anew after a restart. False when the object is gone, or the status is not taken now.
     /// </summary>
     bool TrySetStatus(RuleKey key, string uid, JsonObject status);
 }

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Reflection;
 using System.Text.Json.Nodes;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Schema;
@@ -10,6 +11,10 @@ namespace Mesh.Rules.Reading;
 public static class RuleReader
 {
     private static readonly string[] TopLevelFields = ["apiVersion", "kind", "metadata", "spec", "status"];
+
+    /// <summary>Version of this build, for messages.</summary>
+    internal static string Version { get; } =
+        typeof(RuleReader).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion.Split('+')[0] ?? "";
 
     /// <summary>Reads all documents of a YAML text; a <c>kind: List</c> gives one result for each item, an empty document none.</summary>
     /// <param name="text">The text.</param>
@@ -36,10 +41,11 @@ public static class RuleReader
     /// <summary>Reads one object, as the API server receives it. Findings carry no line.</summary>
     /// <param name="obj">The object; not changed.</param>
     /// <param name="source">Where it comes from, for <see cref="RuleDocument.Source"/>.</param>
-    public static RuleReadResult ReadJson(JsonObject obj, string source)
+    /// <param name="unknown">What a field that this build does not know means.</param>
+    public static RuleReadResult ReadJson(JsonObject obj, string source, UnknownFields unknown = UnknownFields.Refuse)
     {
         RuleNode? root = JsonTree.Convert(obj, out ImmutableArray<Diagnostic> problems);
-        return root is null ? new RuleReadResult(null, problems) : ReadObject(root, "", problems, source, "default");
+        return root is null ? new RuleReadResult(null, problems) : ReadObject(root, "", problems, source, "default", unknown);
     }
 
     private static void ReadRoot(
@@ -68,7 +74,7 @@ public static class RuleReader
     }
 
     private static RuleReadResult ReadObject(
-        RuleNode root, string path, ImmutableArray<Diagnostic> problems, string source, string defaultNamespace)
+        RuleNode root, string path, ImmutableArray<Diagnostic> problems, string source, string defaultNamespace, UnknownFields unknown = UnknownFields.Refuse)
     {
         if (root.Kind != RuleNodeKind.Map)
         {
@@ -76,7 +82,7 @@ public static class RuleReader
         }
 
         List<Diagnostic> found = [.. problems];
-        Cursor at = new(path, root, found);
+        Cursor at = new(path, root, found, unknown);
         string? apiVersion = RequiredText(at, "apiVersion", "such as networking.istio.io/v1");
         string? kind = RequiredText(at, "kind", "such as DestinationRule");
         if (apiVersion is null || kind is null)
@@ -103,8 +109,7 @@ public static class RuleReader
         {
             if (!TopLevelFields.Contains(field.Name, StringComparer.Ordinal))
             {
-                at.Field(field.Name).Error(
-                    $"unknown field \"{field.Name}\"{Suggestion.For(field.Name, TopLevelFields)}", DiagnosticCode.UnknownField);
+                at.Field(field.Name).UnknownField(field.Name, TopLevelFields);
             }
         }
 

@@ -1,3 +1,4 @@
+using Mesh.Rules.Reading;
 using Mesh.Rules.Validation;
 
 namespace Mesh.Rules.Schema;
@@ -8,14 +9,16 @@ internal readonly struct Cursor
     private readonly List<Diagnostic> _sink;
     private readonly int _line;
     private readonly int _column;
+    private readonly UnknownFields _unknown;
 
-    public Cursor(string path, RuleNode? node, List<Diagnostic> sink)
-        : this(path, node, node?.Line ?? 0, node?.Column ?? 0, sink)
+    public Cursor(string path, RuleNode? node, List<Diagnostic> sink, UnknownFields unknown = UnknownFields.Refuse)
+        : this(path, node, node?.Line ?? 0, node?.Column ?? 0, sink, unknown)
     {
     }
 
-    private Cursor(string path, RuleNode? node, int line, int column, List<Diagnostic> sink)
+    private Cursor(string path, RuleNode? node, int line, int column, List<Diagnostic> sink, UnknownFields unknown)
     {
+        _unknown = unknown;
         Path = path;
         Node = node;
         _line = line;
@@ -36,8 +39,8 @@ internal readonly struct Cursor
     {
         string path = Path.Length == 0 ? name : $"{Path}.{name}";
         return Node?.Find(name) is { } field
-            ? new Cursor(path, field.Value, field.Line, field.Column, _sink)
-            : new Cursor(path, null, _line, _column, _sink);
+            ? new Cursor(path, field.Value, field.Line, field.Column, _sink, _unknown)
+            : new Cursor(path, null, _line, _column, _sink, _unknown);
     }
 
     /// <summary>The place of a list item.</summary>
@@ -45,8 +48,8 @@ internal readonly struct Cursor
     {
         string path = $"{Path}[{index}]";
         return Node is { } node && index < node.Items.Length
-            ? new Cursor(path, node.Items[index], _sink)
-            : new Cursor(path, null, _line, _column, _sink);
+            ? new Cursor(path, node.Items[index], _sink, _unknown)
+            : new Cursor(path, null, _line, _column, _sink, _unknown);
     }
 
     /// <summary>
@@ -65,6 +68,20 @@ internal readonly struct Cursor
 
     public void Error(string message, DiagnosticCode code = DiagnosticCode.Invalid) =>
         _sink.Add(new Diagnostic(Severity.Error, code, Path, _line, _column, message));
+
+    /// <summary>A field stands here that the schema does not have.</summary>
+    public void UnknownField(string name, IEnumerable<string> known)
+    {
+        string hint = Suggestion.For(name, known);
+        if (_unknown == UnknownFields.Warn)
+        {
+            Warn($"\"{name}\" is not known to Mesh {RuleReader.Version} and has no effect{hint}", DiagnosticCode.UnknownField);
+        }
+        else
+        {
+            Error($"unknown field \"{name}\"{hint}", DiagnosticCode.UnknownField);
+        }
+    }
 
     public void Warn(string message, DiagnosticCode code = DiagnosticCode.Advice) =>
         _sink.Add(new Diagnostic(Severity.Warning, code, Path, _line, _column, message));

@@ -110,7 +110,7 @@ internal sealed class ObjectSchema<T> : FieldType<T>
             Cursor here = at.Field(field.Name);
             if (_rows.Find(row => row.Name == field.Name) is not { } row)
             {
-                here.Error($"unknown field \"{Shorten(field.Name)}\"{Suggestion.For(field.Name, FieldNames)}", DiagnosticCode.UnknownField);
+                here.UnknownField(Shorten(field.Name), FieldNames);
             }
             else if (field.Value.Kind != RuleNodeKind.Null)
             {

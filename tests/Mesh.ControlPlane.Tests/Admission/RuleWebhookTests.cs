@@ -29,6 +29,34 @@ public sealed class RuleWebhookTests
     }
 
     [Fact]
+    public void Answer_FieldNewerThanUs_IsAWarning()
+    {
+        AdmissionAnswer answer = Answer("CREATE", Rule("""{"host":"products","trafficPolicy":{"fieldOfTomorrow":{"a":1}}}"""));
+
+        Assert.True(answer.IsAllowed);
+        Assert.Matches(
+            """^spec\.trafficPolicy\.fieldOfTomorrow: "fieldOfTomorrow" is not known to Mesh \d+\.\d+\.\d+ and has no effect""", Assert.Single(answer.Warnings));
+    }
+
+    [Fact]
+    public void Answer_FieldMisspelt_IsAWarningWithWhatWasMeant()
+    {
+        AdmissionAnswer answer = Answer("CREATE", Rule("""{"host":"products","trafficPolicy":{"conectionPool":{}}}"""));
+
+        Assert.True(answer.IsAllowed);
+        Assert.EndsWith("has no effect; did you mean \"connectionPool\"?", Assert.Single(answer.Warnings), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Answer_UnknownFieldBesideAWrongOne_IsRefusedForTheWrongOne()
+    {
+        AdmissionAnswer answer = Answer("CREATE", Rule("""{"host":"products","fieldOfTomorrow":1,"trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":"ten"}}}}"""));
+
+        Assert.False(answer.IsAllowed);
+        Assert.DoesNotContain("fieldOfTomorrow", answer.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Answer_Advice_IsAWarning()
     {
         FakeRuleStore rules = new();

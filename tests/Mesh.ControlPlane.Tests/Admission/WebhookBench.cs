@@ -32,6 +32,14 @@ internal sealed class WebhookBench : IAsyncDisposable
         return new WebhookBench(webhooks, Client(new Uri(printed["webhook listening on ".Length..]), data));
     }
 
+    /// <summary>What the webhooks add to the page of metrics.</summary>
+    public string Metrics()
+    {
+        StringBuilder page = new();
+        _webhooks.Stats.Write(page, TimeProvider.System.GetUtcNow());
+        return page.ToString();
+    }
+
     public async ValueTask DisposeAsync()
     {
         _client.Dispose();

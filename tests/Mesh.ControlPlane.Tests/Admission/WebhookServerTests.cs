@@ -4,6 +4,7 @@ using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Tests.Store;
 using Mesh.Injection;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.ControlPlane.Tests.Admission;
@@ -32,6 +33,23 @@ public sealed class WebhookServerTests
         using HttpResponseMessage answer = await bench.PostAsync("/validate", Reviews.Review("CREATE", "networking.istio.io", "destinationrules", Rule).ToJsonString());
 
         Assert.False((bool)JsonNode.Parse(await answer.Content.ReadAsStringAsync())!["response"]!["allowed"]!);
+    }
+
+    [Fact]
+    public async Task Post_Calls_AreCountedByTheirResult()
+    {
+        using TemporaryFolder folder = new();
+        await using WebhookBench bench = await WebhookBench.StartAsync(folder.Path);
+        const string Rule = """{"apiVersion":"networking.istio.io/v1","kind":"DestinationRule","metadata":{"name":"r","namespace":"shop"},"spec":{"host":""}}""";
+        (await bench.PostAsync("/inject", Reviews.Review("CREATE", "", "pods", Reviews.Pod).ToJsonString())).Dispose();
+        (await bench.PostAsync("/inject", "{}")).Dispose();
+        (await bench.PostAsync("/validate", Reviews.Review("CREATE", "networking.istio.io", "destinationrules", Rule).ToJsonString())).Dispose();
+        const string Last = "mesh_webhook_requests_total{path=\"/validate\",result=\"refused\"} 1\n";
+        await Eventually.HoldsAsync(() => bench.Metrics().Contains(Last, StringComparison.Ordinal), "the last call is counted");
+
+        Assert.Contains("mesh_webhook_requests_total{path=\"/inject\",result=\"allowed\"} 1\n", bench.Metrics(), StringComparison.Ordinal);
+        Assert.Contains("mesh_webhook_requests_total{path=\"/inject\",result=\"invalid\"} 1\n", bench.Metrics(), StringComparison.Ordinal);
+        Assert.Contains("mesh_webhook_certificate_expiry_seconds 77", bench.Metrics(), StringComparison.Ordinal); // 90 days are 7,776,000 s
     }
 
     [Theory]

@@ -58,6 +58,7 @@ public sealed class CommandLineTests
     [InlineData("serve --data a --data b", "--data: given twice")]
     [InlineData("serve --listen 0.0.0.0:1", "--listen: 0.0.0.0:1 can be reached from other machines; add --tls-cert FILE --tls-key FILE --token-file FILE")]
     [InlineData("serve --listen [::]:1 --tls-cert c --tls-key k", "--token-file: missing; TLS and token go together, add --token-file FILE")]
+    [InlineData("serve --lease-namespace n", "--lease-namespace: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --kubeconfig k", "--kubeconfig: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --context c", "--context: means nothing without --kubernetes")]
     [InlineData("serve --kubernetes --data d", "--data: with --kubernetes the rules live in the cluster; leave --data out")]

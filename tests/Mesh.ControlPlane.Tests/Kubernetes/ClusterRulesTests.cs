@@ -3,6 +3,7 @@ using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Store;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Validation;
 using Mesh.Testing;
 using Microsoft.Extensions.Logging;
 using Xunit;
@@ -17,7 +18,14 @@ public sealed class ClusterRulesTests : IDisposable
     private readonly List<JsonObject> _statuses = [];
 
     public ClusterRulesTests() =>
-        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>()) { StatusWanted = (_, _, status) => _statuses.Add(status) };
+        _rules = new ClusterRules(_logs.CreateLogger<ClusterRules>())
+        {
+            StatusWanted = (_, _, status) =>
+            {
+                _statuses.Add(status);
+                return true;
+            },
+        };
 
     public void Dispose() => _logs.Dispose();
 
@@ -75,6 +83,20 @@ public sealed class ClusterRulesTests : IDisposable
         Sink.Set(Rule("10", "{host: orders}", generation: 5));
         Assert.Empty(_rules.Current.Refused);
         Assert.Equal(10, _rules.Current.Rules[A].ResourceVersion);
+    }
+
+    [Fact]
+    public void Current_FieldNewerThanUs_IsTakenWithoutItAndSaid()
+    {
+        Sink.Set(Rule("7", "{host: products, trafficPolicy: {fieldOfTomorrow: 1, connectionPool: {tcp: {maxConnections: 3}}}}"));
+
+        StoredRule rule = _rules.Current.Rules[A];
+        Assert.Empty(_rules.Current.Refused);
+        Assert.Equal(3, Assert.IsType<DestinationRule>(rule.Document.Spec).TrafficPolicy!.ConnectionPool!.Tcp!.MaxConnections);
+        Assert.Equal("""{"host":"products","trafficPolicy":{"connectionPool":{"tcp":{"maxConnections":3}}}}""", rule.Object["spec"]!.ToJsonString()); // sidecars would refuse it
+        Assert.Equal("7", (string?)rule.Object["metadata"]!["resourceVersion"]);
+        Diagnostic finding = Assert.Single(rule.Findings);
+        Assert.Equal((Severity.Warning, "spec.trafficPolicy.fieldOfTomorrow"), (finding.Severity, finding.Path));
     }
 
     [Fact]

@@ -111,7 +111,8 @@ public sealed class ClusterServerTests : IAsyncLifetime
         await stream.NextAsync();
 
         Rule("{hosst: products}");
-        await Eventually.HoldsAsync(() => Condition("Accepted")?.StartsWith("False: the rule is not valid; error: spec.hosst: ", StringComparison.Ordinal) == true, "it is refused");
+        await Eventually.HoldsAsync(() => Condition("Accepted")?.StartsWith("False: the rule is not valid; error: spec.host: ", StringComparison.Ordinal) == true, "it is refused");
+        Assert.Contains("warning: spec.hosst: \"hosst\" is not known to Mesh ", Condition("Accepted"), StringComparison.Ordinal);
         Endpoints("products", "10.0.0.3");
         PushMessage next = (await stream.NextAsync())!;
 
@@ -155,10 +156,49 @@ public sealed class ClusterServerTests : IAsyncLifetime
         await Eventually.HoldsAsync(() => Condition("Programmed")?.Contains("of 1 sidecars", StringComparison.Ordinal) == true, "the second's view is written");
     }
 
-    private async Task<ServerBench> StartAsync(bool isReady = true)
+    [Fact]
+    public async Task Status_SidecarsAtBothReplicas_AreCounted()
+    {
+        ServerBench one = await StartAsync();
+        await Eventually.HoldsAsync(() => _replicas[0].Cluster.Elector.IsLeader, "the first leads");
+        ServerBench two = await StartAsync();
+        List<(ServerBench Bench, string Id)> sidecars = [(one, await RegisterAsync(one)), (two, await RegisterAsync(two))];
+        foreach ((ServerBench bench, string id) in sidecars)
+        {
+            await using ServerBench.PushReader stream = await bench.FollowAsync(id);
+            await bench.AckAsync(id, new SidecarAck { Version = (await stream.NextAsync())!.Version, Accepted = true });
+        }
+
+        using CancellationTokenSource deadline = new(3 * ServerBench.Patience, TimeProvider.System); // a round, a word and a look take a second each
+        while (Condition("Programmed") != "True: 2 of 2 sidecars run generation 1")
+        {
+            foreach ((ServerBench bench, string id) in sidecars) // they live
+            {
+                using HttpResponseMessage answer = await bench.Client.PostAsync($"/mesh/v1/sidecars/{id}/report", new StringContent("{}", null, "application/json"));
+            }
+
+            await Task.Delay(TimeSpan.FromMilliseconds(200), TimeProvider.System, deadline.Token);
+        }
+
+        Assert.Equal(2, _server.Objects.Get("coordination.k8s.io", "leases", ClusterSource.BoardName, "mesh")!["metadata"]!["annotations"]!.AsObject().Count);
+    }
+
+    [Fact]
+    public async Task Releases_OfTwoNamespacesThatShareTheLeases_HaveOneWriter()
+    {
+        await StartAsync(server: _server.Server with { Namespace = "first", LeaseNamespace = "shared" });
+        await Eventually.HoldsAsync(() => _replicas[0].Cluster.Elector.IsLeader, "the first leads");
+        await StartAsync(server: _server.Server with { Namespace = "second", LeaseNamespace = "shared" });
+        await Eventually.HoldsAsync(() => _server.Requests.Count(static r => r == "GET /apis/coordination.k8s.io/v1/namespaces/shared/leases/mesh-control-plane") >= 2, "the second has looked");
+
+        Assert.False(_replicas[1].Cluster.Elector.IsLeader);
+        Assert.Equal(0, _server.Count("/namespaces/second/leases"));
+    }
+
+    private async Task<ServerBench> StartAsync(bool isReady = true, ApiServer? server = null)
     {
         ServeOptions options = CommandLine.Read(["serve", "--listen", "127.0.0.1:0", "--kubernetes"], static _ => null).Options!;
-        ClusterSource cluster = new(_server.Server, $"replica-{_replicas.Count}", (TimeProvider.System, new Random(_replicas.Count), NullLoggerFactory.Instance));
+        ClusterSource cluster = new(server ?? _server.Server, $"replica-{_replicas.Count}", (TimeProvider.System, new Random(_replicas.Count), NullLoggerFactory.Instance));
         ServerBench bench = new();
         _replicas.Add((bench, cluster));
         await bench.StartAsync(options, static _ => { }, cluster);

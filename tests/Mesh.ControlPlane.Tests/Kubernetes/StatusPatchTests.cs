@@ -31,6 +31,21 @@ public sealed class StatusPatchTests
         Assert.Null(StatusPatch.Of(Object(Wanted.Replace("00:00:09Z", "00:00:01Z", StringComparison.Ordinal)), Yaml(Wanted)));
 
     [Fact]
+    public void Of_SameWithoutATime_IsNothing() =>
+        Assert.Null(StatusPatch.Of(Object(Wanted.Replace(", lastTransitionTime: \"2030-01-01T00:00:09Z\"", "", StringComparison.Ordinal)), Yaml(Wanted)));
+
+    [Fact]
+    public void WordsOf_AnotherTimeAndOthersConditions_AreTheSame()
+    {
+        string other = Wanted.Replace("00:00:09Z", "00:00:01Z", StringComparison.Ordinal);
+        JsonObject here = Object("{conditions: [{type: Reconciled, status: 'True'}]}");
+
+        Assert.Equal(
+            StatusPatch.WordsOf(StatusPatch.Of(Object("{}"), Yaml(Wanted))!, Yaml(Wanted)),
+            StatusPatch.WordsOf(StatusPatch.Of(here, Yaml(other))!, Yaml(other)));
+    }
+
+    [Fact]
     public void Of_GenerationAsText_IsTheSame() =>
         Assert.Null(StatusPatch.Of(Object(Wanted.Replace("observedGeneration: 2", "observedGeneration: \"2\"", StringComparison.Ordinal)), Yaml(Wanted)));
 

@@ -139,7 +139,9 @@ public sealed class WatchLoopTests
     {
         await using WatchBench bench = await WatchBench.CreateAsync("none");
         bench.Run();
-        await bench.Loop.FirstList.WaitAsync(TimeSpan.FromSeconds(10)); // nothing there is an answer, too
+        await WatchBench.HoldsAsync(() => bench.Loop.Trouble is not null, "the first look");
+        Assert.False(bench.Loop.FirstList.IsCompleted);
+        await bench.StepUntilAsync(() => bench.Loop.FirstList.IsCompleted, "nothing there is an answer, too, the second time");
         await bench.StepUntilAsync(() => bench.Server.Count("GET /apis/networking.istio.io") >= 4, "it asked several times");
         bench.Server.Objects.Serve(WatchBench.Group, WatchBench.Plural, "v1");
         bench.Put("a", "one");
@@ -150,6 +152,52 @@ public sealed class WatchLoopTests
         string warning = Assert.Single(bench.Logs.Warnings);
         Assert.Contains("does not serve destinationrules.networking.istio.io", warning, StringComparison.Ordinal);
         Assert.Contains(bench.Logs.Entries, static e => e.Text == "destinationrules.networking.istio.io can be followed again");
+    }
+
+    [Fact]
+    public async Task Run_ServerStillStarting_ItsMissingResourceIsNoAnswer()
+    {
+        await using WatchBench bench = await WatchBench.CreateAsync("none");
+        bench.Server.Fail("GET /readyz", 500);
+        bench.Run();
+        await bench.StepUntilAsync(() => bench.Server.Count("GET /readyz") >= 4, "it asked several times");
+        Assert.False(bench.Loop.FirstList.IsCompleted);
+        bench.Server.Objects.Serve(WatchBench.Group, WatchBench.Plural, "v1");
+        bench.Put("a", "one");
+
+        await bench.StepUntilAsync(() => bench.Loop.FirstList.IsCompleted, "the first list is here");
+
+        Assert.Equal("a=one", bench.Content);
+    }
+
+    [Fact]
+    public async Task Run_DefinitionAppliedAfterUs_IsListedBeforeTheDoorOpens()
+    {
+        await using WatchBench bench = await WatchBench.CreateAsync("none");
+        bench.Run();
+        await WatchBench.HoldsAsync(() => bench.Server.Count("GET /readyz") == 1, "the first look is over");
+        bench.Server.Objects.Serve(WatchBench.Group, WatchBench.Plural, "v1");
+        bench.Put("a", "one");
+
+        TimeSpan after = await bench.StepUntilAsync(() => bench.Loop.FirstList.IsCompleted, "the first list is here");
+
+        Assert.Equal("a=one", bench.Content);
+        Assert.InRange(after, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+    }
+
+    [Fact]
+    public async Task Run_ListUnknownThoughDiscoveryKnowsIt_IsNoAnswer()
+    {
+        await using WatchBench bench = await WatchBench.CreateAsync();
+        bench.Put("a", "one");
+        bench.Server.Fail(List, 404, times: 3);
+        bench.Run();
+        await bench.StepUntilAsync(() => bench.Server.Count(List) == 3, "it asked several times");
+        Assert.False(bench.Loop.FirstList.IsCompleted);
+
+        await bench.StepUntilAsync(() => bench.Loop.FirstList.IsCompleted, "the first list is here");
+
+        Assert.Equal("a=one", bench.Content);
     }
 
     [Fact]

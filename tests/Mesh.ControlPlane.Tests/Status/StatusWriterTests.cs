@@ -118,6 +118,44 @@ public sealed class StatusWriterTests : IDisposable
     }
 
     [Fact]
+    public void Write_OneOfManyRulesChanged_MakesNoOtherStatus()
+    {
+        for (int i = 0; i < 500; i++)
+        {
+            _bench.Store.Apply($"r{i}");
+        }
+
+        for (int i = 0; i < 100; i++)
+        {
+            Answer(_bench.Register($"s{i}", address: $"10.0.0.{i + 1}:1001"));
+        }
+
+        RuleKey key = _bench.Store.Apply("changed");
+        _bench.Status.WriteAll();
+        _bench.Status.WriteAll();
+        _bench.Store.Apply("changed", "{host: other}");
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        _bench.Status.WriteAll();
+
+        Assert.Equal("0 of 100 sidecars run generation 2", Condition(key, "Programmed").Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 500 * 400); // one status is 3 KB; 500 of them and the views of 100 sidecars were 2.5 MB
+    }
+
+    [Fact]
+    public void Write_SidecarComesBack_CountsOnlyWhatChanged()
+    {
+        RuleKey key = _bench.Store.Apply("limits");
+        Answer(_bench.Register("a"));
+        Assert.Equal("1 of 1 sidecars run generation 1", Condition(key, "Programmed").Message);
+        _bench.Registry.Deregister("a");
+        Assert.Equal("NoSidecars", Condition(key, "Programmed").Reason);
+        _bench.Register("a");
+
+        Assert.Equal("0 of 1 sidecars run generation 1", Condition(key, "Programmed").Message);
+    }
+
+    [Fact]
     public void Write_MessageChangesButNotTheStatus_KeepsItsTime()
     {
         RuleKey key = _bench.Store.Apply("limits");
