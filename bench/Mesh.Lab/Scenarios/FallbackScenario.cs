@@ -2,7 +2,6 @@ using System.Globalization;
 using Mesh.Lab.Checks;
 using Mesh.Lab.Metrics;
 using Mesh.Lab.Phases;
-using Mesh.Lab.Processes;
 using Mesh.Lab.World;
 using Mesh.Load.Measuring;
 
@@ -57,7 +56,7 @@ internal sealed class FallbackScenario : StandaloneScenario
         metadata: {name: products}
         spec:
           host: {{Host}}
-          on: [open, connect-failure, timeout, "500"]
+          triggers: [open, connect-failure, timeout, "500"]
           lastGood: {maxAge: 1m}
           static: {contentType: application/json, body: '{"sorry":"later"}'}
 

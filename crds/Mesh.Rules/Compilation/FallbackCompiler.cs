@@ -19,8 +19,8 @@ internal static class FallbackCompiler
         return new FallbackConfig
         {
             IsShadow = fallback.Mode == Fallback.ShadowMode,
-            Causes = fallback.On.IsEmpty ? FallbackCauses.Default : fallback.On.Aggregate(FallbackCauses.None, static (all, word) => all | Cause(word)),
-            Codes = [.. fallback.On.Where(static w => char.IsAsciiDigit(w[0])).Select(static w => int.Parse(w, NumberStyles.None, CultureInfo.InvariantCulture)).Order()],
+            Causes = fallback.Triggers.IsEmpty ? FallbackCauses.Default : fallback.Triggers.Aggregate(FallbackCauses.None, static (all, word) => all | Cause(word)),
+            Codes = [.. fallback.Triggers.Where(static w => char.IsAsciiDigit(w[0])).Select(static w => int.Parse(w, NumberStyles.None, CultureInfo.InvariantCulture)).Order()],
             Methods = fallback.Methods.IsEmpty ? defaults.Methods : fallback.Methods,
             LastGood = fallback.LastGood is { } lastGood ? Compile(lastGood) : null,
             Cluster = fallback.Destination is { Host: { } host } destination

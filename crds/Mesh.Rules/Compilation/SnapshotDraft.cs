@@ -96,6 +96,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Breakers, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Fallbacks, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnFallbacks(Clusters, proxy.Namespace));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
         _findings.AddRange(scope.Findings(proxy.ServicePort));

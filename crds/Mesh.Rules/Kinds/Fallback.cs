@@ -21,8 +21,8 @@ public sealed record Fallback : IHostPolicy
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
-    /// <summary>What it answers for: words and status codes.</summary>
-    public ImmutableArray<string> On { get; init; } = [];
+    /// <summary>What it answers for: words and status codes. Not named <c>on</c>, which kubectl's YAML reads as true.</summary>
+    public ImmutableArray<string> Triggers { get; init; } = [];
 
     /// <summary>Methods that it answers.</summary>
     public ImmutableArray<string> Methods { get; init; } = [];
@@ -50,7 +50,7 @@ public sealed record Fallback : IHostPolicy
             "Only for this port of the host.")
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: counts (fallback_shadow), and changes no answer.", "enforce", ShadowMode)
-        .List("on", TextType.Any, static (o, v) => o with { On = v },
+        .List("triggers", TextType.Any, static (o, v) => o with { Triggers = v },
             "What it answers for: open (circuit breaker), overflow (limits), timeout, no-healthy-upstream, connect-failure, reset, or a status code of the upstream's own answers such as \"503\". Default open, overflow, timeout, no-healthy-upstream, connect-failure.")
         .List("methods", TextType.Any, static (o, v) => o with { Methods = v },
             "Methods of the requests that it answers. Default GET, HEAD, OPTIONS.")

@@ -8,7 +8,7 @@ namespace Mesh.Rules.Validation;
 /// <summary>What no single field of a Fallback can tell.</summary>
 internal static class FallbackCheck
 {
-    /// <summary>Words of <c>on</c>; a status code stands for itself.</summary>
+    /// <summary>Words of <c>triggers</c>; a status code stands for itself.</summary>
     public static readonly ImmutableArray<string> Causes = ["open", "overflow", "timeout", "no-healthy-upstream", "connect-failure", "reset"];
 
     private static readonly string[] OwnFields =
@@ -31,21 +31,21 @@ internal static class FallbackCheck
             spec.Error("says no answer; write one of lastGood, destination and static");
         }
 
-        CheckCauses(fallback.On, spec.Field("on"));
+        CheckTriggers(fallback.Triggers, spec.Field("triggers"));
         CheckMethods(fallback, spec);
         CheckVary(fallback.LastGood, spec.Field("lastGood").Field("vary"));
         CheckDestination(fallback, spec.Field("destination"));
         CheckStatic(fallback.Static, spec.Field("static"));
     }
 
-    private static void CheckCauses(ImmutableArray<string> on, Cursor at)
+    private static void CheckTriggers(ImmutableArray<string> triggers, Cursor at)
     {
-        for (int i = 0; i < on.Length; i++)
+        for (int i = 0; i < triggers.Length; i++)
         {
-            bool isCode = int.TryParse(on[i], NumberStyles.None, CultureInfo.InvariantCulture, out int code) && code is >= 400 and <= 599;
-            if (!isCode && !Causes.Contains(on[i]))
+            bool isCode = int.TryParse(triggers[i], NumberStyles.None, CultureInfo.InvariantCulture, out int code) && code is >= 400 and <= 599;
+            if (!isCode && !Causes.Contains(triggers[i]))
             {
-                at.Item(i).Error($"{RuleNode.Quote(on[i])} is nothing to answer for; write {string.Join(", ", Causes)} or a status code from \"400\" to \"599\"");
+                at.Item(i).Error($"{RuleNode.Quote(triggers[i])} is nothing to answer for; write {string.Join(", ", Causes)} or a status code from \"400\" to \"599\"");
             }
         }
     }
@@ -133,7 +133,11 @@ internal static class FallbackCheck
     {
         foreach (string tag in answer.Bodies.Keys)
         {
-            if (!tag.Split('-').All(static p => p.Length is > 0 and <= 8 && p.All(char.IsAsciiLetterOrDigit)))
+            if (tag is "false" or "true")
+            {
+                at.Field("bodies").Field(tag).Error("is what YAML reads for no or yes without quotes; write \"no\" for Norwegian");
+            }
+            else if (!tag.Split('-').All(static p => p.Length is > 0 and <= 8 && p.All(char.IsAsciiLetterOrDigit)))
             {
                 at.Field("bodies").Field(tag).Error($"{RuleNode.Quote(tag)} is no language tag; write one such as ko, en or pt-BR");
             }

@@ -84,6 +84,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         _pick = default;
         _failed = _elsewhere = null;
         _elsewhereEdits = null;
+        _keeper = null;
         _instead = default;
         _requestBody.Activity = _responseBody.Activity = null;
     }

@@ -29,7 +29,7 @@ internal static class FallbackPage
         json.WriteStartObject("fallback");
         json.WriteString("source", config.Source);
         json.WriteBoolean("shadow", config.IsShadow);
-        json.WriteString("on", config.Causes.ToString());
+        json.WriteString("triggers", config.Causes.ToString());
         json.WriteString("codes", string.Join(',', config.Codes));
         json.WriteString("methods", string.Join(',', config.Methods));
         if (config.LastGood is { } lastGood)

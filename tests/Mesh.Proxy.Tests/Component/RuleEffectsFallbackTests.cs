@@ -42,7 +42,7 @@ public sealed class RuleEffectsFallbackTests
     }
 
     [Theory]
-    [EffectOf("Fallback", "on")]
+    [EffectOf("Fallback", "triggers")]
     [InlineData("", "open", 200)]
     [InlineData("", "overflow", 200)]
     [InlineData("", "timeout", 200)]
@@ -59,10 +59,10 @@ public sealed class RuleEffectsFallbackTests
     [InlineData("['503']", "503", 200)]
     [InlineData("['503']", "open", 503)]
     [InlineData("['502', '500']", "503", 503)]
-    public async Task On_SaysWhatItAnswersFor(string on, string trouble, int status)
+    public async Task Triggers_SayWhatItAnswersFor(string triggers, string trouble, int status)
     {
         await using RuleScene scene = await RuleScene.StartAsync(
-            RuleTexts.Fallback(Static + (on.Length > 0 ? $"on: {on}" : "")),
+            RuleTexts.Fallback(Static + (triggers.Length > 0 ? $"triggers: {triggers}" : "")),
             RuleTexts.Virtual("hosts: [b.test]\nhttp: [{route: [{destination: {host: b.test}}], timeout: 2s, retries: {attempts: 0}}]"),
             trouble == "open" ? Open : trouble == "overflow" ? RuleTexts.Policy("connectionPool: {http: {http2MaxRequests: 1}}", "b.test")
             : trouble == "no-healthy-upstream" ? RuleTexts.Policy("outlierDetection: {consecutive5xxErrors: 1, maxEjectionPercent: 100}", "b.test") : "");
@@ -199,7 +199,7 @@ public sealed class RuleEffectsFallbackTests
     public async Task Destination_IsAskedAfterAnyTroubleThatLeavesTime(string trouble)
     {
         await using RuleScene scene = await RuleScene.StartAsync(
-            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\non: [open, overflow, connect-failure, reset, '503']"),
+            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\ntriggers: [open, overflow, connect-failure, reset, '503']"),
             RuleTexts.Virtual("hosts: [b.test]\nhttp: [{route: [{destination: {host: b.test}}], retries: {attempts: 0}}]"),
             trouble == "open" ? Open : trouble == "overflow" ? RuleTexts.Policy("connectionPool: {http: {http2MaxRequests: 1}}", "b.test") : "");
         await TroubleAsync(scene, trouble);
@@ -214,8 +214,8 @@ public sealed class RuleEffectsFallbackTests
     public async Task Destination_IsAskedOnce_AndTheFixedAnswerIsLast()
     {
         await using RuleScene scene = await RuleScene.StartAsync(
-            Open, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nstatic: {body: sorry}\non: [open, '500']"),
-            RuleTexts.Fallback("host: a.test\nstatic: {body: of the other}\non: ['500']", "fb2"));
+            Open, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nstatic: {body: sorry}\ntriggers: [open, '500']"),
+            RuleTexts.Fallback("host: a.test\nstatic: {body: of the other}\ntriggers: ['500']", "fb2"));
         scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(500, "no");
 
         Answered answer = await scene.CallAsync(host: "b.test");
@@ -254,7 +254,7 @@ public sealed class RuleEffectsFallbackTests
     [Fact]
     public async Task Destination_GetsABodyThatHasNotLeft_AndNoneThatIsGone()
     {
-        await using RuleScene scene = await RuleScene.StartAsync(Open, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nmethods: [POST]\non: [open, '503']"));
+        await using RuleScene scene = await RuleScene.StartAsync(Open, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nmethods: [POST]\ntriggers: [open, '503']"));
         Answered whole = await scene.CallAsync(host: "b.test", method: "POST", headers: "Content-Length: 0\r\n");
         Assert.Equal(200, whole.Status);
         MemoryConnection client = scene.Connect();
@@ -262,7 +262,7 @@ public sealed class RuleEffectsFallbackTests
         Assert.Contains("x-mesh-fallback: host", await client.ReadHeadAsync(), StringComparison.Ordinal);
         Assert.Equal(["5"], scene.Upstreams.Seen[^1]["content-length"]);
 
-        await scene.ApplyAsync(RuleTexts.Services, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nmethods: [POST]\non: [open, '503']"));
+        await scene.ApplyAsync(RuleTexts.Services, RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nmethods: [POST]\ntriggers: [open, '503']"));
         scene.Upstreams.Answer = static r => AnsweringUpstreams.Text(r.Address == "10.0.1.1:80" ? 503 : 200, "");
         MemoryConnection gone = scene.Connect();
         await gone.SendAsync("POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: 5\r\n\r\nhello");

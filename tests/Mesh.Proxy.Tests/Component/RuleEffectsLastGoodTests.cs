@@ -7,7 +7,7 @@ namespace Mesh.Proxy.Tests.Component;
 /// <summary>Fallback, from its text to the wire: the last good answer.</summary>
 public sealed class RuleEffectsLastGoodTests
 {
-    private const string Host = "host: b.test\non: [connect-failure, '503']\n";
+    private const string Host = "host: b.test\ntriggers: [connect-failure, '503']\n";
     private const string Gone = "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n";
 
     [Fact]

@@ -12,7 +12,7 @@ public sealed class FallbackMessagesTests
         subset: v1
         port: 8080
         mode: enforce
-        on: [open, overflow, timeout, no-healthy-upstream, connect-failure, reset, "503"]
+        triggers: [open, overflow, timeout, no-healthy-upstream, connect-failure, reset, "503"]
         methods: [GET, HEAD]
         lastGood: {maxAge: 1m, maxEntries: 10, maxBytes: 512Ki, vary: [Accept-Language], shared: true}
         destination: {host: products-backup, subset: v2, port: {number: 80}}
@@ -31,7 +31,7 @@ public sealed class FallbackMessagesTests
         Fallback fallback = (Fallback)read.Document!.Spec;
 
         Assert.Empty(read.Diagnostics);
-        Assert.Equal(("products", "v1", 8080, "enforce", 7, 2), (fallback.Host, fallback.Subset, fallback.Port, fallback.Mode, fallback.On.Length, fallback.Methods.Length));
+        Assert.Equal(("products", "v1", 8080, "enforce", 7, 2), (fallback.Host, fallback.Subset, fallback.Port, fallback.Mode, fallback.Triggers.Length, fallback.Methods.Length));
         Assert.Equal((TimeSpan.FromMinutes(1), 10, 512 * 1024, true), (fallback.LastGood!.MaxAge, fallback.LastGood.MaxEntries, fallback.LastGood.MaxBytes, fallback.LastGood.Shared));
         Assert.Equal(("products-backup", "v2", 80), (fallback.Destination!.Host, fallback.Destination.Subset, fallback.Destination.Port!.Number));
         Assert.Equal((200, "application/json", "mesh", "[]", "ko pt-BR"), (fallback.Static!.Status, fallback.Static.ContentType, fallback.Static.Headers["x-from"], fallback.Static.Body, string.Join(' ', fallback.Static.Bodies.Keys)));
@@ -52,8 +52,8 @@ public sealed class FallbackMessagesTests
     [InlineData("static: {body: a}", "spec.host", "host is required")]
     [InlineData("host: a", "spec", "write one of lastGood, destination and static")]
     [InlineData("host: a\nstatic: {}\nsubset: V_1", "spec.subset", "subset name is invalid")]
-    [InlineData("host: a\nstatic: {}\non: [5xx]", "spec.on[0]", "write open, overflow, timeout")]
-    [InlineData("host: a\nstatic: {}\non: ['200']", "spec.on[0]", "from \"400\"")]
+    [InlineData("host: a\nstatic: {}\ntriggers: [5xx]", "spec.triggers[0]", "write open, overflow, timeout")]
+    [InlineData("host: a\nstatic: {}\ntriggers: ['200']", "spec.triggers[0]", "from \"400\"")]
     [InlineData("host: a\nstatic: {}\nmethods: [get]", "spec.methods[0]", "such as GET")]
     [InlineData("host: a\nlastGood: {maxAge: 0s}", "spec.lastGood.maxAge", "")]
     [InlineData("host: a\nlastGood: {maxEntries: 0}", "spec.lastGood.maxEntries", "1..100000")]
@@ -71,6 +71,7 @@ public sealed class FallbackMessagesTests
     [InlineData("host: a\nstatic: {headers: {Content-Type: a}}", "spec.static.headers.Content-Type", "stands in contentType")]
     [InlineData("host: a\nstatic: {headers: {a: \"b\\nc\"}}", "spec.static.headers.a", "line breaks")]
     [InlineData("host: a\nstatic: {body: a, bodies: {k_o: b}}", "spec.static.bodies.k_o", "no language tag")]
+    [InlineData("host: a\nstatic: {body: a, bodies: {'false': b}}", "spec.static.bodies.false", "for Norwegian")]
     [InlineData("host: a\nstatic: {bodies: {ko: b}}", "spec.static", "body is required beside bodies")]
     [InlineData("host: a\nstatic: {bodi: b}", "spec.static.bodi", "did you mean \"body\"")]
     public void Read_WrongSpec_IsRefusedAtItsPlace(string spec, string path, string message)
