@@ -64,7 +64,8 @@ internal sealed class FallbackScenario : StandaloneScenario
 
     private sealed class Running(StandaloneWorld world, ProductsApp products, Uri orders) : IRunningScenario
     {
-        private const int Calls = 50;
+        private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(10); // between two calls
+        private static readonly TimeSpan Short = TimeSpan.FromSeconds(0.5);
         private static readonly TimeSpan Down = TimeSpan.FromSeconds(3);
         private static readonly TimeSpan Patience = TimeSpan.FromSeconds(20);
 
@@ -85,7 +86,7 @@ internal sealed class FallbackScenario : StandaloneScenario
 
         private async Task LiveAsync(PhaseResult result, CancellationToken stop)
         {
-            result.Checks.AddRange(FallbackChecks.Live(await AskAsync(Calls, result, stop)));
+            result.Checks.AddRange(FallbackChecks.Live(await AskAsync(Short, result, stop)));
             result.Checks.Add(LabCheck.Equal("sidecar: answers kept (fallback_entries)", 1, (await CountersAsync(stop))["fallback_entries"]));
         }
 
@@ -95,13 +96,7 @@ internal sealed class FallbackScenario : StandaloneScenario
             await products.FailAsync(stop);
             await products.ResetAsync(stop);
             long start = world.Time.GetTimestamp();
-            List<ShopAnswer> answers = [];
-            while (world.Time.GetElapsedTime(start) < Down)
-            {
-                answers.AddRange(await AskAsync(Calls, result, stop));
-                await Task.Delay(TimeSpan.FromMilliseconds(200), world.Time, stop);
-            }
-
+            List<ShopAnswer> answers = await AskAsync(Down, result, stop);
             TimeSpan lasted = world.Time.GetElapsedTime(start);
             ShopAnswer unknown = await GetAsync("/product/1", stop);
             ClusterCounters counted = (await CountersAsync(stop)).Since(before);
@@ -116,23 +111,25 @@ internal sealed class FallbackScenario : StandaloneScenario
             await products.BeWellAsync(stop);
             TimeSpan? taken = await world.Waiting.UntilAsync(async () => (await GetAsync("/product/2", stop)).Fallback is null && (await CountersAsync(stop))["breaker_state"] == 0, Patience, stop);
             result.Checks.Add(LabCheck.Within("the live answer is back", 3 * OpenTime, taken));
-            result.Checks.AddRange(FallbackChecks.Live(await AskAsync(Calls, result, stop)));
+            result.Checks.AddRange(FallbackChecks.Live(await AskAsync(Short, result, stop)));
         }
 
-        private async Task<List<ShopAnswer>> AskAsync(int calls, PhaseResult result, CancellationToken stop)
+        private async Task<List<ShopAnswer>> AskAsync(TimeSpan duration, PhaseResult result, CancellationToken stop)
         {
             LoadRecorder recorder = new();
             List<ShopAnswer> answers = [];
             long start = world.Time.GetTimestamp();
-            for (int i = 0; i < calls; i++)
+            do
             {
                 long began = world.Time.GetTimestamp();
                 ShopAnswer answer = await GetAsync("/product/2", stop);
                 answers.Add(answer);
                 recorder.Add(new LoadSample(answer.Code, answer.Body.Length, null, false, null, world.Time.GetElapsedTime(began)));
+                await world.Waiting.PauseAsync(Pause, stop);
             }
+            while (world.Time.GetElapsedTime(start) < duration);
 
-            result.Add($"{calls} calls of orders", Measurement.Of(recorder.Report(world.Time.GetElapsedTime(start), 0)));
+            result.Add($"{answers.Count} calls of orders", Measurement.Of(recorder.Report(world.Time.GetElapsedTime(start), 0)));
             return answers;
         }
 

@@ -141,6 +141,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Port = 80,
             Outlier = new OutlierConfig(),
             Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"] },
+            Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             PendingTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             Limits = new CircuitBreakerConfig { MaxConnections = 100, MaxPendingRequests = 100, MaxRequests = 100 },
