@@ -1,7 +1,9 @@
 using System.Runtime.InteropServices;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Api;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Store;
@@ -53,9 +55,10 @@ if (problem is not null)
 }
 
 IRuleStore rules = cluster?.Rules ?? (IRuleStore)store!;
-await using ControlPlaneServer server = new(options, (certificates, token), rules, MapRules, (time, random, log), cluster);
-ClusterCertificates? secret = cluster is null ? null : new(cluster.Client, apiServer!.Namespace, options.WebhookService);
-await using Webhooks? webhooks = options.WebhookListen is null ? null : new Webhooks(options, injection, rules, (time, log), secret);
+await using ServerCertificates? own = DoorBuilder.Certificates(options, cluster, (time, loggers));
+Door door = DoorBuilder.Build(options, (certificates, token), own, (cluster, injection), (time, random, loggers));
+await using ControlPlaneServer server = new(options, door, rules, MapRules, (time, random, log), cluster);
+await using WebhookServer? webhooks = options.WebhookListen is null ? null : Webhooks.Create(options, injection, rules, own!, (time, log));
 server.Page.Webhooks = webhooks?.Stats;
 using ITimer edits = time.CreateTimer(_ => store?.PickUpEdits(), null, EditPoll, EditPoll);
 TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -63,6 +66,7 @@ using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSi
 using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, End);
 try
 {
+    await (own?.StartAsync() ?? Task.CompletedTask);
     await server.StartAsync(Print);
     await (webhooks?.StartAsync(Print) ?? Task.CompletedTask);
 }

@@ -29,7 +29,7 @@ internal sealed record AnnotationRow(string Key, string Expected, Func<PodSettin
         Captured("excludeOutboundPorts", "--exclude-outbound-ports", PortsText, Values.ArePorts),
         Captured("excludeInterfaces", "--exclude-interfaces", InterfacesText, Values.AreInterfaces),
         Captured("kubevirtInterfaces", "--kubevirt-interfaces", InterfacesText, Values.AreInterfaces),
-        new(Sidecar + "interceptionMode", "REDIRECT or NONE", TakeMode),
+        new(Sidecar + "interceptionMode", "REDIRECT, TPROXY or NONE", static (o, v, _) => TakeMode(o, v)),
         new(Sidecar + "proxyImage", "an image", static (o, v, _) => v.Length > 0 ? o with { Image = v } : null),
         Resource("proxyCPU", static (r, v) => r with { CpuRequest = v }),
         Resource("proxyMemory", static (r, v) => r with { MemoryRequest = v }),
@@ -72,17 +72,14 @@ internal sealed record AnnotationRow(string Key, string Expected, Func<PodSettin
     private static AnnotationRow Number(string key, int lowest, Func<PodSettings, int, PodSettings> take) => new(
         key, $"a whole number from {lowest} up", (o, v, _) => Values.IsNumber(v, lowest, out int number) ? take(o, number) : null);
 
-    private static PodSettings? TakeMode(PodSettings pod, string value, Notes notes)
+    private static PodSettings? TakeMode(PodSettings pod, string value)
     {
-        if (value == "TPROXY")
-        {
-            notes.Warnings.Add($"annotation {Sidecar}interceptionMode: TPROXY is accepted but not enforced yet; REDIRECT is used, and applications do not see the client's address");
-        }
-
+        PodSettings plain = pod with { Mode = InterceptionMode.Redirect, Capture = pod.Capture.Remove("--mode") };
         return value switch
         {
-            "REDIRECT" or "TPROXY" => pod with { Mode = InterceptionMode.Redirect },
-            "NONE" => pod with { Mode = InterceptionMode.None },
+            "REDIRECT" => plain,
+            "TPROXY" => plain with { Mode = InterceptionMode.Tproxy, Capture = plain.Capture.SetItem("--mode", "TPROXY") },
+            "NONE" => plain with { Mode = InterceptionMode.None },
             _ => null,
         };
     }

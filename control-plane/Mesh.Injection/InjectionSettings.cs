@@ -21,6 +21,9 @@ public enum InterceptionMode
     /// <summary>By nat rules that <c>mesh-init</c> writes.</summary>
     Redirect,
 
+    /// <summary>The same, but inbound by rules that change no address. The sidecar needs the capability NET_ADMIN.</summary>
+    Tproxy,
+
     /// <summary>Not at all: the application names the sidecar as its proxy.</summary>
     None,
 }

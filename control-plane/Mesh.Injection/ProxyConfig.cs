@@ -65,8 +65,11 @@ internal static class ProxyConfig
                     break;
                 case "MINIMUM_DRAIN_DURATION":
                     return null;
+                case "EXIT_ON_ZERO_ACTIVE_CONNECTIONS" when Values.Truth(value) is { } exits:
+                    pod = Run(pod, "--exit-on-zero-active-connections", exits ? "true" : "false");
+                    break;
                 case "EXIT_ON_ZERO_ACTIVE_CONNECTIONS":
-                    break; // the sidecar always ends when nothing is left
+                    return null;
                 default:
                     notes.Warnings.Add($"annotation {Names.ProxyConfigKey}: {name}.{key} is accepted but not enforced yet");
                     break;

@@ -21,6 +21,7 @@ internal static class ProxyContainer
                 $"--control-plane-ca={Names.RootPath}/root-cert.pem",
                 $"--control-plane-token={Names.TokenPath}/token",
                 $"--state={Names.StatePath}",
+                .. Interception(pod.Mode),
             ],
             pod.Run);
         container["env"] = Environment(handedOver);
@@ -29,30 +30,38 @@ internal static class ProxyContainer
         if (pod.IsNative)
         {
             container["restartPolicy"] = "Always";
+            // It ends after the application, so SIGTERM comes too late to tell the pod's callers.
+            AddHook(container, "preStop", settings, "drain");
         }
         else if (pod.HoldsApplication)
         {
             // Kubelet starts the next container when this hook has ended.
-            container["lifecycle"] = new JsonObject
-            {
-                ["postStart"] = new JsonObject { ["exec"] = new JsonObject { ["command"] = new JsonArray(settings.Program, "wait") } },
-            };
+            AddHook(container, "postStart", settings, "wait");
         }
 
-        container["securityContext"] = Security(Names.ProxyUser, isReadOnly: true, added: null);
+        // Transparent sockets need a capability, which Kubernetes gives to root alone; the group is what the rules of the kernel know the sidecar by then.
+        container["securityContext"] = pod.Mode == InterceptionMode.Tproxy
+            ? Security(0, Names.ProxyUser, isReadOnly: true, "NET_ADMIN")
+            : Security(Names.ProxyUser, Names.ProxyUser, isReadOnly: true);
         container["volumeMounts"] = Mounts(pod);
         return container;
     }
 
-    /// <summary>Writes the nat rules and ends. It alone has capabilities.</summary>
+    /// <summary>Writes the rules of the kernel and ends.</summary>
     public static JsonObject Init(PodSettings pod, InjectionSettings settings)
     {
         JsonObject container = Container(Names.Init, pod, settings);
         container["args"] = Arguments(["init"], pod.Capture);
         // iptables locks a file under /run, so its root file system is written to.
-        container["securityContext"] = Security(0, isReadOnly: false, added: new JsonArray("NET_ADMIN", "NET_RAW"));
+        container["securityContext"] = Security(0, 0, isReadOnly: false, "NET_ADMIN", "NET_RAW");
         return container;
     }
+
+    // Redirect is what a pod means to the sidecar.
+    private static string[] Interception(InterceptionMode mode) => mode == InterceptionMode.Redirect ? [] : [$"--interception={mode.ToString().ToLowerInvariant()}"];
+
+    private static void AddHook(JsonObject container, string hook, InjectionSettings settings, string verb) => container.MapAt("lifecycle")[hook] =
+        new JsonObject { ["exec"] = new JsonObject { ["command"] = new JsonArray(settings.Program, verb) } };
 
     private static JsonObject Container(string name, PodSettings pod, InjectionSettings settings)
     {
@@ -144,12 +153,12 @@ internal static class ProxyContainer
         static JsonObject Health() => new() { ["path"] = "/healthz/ready", ["port"] = Names.HealthPort };
     }
 
-    private static JsonObject Security(int user, bool isReadOnly, JsonArray? added)
+    private static JsonObject Security(int user, int group, bool isReadOnly, params string[] added)
     {
         JsonObject capabilities = new() { ["drop"] = new JsonArray("ALL") };
-        if (added is not null)
+        if (added.Length > 0)
         {
-            capabilities["add"] = added;
+            capabilities["add"] = new JsonArray([.. added.Select(static a => (JsonNode?)a)]);
         }
 
         return new JsonObject
@@ -158,7 +167,7 @@ internal static class ProxyContainer
             ["capabilities"] = capabilities,
             ["privileged"] = false,
             ["readOnlyRootFilesystem"] = isReadOnly,
-            ["runAsGroup"] = user,
+            ["runAsGroup"] = group,
             ["runAsNonRoot"] = user != 0,
             ["runAsUser"] = user,
             ["seccompProfile"] = new JsonObject { ["type"] = "RuntimeDefault" },

@@ -21,8 +21,8 @@ public sealed record SettingRow(string Name, string Expected, Func<InjectionSett
         Text("image", "an image", static (o, v) => o with { Image = v }),
         Text("imagePullPolicy", "Always, IfNotPresent or Never", static (o, v) => v is "Always" or "IfNotPresent" or "Never" ? o with { ImagePullPolicy = v } : null),
         Text("program", "the path of the program in the image", static (o, v) => o with { Program = v }),
-        Text("controlPlane", "a URL, for example https://mesh-control-plane.mesh-system.svc:15010", static (o, v) =>
-            Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https" ? o with { ControlPlane = v } : null),
+        Text("controlPlane", "a URL of https, for example https://mesh-control-plane.mesh-system.svc:15010", static (o, v) =>
+            Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url is { Scheme: "https" } or { Scheme: "http", IsLoopback: true } ? o with { ControlPlane = v } : null), // a token goes there
         Text("rootConfigMap", "the name of a ConfigMap", static (o, v) => o with { RootConfigMap = v }),
         Text("tokenAudience", "an audience", static (o, v) => o with { TokenAudience = v }),
         Text("revision", "a revision, as in the namespace's label istio.io/rev", static (o, v) => o with { Revision = v }),

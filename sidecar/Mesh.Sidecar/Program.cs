@@ -4,6 +4,7 @@ using System.Runtime.InteropServices;
 using Mesh.Sidecar.Hosting;
 using Mesh.Sidecar.Interception;
 using Mesh.Sidecar.Options;
+using Mesh.Sidecar.Pod;
 
 const int Refused = 1; // the machine says no: port, permission
 const int WrongUsage = 2; // options and what they name
@@ -12,6 +13,11 @@ CommandLineResult line = CommandLine.Read(args, Environment.GetEnvironmentVariab
 if (line.Init is { } init)
 {
     return await new InitCommand(init, Console.Out, Console.Error).RunAsync();
+}
+
+if (line.Hook is { } hook)
+{
+    return await new HookCommand(hook, TimeProvider.System, Console.Error).RunAsync();
 }
 
 if (line.Options is not { } options)
@@ -51,6 +57,7 @@ catch (Exception error) when (error is IOException or UnauthorizedAccessExceptio
 // The one place where the process meets the real clock and real chance.
 #pragma warning disable RS0030
 StandardErrorLog log = new(Console.Error, TimeProvider.System);
+options = PodInfo.Complete(options, log.Line);
 await using SidecarProcess process = new(options, app, accessLog, TimeProvider.System, Random.Shared, log);
 #pragma warning restore RS0030
 

@@ -46,7 +46,6 @@ public sealed class AnnotationTests
     [InlineData("sidecar.istio.io/logLevel", "debug", "not enforced yet")]
     [InlineData("sidecar.istio.io/proxyCpu", "1", "is not known")]
     [InlineData("proxy.istio.io/config", "tracing: {}", "not enforced yet")]
-    [InlineData("sidecar.istio.io/interceptionMode", "TPROXY", "REDIRECT is used")]
     public void Inject_AnnotationWithoutEffect_Warns(string key, string value, string warning)
     {
         InjectionResult result = Pods.Inject(Pods.With(key, value));
@@ -61,7 +60,29 @@ public sealed class AnnotationTests
         InjectionResult result = Pods.Inject(Pods.With("sidecar.istio.io/interceptionMode", "NONE"));
 
         Assert.Equal(["mesh-proxy"], result.Names("initContainers"));
+        Assert.Equal("--interception=none", result.Container("initContainers", "mesh-proxy").Args()[^1]);
     }
+
+    [Theory]
+    [InlineData("sidecar.istio.io/interceptionMode", "TPROXY")]
+    [InlineData("proxy.istio.io/config", "interceptionMode: TPROXY")]
+    public void Inject_ModeTproxy_TellsBothContainersAndGivesTheCapability(string key, string value)
+    {
+        InjectionResult result = Pods.Inject(Pods.With(key, value));
+
+        Assert.Empty(result.Warnings);
+        Assert.Equal(["init", "--mode=TPROXY"], result.Container("initContainers", "mesh-init").Args());
+        JsonObject sidecar = result.Container("initContainers", "mesh-proxy");
+        Assert.Equal("--interception=tproxy", sidecar.Args()[^1]);
+        Assert.Equal(
+            """{"allowPrivilegeEscalation":false,"capabilities":{"drop":["ALL"],"add":["NET_ADMIN"]},"privileged":false,"readOnlyRootFilesystem":true,"runAsGroup":1337,"runAsNonRoot":false,"runAsUser":0,"seccompProfile":{"type":"RuntimeDefault"}}""",
+            sidecar["securityContext"]!.ToJsonString());
+    }
+
+    [Fact]
+    public void Inject_ModeRedirect_IsTheDefault() => Assert.Equal(
+        Pods.Inject(Pods.Plain).Spec!.ToJsonString(),
+        Pods.Inject(Pods.With("sidecar.istio.io/interceptionMode", "REDIRECT")).Spec!.ToJsonString());
 
     [Fact]
     public void Inject_NoResources_TakesIstiosDefaults()
@@ -86,7 +107,7 @@ public sealed class AnnotationTests
         const string Config = "{concurrency: 2, terminationDrainDuration: 30s, proxyMetadata: {MINIMUM_DRAIN_DURATION: 10s, EXIT_ON_ZERO_ACTIVE_CONNECTIONS: \"true\"}}";
         InjectionResult result = Pods.Inject(Pods.With("proxy.istio.io/config", Config));
 
-        Assert.Equal(["--concurrency=2", "--drain-time=30s", "--minimum-drain-time=10s"], result.Container("initContainers", "mesh-proxy").Args()[^3..]);
+        Assert.Equal(["--concurrency=2", "--drain-time=30s", "--exit-on-zero-active-connections=true", "--minimum-drain-time=10s"], result.Container("initContainers", "mesh-proxy").Args()[^4..]);
         Assert.Empty(result.Warnings);
     }
 

@@ -43,6 +43,7 @@ public sealed class SettingRowTests
     [Theory]
     [InlineData("images: x", "images: there is no such setting")]
     [InlineData("policy: on", "policy: true is not right; write enabled or disabled")]
+    [InlineData("controlPlane: http://mesh.example:15010", "controlPlane: \"http://mesh.example:15010\" is not right; write a URL of https")]
     [InlineData("kubernetesVersion: two", "kubernetesVersion: \"two\" is not right")]
     [InlineData("neverInjectSelector: [{labels: {}}]", "neverInjectSelector:")]
     [InlineData("resources: {requests: {cpu: half}}", "resources:")]

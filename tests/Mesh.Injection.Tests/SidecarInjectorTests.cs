@@ -29,7 +29,7 @@ public sealed class SidecarInjectorTests
         JsonObject sidecar = result.Container("initContainers", "mesh-proxy");
         Assert.Equal("Always", sidecar.Text("restartPolicy"));
         Assert.Equal(600, sidecar.Map("startupProbe").Number("failureThreshold"));
-        Assert.Null(sidecar["lifecycle"]);
+        Assert.Equal("""{"preStop":{"exec":{"command":["/usr/local/bin/mesh-sidecar","drain"]}}}""", sidecar["lifecycle"]!.ToJsonString());
     }
 
     [Fact]
@@ -40,7 +40,7 @@ public sealed class SidecarInjectorTests
         Assert.Equal(["migrate", "mesh-init"], result.Names("initContainers"));
         Assert.Equal(["mesh-proxy", "app", "helper"], result.Names("containers"));
         JsonObject sidecar = result.Container("containers", "mesh-proxy");
-        Assert.Equal("""["/usr/local/bin/mesh-sidecar","wait"]""", sidecar.Map("lifecycle").Map("postStart").Map("exec")!["command"]!.ToJsonString());
+        Assert.Equal("""{"postStart":{"exec":{"command":["/usr/local/bin/mesh-sidecar","wait"]}}}""", sidecar["lifecycle"]!.ToJsonString());
         Assert.Null(sidecar["restartPolicy"]);
         Assert.Equal("app", result.Metadata.Map("annotations").Text(Names.DefaultContainer));
     }

@@ -11,12 +11,12 @@ internal static class Proxied
     public static HttpClient Direct() => new(new SocketsHttpHandler { UseProxy = false }) { Timeout = TimeSpan.FromSeconds(30) };
 
     /// <summary>One number of a metrics page; labels are matched as text. 0 when there is no such line.</summary>
-    public static async Task<double> MetricAsync(Uri metrics, string name, string labels = "")
+    public static async Task<double> MetricAsync(Uri metrics, string name, string labels = "", string page = "/stats/prometheus")
     {
         using HttpClient client = Direct();
-        string page = await client.GetStringAsync(new Uri(metrics, "/stats/prometheus"));
+        string text = await client.GetStringAsync(new Uri(metrics, page));
         double sum = 0;
-        foreach (string line in page.Split('\n'))
+        foreach (string line in text.Split('\n'))
         {
             if (line.StartsWith(name, StringComparison.Ordinal) && line[name.Length] is ' ' or '{' && line.Contains(labels, StringComparison.Ordinal))
             {

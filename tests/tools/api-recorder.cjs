@@ -1,4 +1,5 @@
 // An API server that says yes to everything and writes down what it was asked: one line "VERB GROUP/RESOURCE [NAME]" a request, as RBAC sees it.
+// Every token is good, for the account and the pod that it says and for the audience that is asked about.
 // It holds the objects of OBJECTS.json, shows all at /objects, refuses the first write of each status as a conflict, and knows the kinds of KINDS below.
 // usage: node api-recorder.cjs OBJECTS.json
 'use strict';
@@ -9,6 +10,7 @@ const fs = require('fs');
 const kinds = `
 v1 Pod pods · v1 Service services · v1 *Node nodes · v1 *Namespace namespaces · v1 Secret secrets · v1 ConfigMap configmaps · v1 ServiceAccount serviceaccounts
 apps/v1 Deployment deployments · policy/v1 PodDisruptionBudget poddisruptionbudgets · networking.k8s.io/v1 NetworkPolicy networkpolicies
+authentication.k8s.io/v1 *TokenReview tokenreviews
 discovery.k8s.io/v1 EndpointSlice endpointslices · coordination.k8s.io/v1 Lease leases
 rbac.authorization.k8s.io/v1 Role roles · rbac.authorization.k8s.io/v1 RoleBinding rolebindings
 rbac.authorization.k8s.io/v1 *ClusterRole clusterroles · rbac.authorization.k8s.io/v1 *ClusterRoleBinding clusterrolebindings
@@ -65,7 +67,14 @@ function answer(method, url, body, response) {
   const [, group = '', , namespace = '', plural, name, sub] = match;
   const watching = url.searchParams.get('watch');
   const verb = { GET: name ? 'get' : watching ? 'watch' : 'list', POST: 'create', PUT: 'update', PATCH: 'patch', DELETE: 'delete' }[method];
-  console.log(`${verb} ${group}/${plural}${sub ? '/' + sub : ''}${name && ['leases', 'secrets', 'mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].includes(plural) ? ' ' + name : ''}`);
+  const selected = /^metadata\.name=(.*)$/.exec(url.searchParams.get('fieldSelector') ?? '')?.[1]; // RBAC takes it for the name
+  const subject = (name ?? selected) && ['leases', 'secrets', 'configmaps', 'mutatingwebhookconfigurations', 'validatingwebhookconfigurations'].includes(plural) ? ` ${name ?? selected}` : '';
+  console.log(`${verb} ${group}/${plural}${sub ? '/' + sub : ''}${subject}`);
+  if (plural === 'tokenreviews') {
+    const claims = JSON.parse(Buffer.from(body.spec.token.split('.')[1], 'base64url'));
+    const user = { username: claims.sub, extra: claims.pod && { 'authentication.kubernetes.io/pod-name': [claims.pod] } };
+    return [201, { ...body, status: { authenticated: true, user, audiences: body.spec.audiences } }];
+  }
   if (watching) { // an open stream in which nothing happens
     response.writeHead(200, { 'content-type': 'application/json' });
     response.flushHeaders();
@@ -74,7 +83,7 @@ function answer(method, url, body, response) {
   const at = key(group, plural, namespace, name ?? body?.metadata?.name);
   if (verb === 'list') {
     const wanted = (url.searchParams.get('labelSelector') ?? '').split(',').filter(Boolean).map(pair => pair.split('='));
-    const items = [...objects].filter(([k, o]) => k.startsWith(`${group}|${plural}|${namespace}`) && wanted.every(([l, v]) => o.metadata.labels?.[l] === v)).map(([, o]) => o);
+    const items = [...objects].filter(([k, o]) => k.startsWith(`${group}|${plural}|${namespace}`) && wanted.every(([l, v]) => o.metadata.labels?.[l] === v) && (!selected || o.metadata.name === selected)).map(([, o]) => o);
     return [200, { kind: `${known.kind}List`, apiVersion: group ? `${group}/${known.version}` : 'v1', metadata: { resourceVersion: String(version) }, items }];
   }
   if (sub && !refused.has(at)) return refused.add(at), status(409, 'Conflict');

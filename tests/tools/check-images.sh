@@ -1,24 +1,12 @@
 #!/usr/bin/env bash
-# Builds the images with podman and runs them. No image of an SDK can be had everywhere, so what their first stage makes is made here, by the same
-# commands; and the runtime's image is made of this machine's runtime and the libraries it loads.
+# Builds the images with podman and runs them.
 . "$(dirname "$0")/lib.sh"
-ulimit -n 4096 -u 4096 # podman sets these for containers, and a machine may allow no more
-store=(podman --root "$work/store" --runroot "$work/runroot" --cgroup-manager cgroupfs --runtime runc --events-backend none)
-images=$PWD/artifacts/images
-engine() { timeout 120 "${store[@]}" "$@"; }
+. tests/tools/images.sh
 leave() {
-  engine rm -fa > /dev/null 2>&1
-  umount "$work/store/overlay" 2> /dev/null # else the folder stays
+  end_images
   cleanup
 }
 trap leave EXIT
-publish() { # PROJECT FOLDER
-  rm -rf "$images/$2"
-  dotnet publish "$1" -c Release -o "$images/$2/app" -v q -p:DebugType=none -p:PublishDocumentationFiles=false > "$work/publish.log" 2>&1
-}
-build() { # NAME CONTAINERFILE CONTEXT BUILD...
-  engine build -q --timestamp 0 --no-cache -f "$2" -t "localhost/$1" --build-context "build=$3" "${@:4}" .
-}
 run() { engine run --rm --network host --read-only --cap-drop all --security-opt no-new-privileges "$@"; }
 behind() { # NAME ARGUMENTS...: runs in the background, as `start` does
   local name=$1
@@ -29,22 +17,10 @@ behind() { # NAME ARGUMENTS...: runs in the background, as `start` does
 inspect() { engine image inspect --format "$2" "localhost/$1"; }
 end() { engine stop -t 10 "$1" > /dev/null 2>&1; wait "${pid[$1]}"; local code=$?; unset "pid[$1]"; return $code; }
 
-native=artifacts/native/publish/Mesh.Sidecar # the same as check-native.sh makes: what is there already is only brought up to date
-bash tests/tools/publish-native.sh "$(dirname "$native")" > "$work/native.log" 2>&1 || { echo 'FAIL the native sidecar'; tail "$work/native.log"; exit 1; }
-bash sidecar/image-root.sh "$native" "$work/sidecar/image" || exit 1
-publish control-plane/Mesh.ControlPlane control-plane || { cat "$work/publish.log"; exit 1; }
-publish bench/Mesh.Shop shop || { cat "$work/publish.log"; exit 1; }
-
-# The base: runtime and libraries, at the places where the public image has the runtime.
-dotnet=$(dirname "$(realpath "$(command -v dotnet)")")
-base=$work/base && mkdir -p "$base"/{tmp,etc,usr/lib,usr/lib64,usr/share/dotnet} && chmod 1777 "$base/tmp"
-ln -s usr/lib "$base/lib" && ln -s usr/lib64 "$base/lib64"
-cp -r "$dotnet"/{dotnet,host,shared} "$base/usr/share/dotnet/"
-find "$dotnet/dotnet" "$dotnet/shared" -name '*.so' -print0 | xargs -0 ldd 2> /dev/null | sed -nE 's#^(.* => |\s+)(/[^ ]+) \(0x.*#\2#p' | sort -u > "$work/libraries"
-ls /usr/lib/"$(uname -m)"-linux-gnu/lib{ssl,crypto}.so.3 >> "$work/libraries"
-while read -r library; do cp -L --parents "$(realpath "$(dirname "$library")")/$(basename "$library")" "$base"; done < "$work/libraries"
-printf 'FROM scratch\nCOPY . /\n' > "$work/Containerfile"
-check 'a base of this machine runtime' engine build -q --timestamp 0 -f "$work/Containerfile" -t localhost/base "$base"
+sidecar_root || exit 1
+publish control-plane/Mesh.ControlPlane control-plane || exit 1
+publish bench/Mesh.Shop shop || exit 1
+check 'a base of this machine runtime' base_image
 
 check 'build the sidecar' build sidecar sidecar/Containerfile "$work/sidecar"
 check 'build the control plane' build control-plane control-plane/Containerfile "$images/control-plane" --build-arg BASE=localhost/base

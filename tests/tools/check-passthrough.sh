@@ -173,16 +173,14 @@ check "Kestrel's sockets: IPv6" says '^six at fd00:201::1 .* 200$' call 'http://
 check "Kestrel's sockets: inbound, a port that no service names" says '^unnamed at 10.201.0.2 from 127.0.0.6; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
 stop sidecar
 
-# TPROXY: the socket itself has the dialled address. The sidecar needs CAP_NET_ADMIN for that.
-inside iptables -w -t nat -F PREROUTING
-inside iptables -w -t mangle -A PREROUTING -i eth0 -p tcp -j TPROXY --on-port 15006 --tproxy-mark 1337
-ip -n "$pod" rule add fwmark 1337 lookup 133
-ip -n "$pod" route add local default dev lo table 133
+# TPROXY: the socket itself has the dialled address, and unknown ports are called in the client's name. The sidecar needs CAP_NET_ADMIN for that.
+inside iptables -w -t nat -F
+inside "$program" init --mode TPROXY --proxy-uid "$sidecar_user" --proxy-gid "$sidecar_user" > /dev/null
 for transport in epoll sockets; do
   capabilities=(--inh-caps +net_admin --ambient-caps +net_admin)
   start_sidecar --interception tproxy --transport "$transport" || exit 1
   check "TPROXY, $transport: the known port" says '^application at 10.201.0.2 .* 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8080/
-  check "TPROXY, $transport: a port that no service names" says '^unnamed at 10.201.0.2 from 127.0.0.6; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
+  check "TPROXY, $transport: a port that no service names" says '^unnamed at 10.201.0.2 from 10.201.0.1; 200$' outside curl -s -m 5 -w ' %{http_code}' http://10.201.0.2:8081/
   stop sidecar
 done
 

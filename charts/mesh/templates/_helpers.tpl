@@ -4,8 +4,6 @@
 {{/* Name of what stands in no namespace. */}}
 {{- define "mesh.clusterName" -}}mesh-control-plane-{{ .Release.Namespace }}{{- end }}
 
-{{- define "mesh.secret" -}}{{ .Values.tls.existingSecret | default "mesh-control-plane-tls" }}{{- end }}
-
 {{- define "mesh.selector" -}}
 app.kubernetes.io/name: mesh-control-plane
 app.kubernetes.io/instance: {{ .Release.Name }}

@@ -1,11 +1,11 @@
 using System.Buffers;
 using System.Net;
 using System.Net.Sockets;
-using System.Security.Authentication;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Admission;
@@ -30,19 +30,12 @@ internal sealed class WebhookServer : IAsyncDisposable
     /// <param name="rules">Answers <c>/validate</c>.</param>
     /// <param name="runtime">Clock and log.</param>
     public WebhookServer(
-        IPEndPoint address, IWebhookCertificates certificates, InjectionWebhook injection, RuleWebhook rules, (TimeProvider Time, ILoggerProvider Log) runtime)
+        IPEndPoint address, IServerCertificates certificates, InjectionWebhook injection, RuleWebhook rules, (TimeProvider Time, ILoggerProvider Log) runtime)
     {
         _address = address;
         _time = runtime.Time;
         Stats = new WebhookStats(() => certificates.Current);
-        _app = WebHost.CreateTls(
-            address,
-            new HttpsConnectionAdapterOptions
-            {
-                ServerCertificateSelector = (_, _) => certificates.Current,
-                SslProtocols = SslProtocols.Tls12 | SslProtocols.Tls13,
-            },
-            runtime.Log);
+        _app = WebHost.Create(address, listener => listener.UseHttps(new OwnHandshakes(certificates).Options), runtime.Log);
         _app.MapPost("/inject", context => CountAsync(context, "/inject", injection.Answer));
         _app.MapPost("/validate", context => CountAsync(context, "/validate", rules.Answer));
     }

@@ -63,7 +63,7 @@ internal static class CommandLine
             options = taken;
         }
 
-        return (Guarded(options) ?? Clustered(options)) is { } missing ? Wrong(missing) : new CommandLineResult(Complete(options, environment), null, null);
+        return (Guarded(options) ?? Clustered(options) ?? Named(options, given.ContainsKey, environment)) is { } missing ? Wrong(missing) : new CommandLineResult(Complete(options, environment), null, null);
     }
 
     private static string? Collect(IReadOnlyList<string> arguments, Dictionary<string, string> given)
@@ -93,9 +93,17 @@ internal static class CommandLine
         return null;
     }
 
-    /// <summary>All three or none; and all three on any address that others can reach.</summary>
+    /// <summary>
+    /// All three or none; and all three on any address that others can reach. A cluster brings what is missing: it keeps our own certificate, and judges tokens.
+    /// </summary>
     private static string? Guarded(ServeOptions options)
     {
+        if (options.HasOwnCertificate && options.TlsKey is null)
+        {
+            return null;
+        }
+
+        bool isNoneGiven = (options.TlsCert ?? options.TlsKey ?? options.TokenFile) is null;
         List<string> missing = [];
         if (options.TlsCert is null)
         {
@@ -107,7 +115,7 @@ internal static class CommandLine
             missing.Add("--tls-key FILE");
         }
 
-        if (options.TokenFile is null)
+        if (options.TokenFile is null && (isNoneGiven || !options.Kubernetes))
         {
             missing.Add("--token-file FILE");
         }
@@ -122,7 +130,18 @@ internal static class CommandLine
         options.Kubernetes && options.Data.Length > 0 ? "--data: with --kubernetes the rules live in the cluster; leave --data out"
         : !options.Kubernetes && (options.KubeConfig ?? options.Context ?? options.LeaseNamespace) is not null
             ? $"{(options.KubeConfig is not null ? "--kubeconfig" : options.Context is not null ? "--context" : "--lease-namespace")}: means nothing without --kubernetes; add --kubernetes"
+        : options.TlsCa is not null && (!options.Kubernetes || options.TlsCert is null)
+            ? "--tls-ca: means nothing without --kubernetes and --tls-cert; leave it out, or add them"
         : null;
+
+    /// <summary>Our own certificate needs the name by which sidecars call us; with webhooks the default is as good as it was.</summary>
+    private static string? Named(ServeOptions options, Func<string, bool> isGiven, Func<string, string?> environment)
+    {
+        OptionRow row = OptionRow.All.First(static r => r.Name == "--webhook-service");
+        return options.HasOwnCertificate && options.WebhookListen is null && !isGiven(row.Name) && environment(row.Variable) is null
+            ? $"{row.Name}: missing; the certificate that {options.Listen} shows is made for the Service in front of it, add {row.Name} {row.Value}"
+            : null;
+    }
 
     private static ServeOptions Complete(ServeOptions options, Func<string, string?> environment) => options with
     {

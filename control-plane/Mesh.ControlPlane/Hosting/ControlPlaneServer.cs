@@ -1,5 +1,4 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -23,6 +22,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly PushStats _stats = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly ClusterSource? _cluster;
+    private readonly Door _door;
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
     private Task _loops = Task.CompletedTask;
@@ -30,24 +30,25 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
 
     /// <summary>Puts it together; nothing listens yet.</summary>
     /// <param name="options">Completed options.</param>
-    /// <param name="security">Certificate and token; both null on loopback.</param>
+    /// <param name="door">How the API is guarded.</param>
     /// <param name="store">The rules.</param>
     /// <param name="mapRules">Adds the API of the rules.</param>
     /// <param name="runtime">Clock, chance and log.</param>
     /// <param name="cluster">The cluster that rules and services come from; null without one.</param>
     public ControlPlaneServer(
         ServeOptions options,
-        (X509Certificate2Collection? Certificates, TokenFile? Token) security,
+        Door door,
         IRuleStore store,
         Action<IEndpointRouteBuilder> mapRules,
         (TimeProvider Time, Random Random, ILoggerProvider Log) runtime,
         ClusterSource? cluster = null)
     {
         _cluster = cluster;
+        _door = door;
         _isComplete = cluster is null;
         _apiAddress = options.Listen;
         _metricsAddress = options.MetricsListen!;
-        _api = WebHost.Create(_apiAddress, security.Certificates, runtime.Log);
+        _api = WebHost.Create(_apiAddress, door.Tls, runtime.Log);
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
@@ -55,14 +56,14 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
-        DoorGuard guard = new(security.Token);
+        DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, runtime.Time).Map(_api, _stop.Token);
+        new SidecarRoutes(_registry, Hub, _status, _stats, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         mapRules(_api);
-        Page = new MetricsPage(store, _registry, _stats, cluster);
+        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster);
         MapMetrics(runtime.Time);
     }
 
@@ -167,6 +168,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics.MapGet("/readyz", context => _stop.IsCancellationRequested
             ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, "draining")
             : !_isComplete ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, NotReady())
+            : _door.Missing is { } missing ? Answers.TextAsync(context, StatusCodes.Status503ServiceUnavailable, missing)
             : Answers.TextAsync(context, StatusCodes.Status200OK, "ok"));
     }
 }

@@ -51,7 +51,7 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
             string answer = view.NackedVersion.Length > 0 ? $"  refuses {view.NackedVersion}"
                 : view.AckedVersion.Length > 0 ? $"  runs {view.AckedVersion}"
                 : "";
-            string service = $"{RegistryState.HostOf(sidecar.Registration)}:{sidecar.Registration.Port}";
+            string service = sidecar.Registration.Service == "" ? $"pod in {sidecar.Registration.Namespace}" : $"{RegistryState.HostOf(sidecar.Registration)}:{sidecar.Registration.Port}";
             text.Append($"  {sidecar.Id}  {service}  {sidecar.Registration.Address}{state}{answer}\n");
         }
 

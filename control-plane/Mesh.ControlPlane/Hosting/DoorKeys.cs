@@ -1,30 +1,26 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
+using Mesh.ControlPlane.Access;
 
 namespace Mesh.ControlPlane.Hosting;
 
 /// <summary>Reads certificate, key and token before anything listens, so that a mistake in them is one line.</summary>
 internal static class DoorKeys
 {
-    /// <summary>What the options name: all null on plain loopback; or what is wrong.</summary>
+    /// <summary>What the options name: null what they do not; or what is wrong.</summary>
     public static (X509Certificate2Collection? Certificates, TokenFile? Token, string? Problem) Read(ServeOptions options)
     {
-        if (!options.IsGuarded)
+        (TokenFile? token, string? problem) = options.TokenFile is { } file ? TokenFile.Open(file) : default;
+        if (problem is not null || options.TlsCert is null)
         {
-            return (null, null, null);
-        }
-
-        (TokenFile? token, string? problem) = TokenFile.Open(options.TokenFile!);
-        if (token is null)
-        {
-            return (null, null, problem);
+            return (null, token, problem);
         }
 
         try
         {
             X509Certificate2Collection chain = [];
-            chain.ImportFromPemFile(options.TlsCert!);
-            using X509Certificate2 withKey = X509Certificate2.CreateFromPemFile(options.TlsCert!, options.TlsKey!);
+            chain.ImportFromPemFile(options.TlsCert);
+            using X509Certificate2 withKey = X509Certificate2.CreateFromPemFile(options.TlsCert, options.TlsKey!);
             // Through PKCS #12, because a key that lives in memory only cannot be used by every platform's TLS.
             chain[0] = X509CertificateLoader.LoadPkcs12(withKey.Export(X509ContentType.Pkcs12), null);
             return (chain, token, null);

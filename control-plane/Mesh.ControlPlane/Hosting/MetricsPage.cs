@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
@@ -12,8 +13,9 @@ namespace Mesh.ControlPlane.Hosting;
 /// <param name="store">Rules.</param>
 /// <param name="registry">Sidecars.</param>
 /// <param name="stats">Counters.</param>
+/// <param name="door">Counters of the door.</param>
 /// <param name="cluster">The cluster, or null.</param>
-internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, PushStats stats, ClusterSource? cluster = null)
+internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, PushStats stats, DoorStats door, ClusterSource? cluster = null)
 {
     /// <summary>Content type of the page.</summary>
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
@@ -63,6 +65,7 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         Sample(page, "mesh_rule_rejections_total", store.Rejections);
         Family(page, "mesh_store_revision", "gauge", "Revision of the rule store.");
         Sample(page, "mesh_store_revision", rules.Revision);
+        Door(page);
         if (cluster is not null)
         {
             Cluster(page, cluster, rules);
@@ -86,14 +89,36 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         Sample(page, "mesh_rules_refused", rules.Refused.Count);
         Family(page, "mesh_status_writes_total", "counter", "Statuses written to the cluster.");
         Sample(page, "mesh_status_writes_total", cluster.Statuses.Writes);
+        if (cluster.Roots is { } roots)
+        {
+            Family(page, "mesh_root_configmaps_missing", "gauge", "Namespaces whose sidecars are not told, or told wrongly, what certificate to trust.");
+            Sample(page, "mesh_root_configmaps_missing", roots.Missing);
+            Family(page, "mesh_root_configmap_writes_total", "counter", "ConfigMaps with the roots written.");
+            Sample(page, "mesh_root_configmap_writes_total", roots.Writes);
+        }
+
         foreach ((string name, string type, string help, Func<WatchLoop, long> value) in Watched)
         {
             Family(page, name, type, help);
-            foreach (WatchLoop loop in cluster.Loops)
+            foreach (WatchLoop loop in cluster.Loops.Concat(cluster.Roots?.Loops ?? []))
             {
                 Sample(page, $"{name}{{resource=\"{loop.Type.Name}\"}}", value(loop));
             }
         }
+    }
+
+    private void Door(StringBuilder page)
+    {
+        Family(page, "mesh_door_refusals_total", "counter", "Requests to the API that were not let in: foreign, missing or bad token, unjudged, route or identity of another.");
+        foreach (Refusal reason in Enum.GetValues<Refusal>())
+        {
+            Sample(page, $"mesh_door_refusals_total{{reason=\"{reason.ToString().ToLowerInvariant()}\"}}", door.Refused(reason));
+        }
+
+        Family(page, "mesh_token_reviews_total", "counter", "Tokens that the API server was asked about.");
+        Sample(page, "mesh_token_reviews_total", door.Reviews);
+        Family(page, "mesh_token_review_failures_total", "counter", "Those of them that it could not judge.");
+        Sample(page, "mesh_token_review_failures_total", door.FailedReviews);
     }
 
     private void Latency(StringBuilder page)

@@ -20,7 +20,10 @@ internal sealed record ServeOptions
     /// <summary>PEM file of its key, or null.</summary>
     public string? TlsKey { get; init; }
 
-    /// <summary>File with the token that every request must bear, or null.</summary>
+    /// <summary>PEM file of the roots that sidecars need to trust <see cref="TlsCert"/>, or null when they get them by other ways.</summary>
+    public string? TlsCa { get; init; }
+
+    /// <summary>File with the token that opens every route, or null.</summary>
     public string? TokenFile { get; init; }
 
     /// <summary>True when rules, services and endpoints come from a cluster.</summary>
@@ -38,12 +41,12 @@ internal sealed record ServeOptions
     /// <summary>Where the admission webhooks listen, or null for none.</summary>
     public IPEndPoint? WebhookListen { get; init; }
 
-    /// <summary>Service, with its namespace, under which the API server finds the webhooks.</summary>
+    /// <summary>Service, with its namespace, under which API servers find the webhooks and sidecars the stream: the name in our own certificate.</summary>
     public string WebhookService { get; init; } = "mesh-control-plane.mesh-system";
 
     /// <summary>YAML file with the settings of injected sidecars, or null for the defaults.</summary>
     public string? InjectionSettings { get; init; }
 
-    /// <summary>True when the API is guarded by TLS and token rather than by being on loopback.</summary>
-    public bool IsGuarded => TokenFile is not null;
+    /// <summary>True when the API shows the certificate that the control plane makes itself: in a cluster, where others can reach it, and none is given.</summary>
+    public bool HasOwnCertificate => Kubernetes && TlsCert is null && !IPAddress.IsLoopback(Listen.Address);
 }

@@ -1,4 +1,6 @@
+using System.IO.Pipelines;
 using System.Text.Json;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Status;
@@ -9,31 +11,42 @@ using Microsoft.AspNetCore.Routing;
 
 namespace Mesh.ControlPlane.Hosting;
 
-/// <summary>The calls of a sidecar: register, stream, ack, report, leave.</summary>
+/// <summary>The calls of a sidecar: register, stream, ack, report, leave. Where callers have names, each speaks for its own sidecar only.</summary>
 /// <param name="registry">Who is there.</param>
 /// <param name="hub">What to push.</param>
 /// <param name="status">Told of every answer.</param>
 /// <param name="stats">Counters.</param>
+/// <param name="guard">Answers who may not.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, TimeProvider time)
+internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, DoorGuard guard, TimeProvider time)
 {
     /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
     public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
 
+    private const int WriteSize = 16 * 1024;
+
     /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
     public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
     {
-        routes.MapPost("/mesh/v1/sidecars", RegisterAsync);
-        routes.MapDelete("/mesh/v1/sidecars/{id}", LeaveAsync);
-        routes.MapPost("/mesh/v1/sidecars/{id}/ack", AckAsync);
-        routes.MapPost("/mesh/v1/sidecars/{id}/report", ReportAsync);
-        routes.MapGet("/mesh/v1/sidecars/{id}/stream", context => StreamAsync(context, stopping));
+        RouteGroupBuilder sidecars = routes.MapGroup("/mesh/v1/sidecars").WithMetadata(SidecarCall.Mark);
+        sidecars.MapPost("", RegisterAsync);
+        sidecars.MapDelete("/{id}", Own(LeaveAsync));
+        sidecars.MapPost("/{id}/ack", Own(AckAsync));
+        sidecars.MapPost("/{id}/report", Own(ReportAsync));
+        sidecars.MapGet("/{id}/stream", Own(context => StreamAsync(context, stopping)));
     }
 
     private static string IdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
 
     private static Task UnknownAsync(HttpContext context) => Answers.TextAsync(
         context, StatusCodes.Status404NotFound, $"no sidecar '{IdOf(context)}' is registered; register anew with POST /mesh/v1/sidecars");
+
+    private RequestDelegate Own(RequestDelegate call) => context =>
+        context.Features.Get<Caller>() is { } caller && registry.Find(IdOf(context)) is { } sidecar && !caller.MaySpeakFor(sidecar.Owner)
+            ? ForbidAsync(context, $"sidecar '{sidecar.Id}' was registered by another than {caller}; register your own with POST /mesh/v1/sidecars")
+            : call(context);
+
+    private Task ForbidAsync(HttpContext context, string problem) => guard.RefuseAsync(context, StatusCodes.Status403Forbidden, Refusal.Identity, problem);
 
     private async Task RegisterAsync(HttpContext context)
     {
@@ -42,10 +55,19 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             return;
         }
 
-        (SidecarRegistered? registered, string? problem) = registry.Register(registration);
+        Caller? caller = context.Features.Get<Caller>();
+        if (caller is not null && SidecarIdentity.Problem(caller, registration) is { } foreign)
+        {
+            await ForbidAsync(context, foreign);
+            return;
+        }
+
+        (SidecarRegistered? registered, string? problem) = registry.Register(registration, caller);
         if (registered is null)
         {
-            await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem!);
+            await (problem is null
+                ? ForbidAsync(context, $"node: '{registration.Node}' was registered by another than {caller}; write another id, or leave it out")
+                : Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem));
             return;
         }
 
@@ -121,11 +143,17 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         PushStream stream = new(hub, session.Namespace, context.Request.Headers["Last-Event-ID"].ToString());
         context.Response.ContentType = SseWriter.ContentType;
         context.Response.Headers.CacheControl = "no-store";
+        bool isCompressed = context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
+        if (isCompressed)
+        {
+            context.Response.Headers.ContentEncoding = "gzip";
+        }
+
         session.CountStream(1);
         try
         {
             await context.Response.Body.FlushAsync(end.Token);
-            await FollowAsync(context, session, stream, end.Token);
+            await FollowAsync(context.Response.BodyWriter, isCompressed, session, stream, end.Token);
         }
         catch (OperationCanceledException) when (end.IsCancellationRequested)
         {
@@ -137,24 +165,53 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         }
     }
 
-    private async Task FollowAsync(HttpContext context, PushSession session, PushStream stream, CancellationToken end)
+    private async Task FollowAsync(PipeWriter output, bool isCompressed, PushSession session, PushStream stream, CancellationToken end)
     {
         while (!end.IsCancellationRequested)
         {
             (MeshContent current, Task changed) = hub.Watch();
-            if (stream.Next(current) is { } next)
+            (PushMessage? push, ReadOnlyMemory<byte> text) = await NextAsync(stream, current, isCompressed, session, end);
+            if (push is not null)
             {
-                session.Sent(next.Content, time.GetTimestamp());
-                stats.CountPush(next.Push.IsFull);
-                await context.Response.BodyWriter.WriteAsync(hub.Pushes.EventOf(next.Push), end);
+                await WriteAsync(output, text, end);
             }
 
             await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             if (!changed.IsCompleted && !end.IsCancellationRequested)
             {
-                SseWriter.WritePing(context.Response.BodyWriter);
-                await context.Response.BodyWriter.FlushAsync(end);
+                await WriteAsync(output, PushCache.PingOf(isCompressed), end);
             }
+        }
+    }
+
+    // In turns: what a thousand streams need is made by the first of them, and the others must not hold a thread each until it is there.
+    private async Task<(PushMessage? Push, ReadOnlyMemory<byte> Text)> NextAsync(
+        PushStream stream, MeshContent current, bool isCompressed, PushSession session, CancellationToken end)
+    {
+        await hub.Pushes.Turn.WaitAsync(end);
+        try
+        {
+            if (stream.Next(current) is not { } next)
+            {
+                return default;
+            }
+
+            session.Sent(next.Content, time.GetTimestamp());
+            stats.CountPush(next.Push.IsFull);
+            return (next.Push, hub.Pushes.EventOf(next.Push, isCompressed));
+        }
+        finally
+        {
+            hub.Pushes.Turn.Release();
+        }
+    }
+
+    // The writer copies what it is given before it looks how much waits to be sent: a thousand whole sets at once would be gigabytes.
+    private static async Task WriteAsync(PipeWriter writer, ReadOnlyMemory<byte> text, CancellationToken end)
+    {
+        for (; text.Length > 0 && !end.IsCancellationRequested; text = text[Math.Min(WriteSize, text.Length)..])
+        {
+            await writer.WriteAsync(text[..Math.Min(WriteSize, text.Length)], end);
         }
     }
 }

@@ -1,10 +1,10 @@
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Hosting.Server;
 using Microsoft.AspNetCore.Hosting.Server.Features;
-using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -15,30 +15,20 @@ namespace Mesh.ControlPlane.Hosting;
 internal static class WebHost
 {
     private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(3);
+    private const int Backlog = 4096; // a thousand sidecars come back in the same instant
+    private const int StreamBuffer = 16 * 1024; // what waits for a slow reader; a thousand streams have one each
 
-    /// <summary>An application on <paramref name="listen"/>, over TLS when there is a certificate.</summary>
-    public static WebApplication Create(IPEndPoint listen, X509Certificate2Collection? certificates, ILoggerProvider log) => CreateTls(
-        listen,
-        certificates is { Count: > 0 }
-            ? new HttpsConnectionAdapterOptions { ServerCertificate = certificates[0], ServerCertificateChain = [.. certificates.Skip(1)] }
-            : null,
-        log);
-
-    /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> says how.</summary>
-    public static WebApplication CreateTls(IPEndPoint listen, HttpsConnectionAdapterOptions? tls, ILoggerProvider log)
+    /// <summary>An application on <paramref name="listen"/>, over TLS when <paramref name="tls"/> makes its listener speak it.</summary>
+    public static WebApplication Create(IPEndPoint listen, Action<ListenOptions>? tls, ILoggerProvider log)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new WebApplicationOptions());
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.Listen(listen, endpoint =>
-            {
-                if (tls is not null)
-                {
-                    endpoint.UseHttps(tls);
-                }
-            });
+            kestrel.Limits.MaxResponseBufferSize = StreamBuffer;
+            kestrel.Listen(listen, endpoint => tls?.Invoke(endpoint));
         });
+        builder.Services.Configure<SocketTransportOptions>(static o => (o.Backlog, o.MaxWriteBufferSize) = (Backlog, StreamBuffer));
         builder.Services.AddRoutingCore();
         builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
         builder.Services.Configure<HostOptions>(static o => o.ShutdownTimeout = DrainTime);

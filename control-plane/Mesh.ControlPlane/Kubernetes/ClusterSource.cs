@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.ControlPlane.Certificates;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Kubernetes;
@@ -20,6 +21,7 @@ internal sealed class ClusterSource : IDisposable
     {
         (TimeProvider time, Random random, ILoggerFactory logs) = runtime;
         ILogger log = logs.CreateLogger("Kubernetes");
+        Namespace = server.Namespace;
         Client = new KubernetesClient(server, time);
         string leases = server.LeaseNamespace ?? server.Namespace;
         Elector = new LeaderElector(Client, new ObjectKey(leases, LeaseName), identity, (time, random, log));
@@ -29,6 +31,9 @@ internal sealed class ClusterSource : IDisposable
         IEnumerable<(ResourceType Type, IWatchSink Sink)> tables = Rules.Tables.Select(static t => (ResourceType.Of(t.Kind), t.Sink)).Concat(Services.Tables);
         Loops = [.. tables.Select(table => new WatchLoop(Client, table.Type, table.Sink, (time, random, log)))];
     }
+
+    /// <summary>The namespace in which we live.</summary>
+    public string Namespace { get; }
 
     /// <summary>Talks to the cluster.</summary>
     public KubernetesClient Client { get; }
@@ -48,7 +53,10 @@ internal sealed class ClusterSource : IDisposable
     /// <summary>Statuses on their way.</summary>
     public StatusQueue Statuses { get; }
 
-    /// <summary>One watch for each resource.</summary>
+    /// <summary>Writes the roots that sidecars trust; null when they get them by other ways. Set before <see cref="RunAsync"/>.</summary>
+    public RootConfigMaps? Roots { get; set; }
+
+    /// <summary>One watch for each resource that sidecars hear of.</summary>
     public ImmutableArray<WatchLoop> Loops { get; }
 
     /// <summary>Completes when all resources have been listed once: before that, what is missing here may be there.</summary>
@@ -60,7 +68,10 @@ internal sealed class ClusterSource : IDisposable
 
     /// <summary>Follows the cluster until <paramref name="stop"/>.</summary>
     public Task RunAsync(CancellationToken stop) =>
-        Task.WhenAll([.. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Board.RunAsync(stop), Statuses.RunAsync(stop)]);
+        Task.WhenAll([
+            .. Loops.Select(loop => loop.RunAsync(stop)), Elector.RunAsync(stop), Board.RunAsync(stop), Statuses.RunAsync(stop),
+            Roots?.RunAsync(stop) ?? Task.CompletedTask,
+        ]);
 
     /// <inheritdoc/>
     public void Dispose() => Client.Dispose();

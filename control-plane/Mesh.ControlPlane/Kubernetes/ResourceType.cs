@@ -21,8 +21,20 @@ internal sealed record ResourceType(string Group, string Plural, ImmutableArray<
     /// <summary>Addresses behind services.</summary>
     public static ResourceType EndpointSlices { get; } = new("discovery.k8s.io", "endpointslices", ["v1"]);
 
+    /// <summary>Namespaces.</summary>
+    public static ResourceType Namespaces { get; } = new("", "namespaces", ["v1"]);
+
+    /// <summary>The ConfigMaps of one name, in all namespaces: a right to see them can name it, too.</summary>
+    public static ResourceType ConfigMapsNamed(string name) => new("", "configmaps", ["v1"]) { Only = name };
+
     /// <summary>A kind of rule; its versions are views of one object, so any served one will do.</summary>
     public static ResourceType Of(RuleKind kind) => new(kind.Group, kind.Plural, kind.Versions);
+
+    /// <summary>Name of the objects that are wanted; null for all.</summary>
+    public string? Only { get; init; }
+
+    /// <summary>What a list and a watch have in their query so that they bring only what is wanted; empty, or beginning with <c>&amp;</c>.</summary>
+    public string Query => Only is null ? "" : $"&fieldSelector={Uri.EscapeDataString($"metadata.name={Only}")}";
 
     /// <summary>As kubectl names it: <c>destinationrules.networking.istio.io</c>.</summary>
     public string Name => Group.Length == 0 ? Plural : $"{Plural}.{Group}";

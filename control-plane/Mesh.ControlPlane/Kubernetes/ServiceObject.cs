@@ -1,13 +1,14 @@
 using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json;
+using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Kubernetes;
 
 /// <summary>A TCP port of a Service.</summary>
 /// <param name="Name">Name; empty when the service has one port only and gives it none.</param>
 /// <param name="Number">Port number.</param>
-/// <param name="Protocol">HTTP or TCP.</param>
+/// <param name="Protocol">HTTP, TCP, or <see cref="MeshServicePort.Undeclared"/>.</param>
 internal sealed record ServicePort(string Name, int Number, string Protocol);
 
 /// <summary>What we need of a Service.</summary>
@@ -37,14 +38,14 @@ internal sealed record ServiceObject(ImmutableArray<ServicePort> Ports, Immutabl
     }
 
     /// <summary>
-    /// The protocol as Istio's users declare it: appProtocol, else the port's name up to its first dash. HTTP/2 passes as bytes, and so does a port that declares
-    /// nothing: to take a database's port for HTTP would break it.
+    /// The protocol as Istio's users declare it: appProtocol, else the port's name up to its first dash. HTTP/2 passes as bytes, and so does, for callers, a port that
+    /// declares nothing: to take a database's port for HTTP would break it.
     /// </summary>
     internal static string ProtocolOf(string name, string appProtocol)
     {
-        string word = appProtocol.Length > 0 ? appProtocol : name.Split('-')[0];
-        return word.ToLowerInvariant() is "http" or "grpc-web" or "kubernetes.io/ws" || (appProtocol.Length == 0 && name.StartsWith("grpc-web", StringComparison.OrdinalIgnoreCase))
-            ? "HTTP"
-            : "TCP";
+        string word = (appProtocol.Length > 0 ? appProtocol : name.Split('-')[0]).ToLowerInvariant();
+        bool isHttp = word is "http" or "grpc-web" or "kubernetes.io/ws" || (appProtocol.Length == 0 && name.StartsWith("grpc-web", StringComparison.OrdinalIgnoreCase));
+        bool isDeclared = appProtocol.Length > 0 || word is "tcp" or "tls" or "https" or "http2" or "grpc" or "mongo" or "mysql" or "redis" or "udp";
+        return isHttp ? "HTTP" : isDeclared ? "TCP" : MeshServicePort.Undeclared;
     }
 }

@@ -104,7 +104,7 @@ internal sealed partial class WatchLoop(
 
     private async Task<ApiFailure?> ReadPagesAsync(CancellationToken stop)
     {
-        string query = $"?limit={PageSize}";
+        string query = $"?limit={PageSize}{type.Query}";
         string more = "";
         string? version = null;
         sink.BeginList();
@@ -113,7 +113,7 @@ internal sealed partial class WatchLoop(
             using ApiAnswer page = await client.GetAsync($"{type.Path(_served!)}{query}{more}", stop);
             if (page.Failure is { Kind: FailureKind.Expired } && more.Length > 0)
             {
-                (query, more, version) = ("", "", null); // the list took longer than the server remembers: once more, in one piece
+                (query, more, version) = (type.Query.Length == 0 ? "" : $"?{type.Query[1..]}", "", null); // the list took longer than the server remembers: once more, in one piece
                 sink.BeginList();
                 continue;
             }
@@ -143,7 +143,7 @@ internal sealed partial class WatchLoop(
         TimeSpan length = ShortestWatch + (ShortestWatch * runtime.Random.NextDouble()); // so that not all watches of all replicas end at once
         string query = string.Create(
             CultureInfo.InvariantCulture,
-            $"?watch=true&allowWatchBookmarks=true&timeoutSeconds={(int)length.TotalSeconds}&resourceVersion={Uri.EscapeDataString(_version!)}");
+            $"?watch=true&allowWatchBookmarks=true&timeoutSeconds={(int)length.TotalSeconds}&resourceVersion={Uri.EscapeDataString(_version!)}{type.Query}");
         using CancellationTokenSource silent = new(length + Tolerance, _time); // the server should have ended it by then: nobody is there
         using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(silent.Token, stop);
         (WatchStream? opened, ApiFailure? refusal) = await client.WatchAsync(type.Path(_served!) + query, stop);

@@ -37,12 +37,17 @@ internal sealed class ContentBuilder(string epoch)
 
         _hash = hash;
         _number++;
-        return new MeshContent(string.Create(CultureInfo.InvariantCulture, $"{epoch}-{_number}-{hash[..12]}"), rules, registry);
+        return new MeshContent(string.Create(CultureInfo.InvariantCulture, $"{epoch}-{_number}-{hash[..MeshContent.HashLength]}"), rules, registry);
     }
 
     private ImmutableDictionary<RuleKey, ContentRule> Rules(
         ImmutableDictionary<RuleKey, ContentRule> former, ImmutableDictionary<RuleKey, StoredRule> stored)
     {
+        if (ReferenceEquals(stored, _formerRules))
+        {
+            return former;
+        }
+
         ImmutableDictionary<RuleKey, ContentRule>.Builder next = former.ToBuilder();
         next.RemoveRange(former.Keys.Where(key => !stored.ContainsKey(key)));
         foreach ((RuleKey key, StoredRule rule) in stored)

@@ -13,6 +13,12 @@ internal sealed record MeshContent(string Version, ImmutableDictionary<RuleKey, 
     /// <summary>Nothing.</summary>
     public static MeshContent Empty { get; } = new("", ImmutableDictionary<RuleKey, ContentRule>.Empty, RegistryState.Empty);
 
+    /// <summary>The hash in a version of that form, of whatever run or replica; null in any other text. Equal hashes are equal contents.</summary>
+    public static string? HashOf(string version) => version.Split('-') is [_, _, { Length: HashLength } hash] ? hash : null;
+
+    /// <summary>Letters of the hash in a version.</summary>
+    public const int HashLength = 16;
+
     private bool? _isSeenAlike;
 
     /// <summary>Whether sidecars of all namespaces see the same rules; most meshes have no rule that is kept to some.</summary>

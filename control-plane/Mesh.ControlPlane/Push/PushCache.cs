@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.IO.Compression;
 using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Push;
@@ -12,8 +13,15 @@ internal sealed class PushCache
     /// <summary>Pushes that are kept.</summary>
     public const int Capacity = 16;
 
+    private static readonly ReadOnlyMemory<byte> Ping = Made(SseWriter.WritePing, isCompressed: false);
+    private static readonly ReadOnlyMemory<byte> CompressedPing = Made(SseWriter.WritePing, isCompressed: true);
+
     private readonly Lock _gate = new();
     private readonly LinkedList<Entry> _entries = [];
+    private (MeshContent Of, MeshContent Rules)? _rulesOnly;
+
+    /// <summary>Taken by whoever asks on behalf of a stream, for as long as it asks.</summary>
+    public SemaphoreSlim Turn { get; } = new(1, 1);
 
     /// <summary>The whole set for sidecars of that namespace.</summary>
     public PushMessage Full(MeshContent content, string clientNamespace) => Find(null, content, clientNamespace).Push.Value!;
@@ -21,8 +29,25 @@ internal sealed class PushCache
     /// <summary>What changed for sidecars of that namespace, or null when nothing did.</summary>
     public PushMessage? Between(MeshContent from, MeshContent to, string clientNamespace) => Find(from, to, clientNamespace).Push.Value;
 
+    /// <summary>A content without its services, the same object for all who ask while it is the newest: pushes are told apart by what they are made of.</summary>
+    public MeshContent RulesOnly(MeshContent content)
+    {
+        lock (_gate)
+        {
+            if (_rulesOnly is not { } known || !ReferenceEquals(known.Of, content))
+            {
+                known = (content, content.RulesOnly());
+                _rulesOnly = known;
+            }
+
+            return known.Rules;
+        }
+    }
+
     /// <summary>A push as an event of the stream, in UTF-8.</summary>
-    public ReadOnlyMemory<byte> EventOf(PushMessage push)
+    /// <param name="push">The push.</param>
+    /// <param name="isCompressed">As a whole gzip member: members after each other are one gzip stream (RFC 1952), so one compression serves every stream.</param>
+    public ReadOnlyMemory<byte> EventOf(PushMessage push, bool isCompressed = false)
     {
         Entry? made;
         lock (_gate)
@@ -30,15 +55,32 @@ internal sealed class PushCache
             made = _entries.FirstOrDefault(e => e.Push.IsValueCreated && ReferenceEquals(e.Push.Value, push));
         }
 
-        return made is null ? Write(push) : made.Text.Value;
+        return made is null ? Write(push, isCompressed) : (isCompressed ? made.Compressed : made.Text).Value;
     }
 
-    private static ReadOnlyMemory<byte> Write(PushMessage push)
+    /// <summary>The same of a comment, which keeps a silent stream alive.</summary>
+    public static ReadOnlyMemory<byte> PingOf(bool isCompressed) => isCompressed ? CompressedPing : Ping;
+
+    private static ReadOnlyMemory<byte> Made(Action<IBufferWriter<byte>> write, bool isCompressed)
     {
         ArrayBufferWriter<byte> text = new();
-        SseWriter.WriteEvent(text, push.Version, SseWriter.PushEvent, PushMessageWriter.Write(push));
-        return text.WrittenMemory;
+        write(text);
+        if (!isCompressed)
+        {
+            return text.WrittenMemory;
+        }
+
+        using MemoryStream compressed = new();
+        using (GZipStream member = new(compressed, CompressionLevel.Fastest))
+        {
+            member.Write(text.WrittenSpan);
+        }
+
+        return compressed.ToArray();
     }
+
+    private static ReadOnlyMemory<byte> Write(PushMessage push, bool isCompressed) =>
+        Made(text => SseWriter.WriteEvent(text, push.Version, SseWriter.PushEvent, PushMessageWriter.Write(push)), isCompressed);
 
     private Entry Find(MeshContent? from, MeshContent to, string clientNamespace)
     {
@@ -70,7 +112,8 @@ internal sealed class PushCache
         {
             (From, To, Sees) = (from, to, sees);
             Push = new Lazy<PushMessage?>(() => from is null ? ContentDiff.Full(to, sees) : ContentDiff.Between(from, to, sees));
-            Text = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!));
+            Text = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!, isCompressed: false));
+            Compressed = new Lazy<ReadOnlyMemory<byte>>(() => Write(Push.Value!, isCompressed: true));
         }
 
         public MeshContent? From { get; }
@@ -82,5 +125,7 @@ internal sealed class PushCache
         public Lazy<PushMessage?> Push { get; }
 
         public Lazy<ReadOnlyMemory<byte>> Text { get; }
+
+        public Lazy<ReadOnlyMemory<byte>> Compressed { get; }
     }
 }

@@ -20,7 +20,7 @@ internal sealed partial class PushHub
     private readonly ILogger<PushHub> _logger;
     private readonly ContentBuilder _builder;
     private readonly ChangeSignal _signal = new();
-    private readonly Queue<string> _order = new();
+    private readonly Queue<MeshContent> _order = new();
     private volatile ImmutableDictionary<string, MeshContent> _history = ImmutableDictionary<string, MeshContent>.Empty;
     private volatile Watched _watched = new(MeshContent.Empty, NewSource());
     private volatile bool _isSettled;
@@ -34,6 +34,7 @@ internal sealed partial class PushHub
         _time = time;
         _logger = logger;
         _builder = new ContentBuilder(random.GetString(Letters, 8));
+        _isSettled = registry.IsComplete;
         registry.Changed += _signal.Set;
         Refresh();
     }
@@ -46,12 +47,15 @@ internal sealed partial class PushHub
 
     /// <summary>
     /// True once a full lease has passed since the start: every sidecar that lives has registered by then. Before, an endpoint that is not
-    /// here may be one that has not come back yet, so nobody who holds endpoints may be told that they are gone.
+    /// here may be one that has not come back yet, so nobody who holds endpoints may be told that they are gone. Where a cluster says who is there, at once.
     /// </summary>
     public bool IsSettled => _isSettled;
 
-    /// <summary>The content of a version, if this process made it and still keeps it.</summary>
-    public MeshContent? Find(string version) => _history.GetValueOrDefault(version);
+    /// <summary>
+    /// The content of a version, if this process had one like it and still keeps it. What counts is the hash: a version of another replica, or of the run before this one,
+    /// names the same rules and endpoints, and who holds them needs nothing but what has changed since.
+    /// </summary>
+    public MeshContent? Find(string version) => MeshContent.HashOf(version) is { } hash ? _history.GetValueOrDefault(hash) : null;
 
     /// <summary>The newest content, and a task that completes when there is a newer one or <see cref="IsSettled"/> changed.</summary>
     public (MeshContent Content, Task Changed) Watch()
@@ -73,9 +77,7 @@ internal sealed partial class PushHub
             return;
         }
 
-        _order.Enqueue(next.Version);
-        ImmutableDictionary<string, MeshContent> history = _history.Add(next.Version, next);
-        _history = _order.Count > HistoryLength ? history.Remove(_order.Dequeue()) : history;
+        Keep(next);
         if (former.Version.Length > 0) // what is there at the start is news to nobody
         {
             LogPublished(next.Version, next.Rules.Count, next.Registry.Endpoints.Count);
@@ -89,6 +91,19 @@ internal sealed partial class PushHub
     {
         _isSettled = true;
         _signal.Set(); // the loop wakes the streams, so that there is one writer
+    }
+
+    // A rule that is changed and changed back gives the same hash twice; the newer one stays.
+    private void Keep(MeshContent content)
+    {
+        _order.Enqueue(content);
+        ImmutableDictionary<string, MeshContent> history = _history.SetItem(MeshContent.HashOf(content.Version)!, content);
+        if (_order.Count > HistoryLength && MeshContent.HashOf(_order.Dequeue().Version) is { } oldest && !_order.Any(c => MeshContent.HashOf(c.Version) == oldest))
+        {
+            history = history.Remove(oldest);
+        }
+
+        _history = history;
     }
 
     private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);

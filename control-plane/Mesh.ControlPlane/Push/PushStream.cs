@@ -41,7 +41,7 @@ internal sealed class PushStream
         }
 
         // Before that a sidecar with state of a former run gets rules only, and keeps the endpoints it has.
-        MeshContent target = _needsFull ? current.RulesOnly() : current;
+        MeshContent target = _needsFull ? _hub.Pushes.RulesOnly(current) : current;
         PushMessage? push = _hub.Pushes.Between(_sent, target, _namespace);
         _sent = target;
         return push is null ? null : (push, target);

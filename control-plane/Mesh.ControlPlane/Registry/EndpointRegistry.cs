@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
 using Mesh.Rules.Wire;
 
@@ -21,9 +22,11 @@ internal sealed class EndpointRegistry : IDisposable
     private readonly IServiceSource? _services;
     private readonly Lock _gate = new();
     private readonly ITimer _timer;
-    private long _sweepDue;
+    private readonly Dictionary<string, HashSet<string>> _idsByHost = []; // guarded by the gate, as the three below
+    private readonly HashSet<string> _touchedHosts = [];
+    private RegistryState _current = RegistryState.Empty;
+    private long? _sweepDue;
     private ImmutableDictionary<string, RegisteredSidecar> _sidecars = ImmutableDictionary<string, RegisteredSidecar>.Empty;
-    private volatile RegistryState _current = RegistryState.Empty;
 
     /// <summary>An empty registry.</summary>
     /// <param name="time">Clock.</param>
@@ -41,8 +44,11 @@ internal sealed class EndpointRegistry : IDisposable
     /// <summary>Raised after services, endpoints or the set of sidecars changed; on the thread that changed them, outside the lock.</summary>
     public event Action? Changed;
 
-    /// <summary>Services and endpoints now.</summary>
-    public RegistryState Current => _services?.Current ?? _current;
+    /// <summary>Services and endpoints now. Of a thousand sidecars that come at once, only who asks pays, once for each service.</summary>
+    public RegistryState Current => _services?.Current ?? CurrentOfSidecars();
+
+    /// <summary>Whether services and endpoints are known without the sidecars: then nothing is missing after a restart.</summary>
+    public bool IsComplete => _services is not null;
 
     /// <summary>All sidecars now.</summary>
     public IReadOnlyCollection<RegisteredSidecar> Sidecars => [.. Volatile.Read(ref _sidecars).Values];
@@ -53,8 +59,10 @@ internal sealed class EndpointRegistry : IDisposable
     /// <summary>
     /// Takes a sidecar in; a former one of the same id is replaced. If it is the same process that comes again, it keeps its session.
     /// </summary>
-    /// <returns>Its id, or what is wrong with the registration.</returns>
-    public (SidecarRegistered? Registered, string? Problem) Register(SidecarRegistration registration)
+    /// <param name="registration">What it says of itself.</param>
+    /// <param name="caller">Who says it; null where callers have no names. Nobody gets the id of another's sidecar, but a pod always gets its own.</param>
+    /// <returns>Its id, or what is wrong with the registration; neither when the id is another's.</returns>
+    public (SidecarRegistered? Registered, string? Problem) Register(SidecarRegistration registration, Caller? caller = null)
     {
         if (RegistrationCheck.Problem(registration) is { } problem)
         {
@@ -66,10 +74,17 @@ internal sealed class EndpointRegistry : IDisposable
         {
             id = registration.Node ?? NewIdLocked(registration.Service);
             RegisteredSidecar? former = _sidecars.GetValueOrDefault(id);
-            bool isSameProcess = former is not null && former.Registration.StartedAt == registration.StartedAt
+            if (former is not null && caller is not null && caller.Node != id && !caller.MaySpeakFor(former.Owner))
+            {
+                return (null, null);
+            }
+
+            string owner = caller?.Owner ?? "";
+            bool isSameProcess = former is not null && former.Owner == owner && former.Registration.StartedAt == registration.StartedAt
                 && former.Registration.Address == registration.Address && former.Registration.Namespace == registration.Namespace;
             PushSession session = isSameProcess ? former!.Session : new PushSession(id, registration.Namespace);
-            ReplaceLocked(_sidecars.SetItem(id, new RegisteredSidecar(id, registration, session, _time.GetTimestamp())));
+            PutLocked(id, new RegisteredSidecar(id, registration, session, _time.GetTimestamp()) { Owner = owner });
+            ArmLocked();
         }
 
         Changed?.Invoke();
@@ -87,17 +102,9 @@ internal sealed class EndpointRegistry : IDisposable
                 return false;
             }
 
-            isChanged = sidecar.IsReady != report.Ready || sidecar.ReportedVersion != report.Version;
-            RegisteredSidecar next = sidecar with { LastSeen = _time.GetTimestamp(), IsReady = report.Ready, ReportedVersion = report.Version };
-            ImmutableDictionary<string, RegisteredSidecar> sidecars = _sidecars.SetItem(id, next);
-            if (isChanged)
-            {
-                ReplaceLocked(sidecars);
-            }
-            else
-            {
-                Volatile.Write(ref _sidecars, sidecars);
-            }
+            // The version is for people who look: a thousand sidecars report a new one after each push.
+            isChanged = sidecar.IsReady != report.Ready;
+            PutLocked(id, sidecar with { LastSeen = _time.GetTimestamp(), IsReady = report.Ready, ReportedVersion = report.Version }, isChanged);
         }
 
         if (isChanged)
@@ -118,7 +125,8 @@ internal sealed class EndpointRegistry : IDisposable
                 return false;
             }
 
-            ReplaceLocked(_sidecars.Remove(id));
+            PutLocked(id, null);
+            ArmLocked();
         }
 
         Changed?.Invoke();
@@ -136,17 +144,23 @@ internal sealed class EndpointRegistry : IDisposable
         {
             // If this runs late, the process itself stood still (suspended, starved) and could not hear anybody: that silence is no evidence,
             // and every lease begins anew.
-            bool wasDeaf = _time.GetElapsedTime(_sweepDue) > ReportInterval;
-            ImmutableDictionary<string, RegisteredSidecar> alive = _sidecars;
-            foreach ((string id, RegisteredSidecar sidecar) in _sidecars)
+            bool wasDeaf = _sweepDue is { } due && _time.GetElapsedTime(due) > ReportInterval;
+            ImmutableDictionary<string, RegisteredSidecar> before = _sidecars;
+            foreach ((string id, RegisteredSidecar sidecar) in before)
             {
-                alive = wasDeaf ? alive.SetItem(id, sidecar with { LastSeen = _time.GetTimestamp() })
-                    : _time.GetElapsedTime(sidecar.LastSeen) >= Lease ? alive.Remove(id)
-                    : alive;
+                if (wasDeaf)
+                {
+                    PutLocked(id, sidecar with { LastSeen = _time.GetTimestamp() }, isChanged: false);
+                }
+                else if (_time.GetElapsedTime(sidecar.LastSeen) >= Lease)
+                {
+                    PutLocked(id, null);
+                }
             }
 
-            isChanged = alive.Count != _sidecars.Count;
-            ReplaceLocked(alive);
+            isChanged = _sidecars.Count != before.Count;
+            _sweepDue = null;
+            ArmLocked();
         }
 
         if (isChanged)
@@ -155,21 +169,62 @@ internal sealed class EndpointRegistry : IDisposable
         }
     }
 
-    private void ReplaceLocked(ImmutableDictionary<string, RegisteredSidecar> sidecars)
+    private RegistryState CurrentOfSidecars()
     {
-        Volatile.Write(ref _sidecars, sidecars);
-        _current = RegistryState.From(sidecars.Values, _current);
-        if (sidecars.IsEmpty)
+        lock (_gate)
         {
-            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+            foreach (string host in _touchedHosts)
+            {
+                _current = _current.With(host, _idsByHost.TryGetValue(host, out HashSet<string>? ids) ? [.. ids.Select(id => _sidecars[id])] : []);
+            }
+
+            _touchedHosts.Clear();
+            return _current;
+        }
+    }
+
+    private void PutLocked(string id, RegisteredSidecar? next, bool isChanged = true)
+    {
+        RegisteredSidecar? former = _sidecars.GetValueOrDefault(id);
+        Volatile.Write(ref _sidecars, next is null ? _sidecars.Remove(id) : _sidecars.SetItem(id, next));
+        if (_services is not null || !isChanged)
+        {
             return;
         }
 
-        // The oldest may have reported again by then; the sweep then only arms the timer once more.
-        TimeSpan left = Lease - _time.GetElapsedTime(sidecars.Values.Min(static s => s.LastSeen));
-        left = left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
-        _sweepDue = _time.GetTimestamp() + Ticks(left);
-        _timer.Change(left, Timeout.InfiniteTimeSpan);
+        if (former is { Registration.Service.Length: > 0 })
+        {
+            string host = RegistryState.HostOf(former.Registration);
+            _touchedHosts.Add(host);
+            if (_idsByHost[host].Remove(id) && _idsByHost[host].Count == 0)
+            {
+                _idsByHost.Remove(host);
+            }
+        }
+
+        if (next is { Registration.Service.Length: > 0 }) // one without a service is nobody's endpoint
+        {
+            string host = RegistryState.HostOf(next.Registration);
+            _touchedHosts.Add(host);
+            (_idsByHost.TryGetValue(host, out HashSet<string>? ids) ? ids : _idsByHost[host] = []).Add(id);
+        }
+    }
+
+    // While it is armed, whoever comes later also ends later; and the oldest may have reported again by then, so that the sweep only arms it once more.
+    private void ArmLocked()
+    {
+        if (_sidecars.IsEmpty)
+        {
+            _sweepDue = null;
+            _timer.Change(Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        }
+        else if (_sweepDue is null)
+        {
+            TimeSpan left = Lease - _time.GetElapsedTime(_sidecars.Values.Min(static s => s.LastSeen));
+            left = left < TimeSpan.FromMilliseconds(1) ? TimeSpan.FromMilliseconds(1) : left;
+            _sweepDue = _time.GetTimestamp() + Ticks(left);
+            _timer.Change(left, Timeout.InfiniteTimeSpan);
+        }
     }
 
     private long Ticks(TimeSpan span) => (long)(span.TotalSeconds * _time.TimestampFrequency);

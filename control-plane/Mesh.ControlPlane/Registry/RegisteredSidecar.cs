@@ -13,6 +13,9 @@ internal sealed record RegisteredSidecar(string Id, SidecarRegistration Registra
     /// <summary>False while it drains: its endpoint is taken out.</summary>
     public bool IsReady { get; init; } = true;
 
+    /// <summary>Who registered it, as <see cref="Access.Caller.Owner"/> says; empty where callers have no names.</summary>
+    public string Owner { get; init; } = "";
+
     /// <summary>Version it says is in force.</summary>
     public string ReportedVersion { get; init; } = "";
 }

@@ -12,7 +12,13 @@ internal static class RegistrationCheck
     /// <summary>The first problem, worded for whoever started the sidecar; null when all is well.</summary>
     public static string? Problem(SidecarRegistration registration)
     {
-        if (!IsLabel(registration.Service))
+        bool isInPod = registration is { Service: "", Port: 0 };
+        if (isInPod && registration.Node is null)
+        {
+            return "node: missing; a sidecar without a service says who it is, such as POD.NAMESPACE";
+        }
+
+        if (!isInPod && !IsLabel(registration.Service))
         {
             return $"service: '{registration.Service}' is no service name; write lower case letters, digits and '-', at most {MaxLabelLength}";
         }
@@ -22,7 +28,7 @@ internal static class RegistrationCheck
             return $"namespace: '{registration.Namespace}' is no namespace; write lower case letters, digits and '-', at most {MaxLabelLength}";
         }
 
-        if (registration.Port is < 1 or > IPEndPoint.MaxPort)
+        if (!isInPod && registration.Port is < 1 or > IPEndPoint.MaxPort)
         {
             return $"port: must be in 1..{IPEndPoint.MaxPort}, was {registration.Port}";
         }

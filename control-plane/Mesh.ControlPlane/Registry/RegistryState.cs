@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.ControlPlane.Push;
 using Mesh.Rules.Wire;
 
 namespace Mesh.ControlPlane.Registry;
@@ -17,27 +18,21 @@ internal sealed record RegistryState(
         ImmutableSortedDictionary.Create<string, MeshService>(StringComparer.Ordinal),
         ImmutableSortedDictionary.Create<string, ImmutableArray<MeshEndpoint>>(StringComparer.Ordinal));
 
-    /// <summary>The state that <paramref name="sidecars"/> give; services of <paramref name="former"/> that nobody serves now keep their ports.</summary>
-    public static RegistryState From(IEnumerable<RegisteredSidecar> sidecars, RegistryState former)
+    /// <summary>The state after instances of one service came, went or changed; a service that nobody serves now keeps its ports. The same object when nothing differs.</summary>
+    /// <param name="host">The service.</param>
+    /// <param name="instances">All its instances.</param>
+    public RegistryState With(string host, IReadOnlyCollection<RegisteredSidecar> instances)
     {
-        ImmutableSortedDictionary<string, MeshService>.Builder services = former.Services.ToBuilder();
-        ImmutableSortedDictionary<string, ImmutableArray<MeshEndpoint>>.Builder endpoints = Empty.Endpoints.ToBuilder();
-        foreach (string host in former.Services.Keys)
-        {
-            endpoints[host] = [];
-        }
-
-        foreach (IGrouping<string, RegisteredSidecar> group in sidecars.GroupBy(static s => HostOf(s.Registration), StringComparer.Ordinal))
-        {
-            services[group.Key] = Service(group.Key, group);
-            endpoints[group.Key] =
-            [
-                .. group.Where(static s => s.IsReady).Select(static s => Endpoint(s.Registration))
-                    .OrderBy(static e => e.Address, StringComparer.Ordinal).ThenBy(static e => e.ServicePort),
-            ];
-        }
-
-        return new RegistryState(services.ToImmutable(), endpoints.ToImmutable());
+        MeshService? former = Services.GetValueOrDefault(host);
+        MeshService service = instances.Count > 0 ? Service(host, instances) : former!;
+        ImmutableArray<MeshEndpoint> list =
+        [
+            .. instances.Where(static s => s.IsReady).Select(static s => Endpoint(s.Registration))
+                .OrderBy(static e => e.Address, StringComparer.Ordinal).ThenBy(static e => e.ServicePort),
+        ];
+        return former is not null && ContentDiff.Same(former, service) && ContentDiff.Same(Endpoints[host], list)
+            ? this
+            : new RegistryState(Services.SetItem(host, service), Endpoints.SetItem(host, list));
     }
 
     /// <summary>The host of the service that a sidecar serves.</summary>

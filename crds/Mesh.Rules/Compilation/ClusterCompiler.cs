@@ -58,22 +58,26 @@ internal static class ClusterCompiler
         service.IsUnresolved || policy.LoadBalancer.Value is { Simple: "PASSTHROUGH" };
 
     /// <summary>Cluster in front of the own application: of a rule only the connection pool counts there (semantics 1.8), and a Sidecar's takes its place.</summary>
-    public static ClusterConfig Inbound(ServicePortModel service, EffectiveRule? rule, SourcedBlock<ConnectionPoolSettings> own)
+    public static ClusterConfig Inbound(in ClusterInputs inputs)
     {
-        SourcedBlock<ConnectionPoolSettings> pool = own.Value is not null ? own : TrafficPolicyMerge.Effective(rule, service.Port, null).ConnectionPool;
+        (ServicePortModel service, EffectiveRule? rule) = (inputs.Service, inputs.Rule);
+        SourcedBlock<ConnectionPoolSettings> pool =
+            inputs.InboundPool.Value is not null ? inputs.InboundPool : TrafficPolicyMerge.Effective(rule, service.Port, null).ConnectionPool;
+        bool mayBeHttp = service.IsHttp || (service.IsUndeclared && !ServicePortModel.IsServerFirst(inputs.InboundPort));
         return new ClusterConfig
         {
-            Name = InboundName(service.Port),
+            Name = InboundName(inputs.InboundPort),
             ServiceHost = service.Host,
             ServiceName = service.Name,
             ServiceNamespace = service.Namespace,
-            Port = service.Port,
+            Port = inputs.InboundPort,
             IsInbound = true,
-            Protocol = service.IsHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
+            Protocol = mayBeHttp ? ClusterProtocol.Http1 : ClusterProtocol.Tcp,
+            UsesOriginalDestination = inputs.IsDialledByDestination,
             Limits = Limits(pool.Value),
             Connection = Connection(pool.Value),
             ConnectionPoolSource = pool.Source,
-            InboundRetry = service.IsHttp && !service.IsGrpc ? RetryConfig.InboundDefault : null,
+            InboundRetry = mayBeHttp && !service.IsGrpc ? RetryConfig.InboundDefault : null,
             PanicThresholdPercent = 0,
         };
     }

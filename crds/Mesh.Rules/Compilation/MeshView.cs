@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Validation;
@@ -40,9 +41,16 @@ public sealed record ProxyIdentity(
 
     /// <summary>Folder with a folder for each secret that a rule may name: <c>NAME/ca.crt</c>, <c>tls.crt</c>, <c>tls.key</c>.</summary>
     public string Credentials { get; init; } = DefaultCredentials;
+
+    /// <summary>In front of a whole pod: its addresses, by which its services are found; empty beside one application.</summary>
+    public ImmutableArray<IPAddress> PodAddresses { get; init; } = [];
 }
 
 /// <summary>What compiling gave.</summary>
 /// <param name="Snapshot">The snapshot.</param>
 /// <param name="Diagnostics">Warnings (never errors: a rule with errors is refused when read), each with the rule it is about.</param>
-public sealed record CompileResult(ProxySnapshot Snapshot, ImmutableArray<(RuleKey Rule, Diagnostic Finding)> Diagnostics);
+public sealed record CompileResult(ProxySnapshot Snapshot, ImmutableArray<(RuleKey Rule, Diagnostic Finding)> Diagnostics)
+{
+    /// <summary>What is to be said of the proxy itself; no rule is to blame.</summary>
+    public ImmutableArray<string> Notes { get; init; } = [];
+}

@@ -54,6 +54,12 @@ internal sealed record ServicePortModel(
     /// <summary>Names of which the server's certificate must carry one where no rule lists any, one a line (a string so that records compare by value).</summary>
     public string SubjectAltNames { get; init; } = "";
 
+    /// <summary>Ports of the proxy's own pod among the endpoints.</summary>
+    public ImmutableArray<int> OwnPorts { get; init; } = [];
+
+    /// <summary>Whether nobody has said what the port speaks, so that the first bytes of a connection tell.</summary>
+    public bool IsUndeclared => Protocol is "" or MeshServicePort.Undeclared;
+
     /// <summary>Whether servers on this port speak first as a rule (SMTP, DNS, MySQL, MongoDB; semantics 9.1): to wait there for a client's first bytes would be for ever.</summary>
     public static bool IsServerFirst(int port) => port is 25 or 53 or 3306 or 27017;
 }
@@ -118,7 +124,11 @@ internal static class ServiceModel
             .. endpoints.Where(e => e.ServicePort == port.Number).OrderBy(static e => e.Address, StringComparer.Ordinal)
                 .Select(e => new LabelledEndpoint(new EndpointConfig(e.Address, 1, e.Zone, e.Workload, service.Namespace, e.Version), e.Labels)),
         ];
-        return new(service.Host, name, service.Namespace, port.Number, isHttp, domains, isHttp ? [] : service.Addresses, null, own) { Protocol = port.Protocol.ToUpperInvariant() };
+        return new(service.Host, name, service.Namespace, port.Number, isHttp, domains, isHttp ? [] : service.Addresses, null, own)
+        {
+            Protocol = port.Protocol.ToUpperInvariant(),
+            OwnPorts = OwnServices.PortsOf(proxy, service.Namespace, own),
+        };
     }
 
     private static ServicePortModel Entry(ProxyIdentity proxy, RuleKey key, ServiceEntry entry, ServicePort port, string host, SelectableWorkloads workloads)
@@ -144,6 +154,7 @@ internal static class ServiceModel
             IsForAnyAddress = !isHttp && entry.Addresses.IsEmpty,
             IsUnresolved = entry.Resolution is null or "NONE",
             SubjectAltNames = string.Join('\n', entry.SubjectAltNames),
+            OwnPorts = OwnServices.PortsOf(proxy, key.Namespace, endpoints),
         };
     }
 

@@ -81,8 +81,8 @@ internal sealed class SidecarScope
             : default;
     }
 
-    /// <summary>What is to be said about the Sidecar, of a proxy that serves <paramref name="servicePort"/>. After all services.</summary>
-    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings(int servicePort)
+    /// <summary>What is to be said about the Sidecar, of a proxy in front of <paramref name="ports"/>. After all services.</summary>
+    public IEnumerable<(RuleKey Rule, Diagnostic Finding)> Findings(ImmutableArray<int> ports)
     {
         if (_rule is null || _rule.Key.Namespace != _proxy.Namespace)
         {
@@ -98,12 +98,14 @@ internal sealed class SidecarScope
             });
         }
 
-        for (int i = 0; _proxy.AppAddress.Length > 0 && i < _spec.Ingress.Length; i++)
+        for (int i = 0; ports.Length > 0 && i < _spec.Ingress.Length; i++)
         {
-            if (_spec.Ingress[i].Port?.Number is { } port && port != servicePort)
+            if (_spec.Ingress[i].Port?.Number is { } port && !ports.Contains(port))
             {
-                yield return (_rule.Key, RuleSetCheck.Warning(
-                    $"spec.ingress[{i}].port", $"the sidecars of '{_proxy.Service}' stand in front of port {servicePort} alone, so nothing listens on {port}; start a sidecar for that port"));
+                string problem = _proxy.PodAddresses.IsEmpty
+                    ? $"the sidecars of '{_proxy.Service}' stand in front of port {ports[0]} alone, so nothing listens on {port}; start a sidecar for that port"
+                    : $"no service leads to port {port} of '{_proxy.Service}', so its connections pass without limits; name the port in a service (targetPort)";
+                yield return (_rule.Key, RuleSetCheck.Warning($"spec.ingress[{i}].port", problem));
             }
         }
 

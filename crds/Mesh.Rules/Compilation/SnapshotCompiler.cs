@@ -9,8 +9,8 @@ using Mesh.Rules.Wire;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>
-/// Turns a mesh view into the snapshot of one proxy. The result depends on the arguments alone; a cluster or an endpoint list that did not change since the last call comes
-/// back as the same object, and a change of endpoints alone compiles no policy again. One caller at a time.
+/// Turns a mesh view into the snapshot of one proxy. The result depends on the arguments alone, but for what a pod's ports once were (<see cref="OwnServices"/>); a cluster
+/// or an endpoint list that did not change since the last call comes back as the same object, and a change of endpoints alone compiles no policy again. One caller at a time.
 /// </summary>
 public sealed class SnapshotCompiler
 {
@@ -24,6 +24,7 @@ public sealed class SnapshotCompiler
     private ImmutableArray<string> _peers = [];
     private HostPolicyTable<ResiliencePolicy>? _policies;
     private ProxySnapshot _snapshot = ProxySnapshot.Empty;
+    private OwnServices _own = new();
     private bool _mayReuse;
 
     /// <summary>How many clusters were compiled from their rules so far; all others were taken over from the call before.</summary>
@@ -51,15 +52,26 @@ public sealed class SnapshotCompiler
             _lookups.Clear();
             _services.Clear();
             _policies = null;
+            _own = new OwnServices();
         }
 
-        ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(HostMatch.ServiceHost(proxy.Service, proxy.Namespace), []);
+        IEnumerable<ServicePortModel> services = ServiceModel.For(proxy, view, _rules, _services);
+        ImmutableArray<OwnPort> own = [];
+        ImmutableArray<string>.Builder notes = ImmutableArray.CreateBuilder<string>();
+        if (!proxy.PodAddresses.IsEmpty)
+        {
+            services = [.. services];
+            own = _own.Find(services, notes);
+        }
+
+        string peersHost = own.IsEmpty ? HostMatch.ServiceHost(proxy.Service, proxy.Namespace) : own[0].Service.Host;
+        ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(peersHost, []);
         ImmutableArray<string> zones = [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)];
         _mayReuse = ReferenceEquals(_policies, _rules.Resilience) && zones.AsSpan().SequenceEqual(_peers.AsSpan());
         (_policies, _peers) = (_rules.Resilience, zones);
         SidecarScope scope = new(_rules, proxy);
         SnapshotDraft draft = new(proxy, zones, scope, this);
-        foreach (ServicePortModel service in ServiceModel.For(proxy, view, _rules, _services))
+        foreach (ServicePortModel service in services)
         {
             if (scope.View(service) is { } seen)
             {
@@ -71,8 +83,8 @@ public sealed class SnapshotCompiler
             }
         }
 
-        draft.AddInbound();
-        CompileResult result = draft.Finish(version, _snapshot);
+        draft.AddInbound(own);
+        CompileResult result = draft.Finish(version, _snapshot) with { Notes = notes.ToImmutable() };
         _clusters = draft.Clusters;
         _snapshot = result.Snapshot;
         return result;
@@ -161,9 +173,17 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Limits that a Sidecar sets in front of the application; empty when it sets none.</summary>
     public SourcedBlock<ConnectionPoolSettings> InboundPool { get; init; }
 
+    /// <summary>Port of the own application; 0 for an outbound cluster.</summary>
+    public int InboundPort { get; init; }
+
+    /// <summary>Whether the own application is dialled at the address that its caller dialled.</summary>
+    public bool IsDialledByDestination { get; init; }
+
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
+        ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&
         (Service.IsUnresolved, Service.SubjectAltNames) == (other.Service.IsUnresolved, other.Service.SubjectAltNames);

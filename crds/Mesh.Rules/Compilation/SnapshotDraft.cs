@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Globalization;
+using System.Net;
 using Mesh.Rules.Advice;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
@@ -58,25 +59,39 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     /// <summary>Takes note of a service that the proxy does not see: it is there all the same.</summary>
     public void AddHidden(ServicePortModel service) => Note(service);
 
-    /// <summary>Adds the cluster of the own application, if there is one. After the services.</summary>
-    public void AddInbound()
+    /// <summary>Adds the clusters of the own application, if there is one. After the services.</summary>
+    /// <param name="ports">Ports of the pod that services lead to; none beside one application.</param>
+    public void AddInbound(ImmutableArray<OwnPort> ports)
     {
-        if (proxy.AppAddress.Length == 0)
+        foreach (OwnPort port in ports)
         {
-            return;
+            AddInbound(port.Service, port.Number, new IPEndPoint(proxy.PodAddresses[0], port.Number).ToString());
         }
 
-        string host = HostMatch.ServiceHost(proxy.Service, proxy.Namespace);
-        ServicePortModel own = _own ?? new(host, proxy.Service, proxy.Namespace, proxy.ServicePort, IsHttp: !ServicePortModel.IsServerFirst(proxy.ServicePort), [], [], null, []);
+        if (proxy.AppAddress.Length > 0)
+        {
+            string host = HostMatch.ServiceHost(proxy.Service, proxy.Namespace);
+            AddInbound(_own ?? new(host, proxy.Service, proxy.Namespace, proxy.ServicePort, IsHttp: false, [], [], null, []), proxy.ServicePort, proxy.AppAddress);
+        }
 
+        _findings.AddRange(scope.Findings(proxy.AppAddress.Length > 0 ? [proxy.ServicePort] : [.. ports.Select(static p => p.Number)]));
+    }
+
+    private void AddInbound(ServicePortModel own, int port, string known)
+    {
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
-        EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, proxy.Namespace, host);
-        EndpointConfig app = new(
-            scope.AppAddress(own.Port, proxy.AppAddress), 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
-        string name = ClusterCompiler.InboundName(own.Port);
-        ClusterInputs inputs = new(own, rule, null) { InboundPool = scope.InboundPool(own.Port) };
+        EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, own.Namespace, own.Host);
+        string address = scope.AppAddress(port, known);
+        ClusterInputs inputs = new(own, rule, null)
+        {
+            InboundPool = scope.InboundPool(port),
+            InboundPort = port,
+            IsDialledByDestination = !proxy.PodAddresses.IsEmpty && address == known, // as Istio: it may listen on any address of its pod
+        };
+        EndpointConfig app = new(address, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
+        string name = ClusterCompiler.InboundName(port);
         _fresh.Add(name);
-        Clusters.Add(name, compiler.Cluster(name, inputs, [app], static i => ClusterCompiler.Inbound(i.Service, i.Rule, i.InboundPool)));
+        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => ClusterCompiler.Inbound(i)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
@@ -99,7 +114,6 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(SnapshotAdvice.OnFallbacks(Clusters, proxy.Namespace));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
-        _findings.AddRange(scope.Findings(proxy.ServicePort));
         ProxySnapshot snapshot = new(
             version,
             Updated(last.Clusters, static c => c.Config, static (a, b) => ReferenceEquals(a, b)),

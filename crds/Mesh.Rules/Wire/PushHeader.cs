@@ -68,7 +68,7 @@ internal sealed record HeaderPort
     public static ObjectSchema<HeaderPort> Schema { get; } = new ObjectSchema<HeaderPort>()
         .Whole("number", static (o, v) => o with { Port = o.Port with { Number = v } }, "1 to 65535.", min: 1, max: 65535)
             .Required("number is required")
-        .Text("protocol", static (o, v) => o with { Port = o.Port with { Protocol = v } }, "HTTP or TCP.");
+        .Text("protocol", static (o, v) => o with { Port = o.Port with { Protocol = v } }, "HTTP, TCP or UNKNOWN.");
 }
 
 /// <summary>An endpoint.</summary>

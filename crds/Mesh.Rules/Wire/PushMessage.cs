@@ -15,8 +15,12 @@ public sealed record MeshService(string Host, string Namespace, ImmutableArray<M
 
 /// <summary>A port of a service.</summary>
 /// <param name="Number">1 to 65535.</param>
-/// <param name="Protocol">HTTP or TCP.</param>
-public sealed record MeshServicePort(int Number, string Protocol);
+/// <param name="Protocol">HTTP, TCP, or <see cref="Undeclared"/>.</param>
+public sealed record MeshServicePort(int Number, string Protocol)
+{
+    /// <summary>Nobody has said: callers send bytes, and in front of the application the first bytes of a connection tell.</summary>
+    public const string Undeclared = "UNKNOWN";
+}
 
 /// <summary>One instance of a service port: a sidecar's advertised inbound address.</summary>
 /// <param name="Address"><c>ip:port</c> that peers dial.</param>

@@ -9,13 +9,13 @@ public sealed record SidecarRegistration
     /// <summary>Id the sidecar wishes to have (<c>--node</c>), or its former one after a restart; null lets the control plane choose.</summary>
     public string? Node { get; set; }
 
-    /// <summary>Service name, one label.</summary>
+    /// <summary>Service name, one label; empty, with port 0, for a sidecar in a pod, which takes pushes and is no endpoint: the cluster knows its endpoints itself.</summary>
     public required string Service { get; init; }
 
     /// <summary>Namespace of the service.</summary>
     public string Namespace { get; set; } = "default";
 
-    /// <summary>Service port.</summary>
+    /// <summary>Service port; 0 without a service.</summary>
     public required int Port { get; init; }
 
     /// <summary>HTTP or TCP.</summary>

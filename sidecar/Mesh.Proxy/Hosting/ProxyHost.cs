@@ -106,7 +106,7 @@ public sealed class ProxyHost : IAsyncDisposable
 
         if (_options.Inbound is { } inbound)
         {
-            Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster, _context.Stats.Inbound)
+            Inbound = await BindAsync(inbound, new ListenerSide(IsInbound: true, _options.InboundCluster ?? BuiltInClusters.InboundPassthrough, _context.Stats.Inbound)
             {
                 IsTransparent = _options.Interception == InterceptionMode.Tproxy,
                 IsIntercepted = _options.Interception != InterceptionMode.None,

@@ -14,8 +14,8 @@ public sealed record ProxyOptions
     /// <summary>Inbound listener; null for none.</summary>
     public IPEndPoint? Inbound { get; init; }
 
-    /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>.</summary>
-    public string InboundCluster { get; init; } = "";
+    /// <summary>Cluster behind the inbound listener, <c>inbound|8080||</c>; null in front of a whole pod, where the port that was dialled says which.</summary>
+    public string? InboundCluster { get; init; } = "";
 
     /// <summary>How connections come here.</summary>
     public InterceptionMode Interception { get; init; }

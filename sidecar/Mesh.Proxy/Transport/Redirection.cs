@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
@@ -64,8 +65,12 @@ internal sealed class Redirection(ProxyContext context)
             return null;
         }
 
-        return side.IsInbound ? PlaceInbound(destination, side) : PlaceOutbound(destination, side);
+        return side.IsInbound ? PlaceInbound(side.IsTransparent ? InNameOf(caller, destination) : destination, side) : PlaceOutbound(destination, side);
     }
+
+    // TPROXY keeps both addresses, so the application is to see its client's. An address of one link would need to be said with its interface.
+    private static IPEndPoint InNameOf(IPAddress caller, IPEndPoint destination) => caller.AddressFamily == destination.AddressFamily && !caller.IsIPv6LinkLocal
+        ? new BorrowedEndPoint(destination.Address, destination.Port, caller) : destination;
 
     // On a listener for every address: whoever reaches us through a redirect to our own machine. An outbound caller that dials this machine has that same address.
     private bool IsOwn(IPEndPoint destination, IPAddress caller, bool isInbound) => context.OwnAddresses().Any(o => o.Port == destination.Port && (
@@ -74,6 +79,13 @@ internal sealed class Redirection(ProxyContext context)
 
     private ListenerSide PlaceInbound(IPEndPoint destination, ListenerSide side)
     {
+        if (side.Cluster == BuiltInClusters.InboundPassthrough)
+        {
+            // In front of a whole pod: a port that one of its services has is that service's.
+            string ofPort = string.Create(CultureInfo.InvariantCulture, $"inbound|{destination.Port}||");
+            return side with { Destination = destination, Cluster = context.Clusters.Find(ofPort) is null ? side.Cluster : ofPort };
+        }
+
         // Before the first rules, and where somebody redirects for reasons of his own, all is the application's.
         Cluster? app = side.Cluster is { } name ? context.Clusters.Find(name) : null;
         bool isKnown = app is null || !side.IsIntercepted || (app.Config.Port == destination.Port || app.Endpoints.Any(e => e.Addresses[0].Port == destination.Port));

@@ -17,8 +17,15 @@ internal sealed class TransparentEndPoint(IPEndPoint address) : IPEndPoint(addre
     {
         if (endPoint is TransparentEndPoint)
         {
-            bool isIpV6 = endPoint.AddressFamily == AddressFamily.InterNetworkV6;
-            socket.SetRawSocketOption(isIpV6 ? SolIpV6 : SolIp, isIpV6 ? TransparentV6 : Transparent, BitConverter.GetBytes(1));
+            Allow(socket);
         }
+    }
+
+    /// <summary>Lets <paramref name="socket"/> have addresses that are not this machine's.</summary>
+    /// <exception cref="SocketException">The process lacks CAP_NET_ADMIN.</exception>
+    public static void Allow(Socket socket)
+    {
+        bool isIpV6 = socket.AddressFamily == AddressFamily.InterNetworkV6;
+        socket.SetRawSocketOption(isIpV6 ? SolIpV6 : SolIp, isIpV6 ? TransparentV6 : Transparent, BitConverter.GetBytes(1));
     }
 }

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Collections.Immutable;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
@@ -96,7 +97,7 @@ public sealed partial class Cluster
             Dictionary<string, Endpoint> gone = [];
             foreach (Endpoint endpoint in _hosts.All)
             {
-                gone.Add(endpoint.Address, endpoint);
+                gone.Add(endpoint.Key, endpoint);
             }
 
             Dictionary<string, Endpoint> kept = new(desired.Length);
@@ -146,11 +147,11 @@ public sealed partial class Cluster
         Declare([]);
     }
 
-    private Endpoint ReviveOrCreateLocked(EndpointConfig config)
+    private Endpoint ReviveOrCreateLocked(EndpointConfig config, IPEndPoint? destination = null)
     {
-        if (!_draining.Remove(config.Address, out Endpoint? endpoint))
+        if (!_draining.Remove(Endpoint.KeyOf(config, destination), out Endpoint? endpoint))
         {
-            return new Endpoint(this, config);
+            return new Endpoint(this, config, destination);
         }
 
         endpoint.IsRemoved = false;
@@ -166,7 +167,7 @@ public sealed partial class Cluster
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {
-            _draining[endpoint.Address] = endpoint;
+            _draining[endpoint.Key] = endpoint;
         }
     }
 
@@ -174,7 +175,7 @@ public sealed partial class Cluster
     {
         if (endpoint.IsRemoved && endpoint.Pool.IsEmpty)
         {
-            _draining.Remove(endpoint.Address);
+            _draining.Remove(endpoint.Key);
         }
     }
 

@@ -58,7 +58,7 @@ public sealed partial class Cluster
             }
         }
 
-        Endpoint endpoint = ReviveOrCreateLocked(new EndpointConfig(destination.ToString()));
+        Endpoint endpoint = ReviveOrCreateLocked(new EndpointConfig(destination.ToString()), destination);
         _originals.Add(endpoint.Addresses[0], endpoint);
         Stats.MembershipChange.Add();
         RebuildHostsLocked([.. _hosts.All, endpoint]);

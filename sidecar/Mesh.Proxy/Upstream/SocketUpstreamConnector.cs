@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
+using Mesh.Proxy.Transport;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -50,7 +51,11 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
 
     private static void BindSource(Socket socket, EndPoint endPoint)
     {
-        if (endPoint is SourcedEndPoint { Source: { } source })
+        if (endPoint is BorrowedEndPoint borrowed)
+        {
+            BindBorrowed(socket, borrowed);
+        }
+        else if (endPoint is SourcedEndPoint { Source: { } source })
         {
             try
             {
@@ -59,6 +64,23 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
             catch (SocketException)
             {
                 // An address that this machine lacks: then from any.
+            }
+        }
+    }
+
+    // Or fails: from any other address the kernel's rules would bring the connection back to us.
+    private static void BindBorrowed(Socket socket, BorrowedEndPoint borrowed)
+    {
+        InboundSource.Borrow(socket);
+        for (int left = BorrowedEndPoint.PortTries; ; left--)
+        {
+            try
+            {
+                socket.Bind(borrowed.NextSource());
+                return;
+            }
+            catch (SocketException inUse) when (left > 1 && inUse.SocketErrorCode == SocketError.AddressAlreadyInUse)
+            {
             }
         }
     }

@@ -6,7 +6,7 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="address">Address to connect to.</param>
 /// <param name="port">Port to connect to.</param>
 /// <param name="source">Address to come from; where it cannot be bound the system chooses.</param>
-internal sealed class SourcedEndPoint(IPAddress address, int port, IPAddress source) : IPEndPoint(address, port)
+internal class SourcedEndPoint(IPAddress address, int port, IPAddress source) : IPEndPoint(address, port)
 {
     /// <summary>Address to come from.</summary>
     public IPAddress Source => source;

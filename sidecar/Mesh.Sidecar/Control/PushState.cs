@@ -50,10 +50,13 @@ internal sealed record PushState
         };
     }
 
-    /// <summary>The whole state as one push, for the state folder.</summary>
+    /// <summary>
+    /// The whole state as one push, for the state folder. Where a rule of the version could not be read, it goes by a version that no control plane knows: a newer sidecar that
+    /// starts from the folder may be able to read it, and has to be sent it again.
+    /// </summary>
     public PushMessage ToFullPush() => new()
     {
-        Version = Version,
+        Version = Refused.IsEmpty ? Version : Version + "-partial",
         IsFull = true,
         Rules = [.. Texts.Values.OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal)],
         Services = [.. View.Services.Values.OrderBy(static s => s.Host, StringComparer.Ordinal)],

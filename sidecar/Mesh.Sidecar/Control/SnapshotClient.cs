@@ -12,9 +12,6 @@ namespace Mesh.Sidecar.Control;
 /// </summary>
 internal sealed partial class SnapshotClient
 {
-    private static readonly TimeSpan ShortestPause = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
-
     private readonly ControlPlaneApi _api;
     private readonly SnapshotPipeline _pipeline;
     private readonly ReadRules _read;
@@ -48,26 +45,27 @@ internal sealed partial class SnapshotClient
     /// <summary>Runs until <paramref name="stop"/>.</summary>
     public async Task RunAsync(SidecarRegistration registration, CancellationToken stop)
     {
-        TimeSpan pause = ShortestPause;
+        ReconnectPause pause = new(_runtime.Random);
         while (!stop.IsCancellationRequested)
         {
             SidecarRegistration current = registration with { Node = _id ?? registration.Node };
-            string problem = await RunSessionAsync(current, stop);
+            SessionEnd end = await RunSessionAsync(current, stop);
             if (stop.IsCancellationRequested)
             {
                 return;
             }
 
-            pause = _isConnected ? ShortestPause : TimeSpan.FromTicks(Math.Min(pause.Ticks * 2, LongestPause.Ticks));
-            if (_isConnected || problem != _toldProblem)
+            TimeSpan next = pause.Next(_isConnected, _api.HasOthers ? TimeSpan.Zero : end.RetryAfter); // another replica need not be left alone
+            if (_isConnected || end.Problem != _toldProblem)
             {
-                LogLost(problem);
+                LogLost(end.Problem);
             }
 
-            _toldProblem = problem;
+            _toldProblem = end.Problem;
             _isConnected = false;
+            _api.MoveOn();
             await UseLastGoodAsync();
-            await Task.Delay(pause * (0.5 + (_runtime.Random.NextDouble() / 2)), _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            await Task.Delay(next, _runtime.Time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         }
     }
 
@@ -88,7 +86,7 @@ internal sealed partial class SnapshotClient
         }
     }
 
-    private async Task<string> RunSessionAsync(SidecarRegistration registration, CancellationToken stop)
+    private async Task<SessionEnd> RunSessionAsync(SidecarRegistration registration, CancellationToken stop)
     {
         using CancellationTokenSource session = CancellationTokenSource.CreateLinkedTokenSource(stop);
         try
@@ -96,21 +94,21 @@ internal sealed partial class SnapshotClient
             SidecarRegistered registered = await _api.RegisterAsync(registration, stop);
             _id = registered.Id;
             LogRegistered(registered.Id);
-            Task<string> stream = FollowAsync(registered.Id, session.Token);
-            Task<string> reports = ReportAsync(registered, session.Token);
-            Task<string> first = await Task.WhenAny(stream, reports);
+            Task<SessionEnd> stream = FollowAsync(registered.Id, session.Token);
+            Task<SessionEnd> reports = ReportAsync(registered, session.Token);
+            Task<SessionEnd> first = await Task.WhenAny(stream, reports);
             await session.CancelAsync();
             await Task.WhenAll(stream, reports);
             return await first;
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
     /// <summary>Follows the stream until it ends; returns why. Only the newest state matters, but deltas build on each other: all are taken.</summary>
-    private async Task<string> FollowAsync(string id, CancellationToken stop)
+    private async Task<SessionEnd> FollowAsync(string id, CancellationToken stop)
     {
         try
         {
@@ -123,11 +121,11 @@ internal sealed partial class SnapshotClient
                 }
             }
 
-            return "the stream ended";
+            return new SessionEnd("the stream ended");
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
@@ -167,7 +165,7 @@ internal sealed partial class SnapshotClient
             stop);
     }
 
-    private async Task<string> ReportAsync(SidecarRegistered registered, CancellationToken stop)
+    private async Task<SessionEnd> ReportAsync(SidecarRegistered registered, CancellationToken stop)
     {
         try
         {
@@ -176,15 +174,17 @@ internal sealed partial class SnapshotClient
             {
                 if (!await _api.ReportAsync(registered.Id, Report(), stop))
                 {
-                    return "the control plane does not know this sidecar any more";
+                    return new SessionEnd("the control plane does not know this sidecar any more");
                 }
+
+                _isConnected = true; // who has all there is hears nothing on the stream
             }
 
-            return "";
+            return default;
         }
         catch (Exception error) when (IsExpected(error))
         {
-            return error.Message;
+            return SessionEnd.Of(error);
         }
     }
 
@@ -206,6 +206,12 @@ internal sealed partial class SnapshotClient
 
     private static bool IsExpected(Exception error) =>
         error is HttpRequestException or IOException or OperationCanceledException or System.Text.Json.JsonException;
+
+    /// <summary>Why a session ended.</summary>
+    private readonly record struct SessionEnd(string Problem, TimeSpan RetryAfter = default)
+    {
+        public static SessionEnd Of(Exception error) => new(error.Message, (error as ControlPlaneRefusal)?.RetryAfter ?? TimeSpan.Zero);
+    }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Registered at the control plane as {Id}")]
     private partial void LogRegistered(string id);

@@ -61,7 +61,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         _log = log;
         _runtime = new ProxyRuntime(time, random, log);
         _logger = log.CreateLogger<SidecarProcess>();
-        StandardMetrics metrics = new(new WorkloadLabels(options.Service, options.Namespace, options.Version), CommandLine.Version);
+        StandardMetrics metrics = new(new WorkloadLabels(options.Workload ?? options.Service, options.Namespace, options.Version), CommandLine.Version);
         _accessLog = accessLog is null ? null : new AccessLog(accessLog, options.AccessLogFormat);
         EjectionLog ejections = new(log.Line);
         _proxy = new ProxyHost(
@@ -70,7 +70,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             {
                 Outbound = options.Outbound,
                 Inbound = options.Inbound,
-                InboundCluster = $"inbound|{options.ServicePort}||",
+                InboundCluster = options.Pod is null ? $"inbound|{options.ServicePort}||" : null,
                 OwnAddresses = _ownAddresses,
                 Limits = options.Limits,
                 Transport = options.Transport,
@@ -84,16 +84,23 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             ejections.Add);
         _proxy.Clusters.OnBreaker = ejections.Add;
         ProxyIdentity identity = new(
-            options.Namespace, options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
-        { Credentials = options.Credentials };
-        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync);
+            options.Namespace, options.Workload ?? options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
+        { Credentials = options.Credentials, PodAddresses = options.PodIps };
+        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote };
         State = new SidecarState(time, () => _pipeline.Current is not null);
-        if (options.ControlPlane is { } controlPlane)
+        if (!options.ControlPlane.IsEmpty)
         {
-            // A sidecar must not go through a proxy, least of all through itself, whatever http_proxy says.
-            _http = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
+            Uri[] controlPlanes = [.. options.ControlPlane];
+            random.Shuffle(controlPlanes); // each sidecar begins with another, so that replicas share the load
+            ControlPlaneTrust? trust = options.ControlPlaneCa is { } roots ? new ControlPlaneTrust(roots) : null;
+            _http = ControlPlaneApi.CreateClient(trust);
+            ControlPlaneApi api = new(_http, controlPlanes, time)
+            {
+                Trust = trust,
+                Token = options.ControlPlaneToken is { } token ? new ControlPlaneToken(token) : null,
+            };
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;
-            _client = new SnapshotClient(new ControlPlaneApi(_http, controlPlane, time), _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
+            _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
         }
         else
         {
@@ -109,7 +116,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         ];
         if (options.Agent is { } agent)
         {
-            _appClient = new AppClient(app?.Address ?? IPAddress.Loopback, options.Interception == InterceptionMode.None ? null : options.PassthroughSource, time);
+            _appClient = new AppClient(app?.Address ?? options.AppAddress ?? IPAddress.Loopback, options.Interception == InterceptionMode.None ? null : options.PassthroughSource, time);
             ports.Add(("agent", agent, new AgentPages(pages, _appClient, options, State, BeginDrain).AnswerAsync));
         }
 
@@ -287,6 +294,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
     private IPEndPoint Advertised()
     {
         IPEndPoint bound = _proxy.Inbound!;
+        if (_options.Pod is not null)
+        {
+            return new IPEndPoint(_options.PodIps[0], bound.Port); // for people who look: nobody dials it
+        }
+
         if (_options.Advertise is { } wanted)
         {
             return wanted.Port == 0 ? new IPEndPoint(wanted.Address, bound.Port) : wanted;
@@ -318,6 +330,9 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Draining: answers close their connections, up to {Seconds} s for requests in flight")]
     private partial void LogDraining(double seconds);
+
+    [LoggerMessage(Level = LogLevel.Information, Message = "{Note}")]
+    private partial void LogNote(string note);
 
     [LoggerMessage(Level = LogLevel.Error, Message = "Following the rules failed; please report this")]
     private partial void LogUnexpected(Exception bug);

@@ -1,5 +1,7 @@
 using System.ComponentModel;
 using System.Diagnostics;
+using System.Globalization;
+using Mesh.Proxy.Transport;
 using Mesh.Sidecar.Options;
 
 namespace Mesh.Sidecar.Interception;
@@ -32,17 +34,22 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
 
     private async Task<bool> ChangeAsync(string tool, bool isIPv6)
     {
-        if (await RunAsync($"{tool}-save", ["-t", "nat"], "") is not { } saved)
+        if (await RunAsync($"{tool}-save", ["-t", "nat"], "") is not { } nat || await RunAsync($"{tool}-save", ["-t", "mangle"], "") is not { } mangle)
         {
             return false;
         }
 
-        NatRules rules = new(options, isIPv6);
-        string text = options.IsClean ? rules.Remove(saved) : rules.Apply(saved);
+        string text = new NatRules(options, isIPv6).Apply(nat) + new MangleRules(options, isIPv6).Apply(mangle);
         if (options.IsDryRun)
         {
             await output.WriteAsync($"# {tool}-restore --noflush\n{text}");
+            await ChangeRouteAsync(isIPv6);
             return true;
+        }
+
+        if (!await ChangeRouteAsync(isIPv6))
+        {
+            return false;
         }
 
         if (text.Length > 0 && await RunAsync($"{tool}-restore", ["--noflush", "--wait", "10"], text) is null)
@@ -54,6 +61,25 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
         return true;
     }
 
+    // Without the mark's rules the route leads nothing anywhere: only TPROXY mode has it, and a change to REDIRECT takes it away.
+    private async Task<bool> ChangeRouteAsync(bool isIPv6)
+    {
+        bool isRemoved = options.IsClean || options.Mode != InterceptionMode.Tproxy;
+        string family = isIPv6 ? "-6" : "-4";
+        if (options.IsDryRun)
+        {
+            string verb = isRemoved ? "del" : "add";
+            string text = string.Create(CultureInfo.InvariantCulture, $"""
+                # ip {family} route {verb} local default dev lo table {MarkedRoute.Table}
+                # ip {family} rule {verb} fwmark {MangleRules.InboundMark} lookup {MarkedRoute.Table} priority {MarkedRoute.RulePriority}
+                """);
+            await output.WriteLineAsync(text);
+            return true;
+        }
+
+        return MarkedRoute.Change(isIPv6, isRemoved) is not { } refusal || await RefusedAsync($"policy route, ip {family}", refusal);
+    }
+
     private async Task<bool> ChangeLoopbackAsync()
     {
         if (options.IsDryRun)
@@ -62,12 +88,12 @@ internal sealed class InitCommand(InitOptions options, TextWriter output, TextWr
             return true;
         }
 
-        if (LoopbackAddress.Change(options.IsClean) is not { } refusal)
-        {
-            return true;
-        }
+        return LoopbackAddress.Change(options.IsClean) is not { } refusal || await RefusedAsync("address ::6 on loopback", refusal);
+    }
 
-        await errors.WriteLineAsync($"address ::6 on loopback: {refusal} (it needs the capability NET_ADMIN)");
+    private async Task<bool> RefusedAsync(string what, string refusal)
+    {
+        await errors.WriteLineAsync($"{what}: {refusal} (it needs the capability NET_ADMIN)");
         return false;
     }
 

@@ -16,6 +16,12 @@ internal static partial class LoopbackAddress
     private const int NotThere = 99;
     private const int LoopbackIndex = 1; // the first interface of every network namespace
 
+    /// <summary>Loopback itself, of one family.</summary>
+    public static string Network(bool isIPv6) => isIPv6 ? "::1/128" : "127.0.0.1/32";
+
+    /// <summary>Where the sidecar's calls of its application come from.</summary>
+    public static string SourceOfSidecar(bool isIPv6) => isIPv6 ? "::6/128" : "127.0.0.6/32";
+
     /// <summary>Null when loopback is as asked, also when it was so before; else what the kernel said.</summary>
     public static string? Change(bool isRemoved)
     {

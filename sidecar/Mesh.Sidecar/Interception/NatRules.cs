@@ -1,14 +1,14 @@
 using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
-using System.Text;
+using Mesh.Proxy.Transport;
 using Mesh.Sidecar.Options;
 
 namespace Mesh.Sidecar.Interception;
 
 /// <summary>
-/// The nat table that leads a pod's traffic through its sidecar, as text for <c>iptables-restore --noflush</c>: Istio's rules in Istio's order (semantics 9.2),
-/// in chains of our own. Pure. Of the chains that exist already only two rules are touched, so that nothing else in the table is lost.
+/// The nat table that leads a pod's traffic through its sidecar: Istio's rules in Istio's order (semantics 9.2), in chains of our own. In TPROXY mode the mangle
+/// table leads the inbound side. Pure.
 /// </summary>
 internal sealed class NatRules(InitOptions options, bool isIPv6)
 {
@@ -21,72 +21,59 @@ internal sealed class NatRules(InitOptions options, bool isIPv6)
     // Metrics, health and the agent's pages are asked from outside and answered by the sidecar itself; 15008 is the mesh's own tunnel.
     private static readonly string[] OwnPorts = ["15008", "15090", "15021", "15020"];
 
-    private readonly StringBuilder _text = new();
-    private readonly string _loopback = isIPv6 ? "::1/128" : "127.0.0.1/32";
+    private readonly List<string> _rules = [];
+    private readonly string _loopback = LoopbackAddress.Network(isIPv6);
 
-    /// <summary>Text that puts the rules in the place of those that <paramref name="saved"/> (of <c>iptables-save -t nat</c>) shows; the same again changes nothing.</summary>
+    private bool IsTproxy => options.Mode == InterceptionMode.Tproxy;
+
+    /// <summary>Inbound ports that are never led away: the sidecar's own, then the user's.</summary>
+    public static IEnumerable<string> PortsLeftAlone(InitOptions options) => OwnPorts.Concat(options.ExcludeInboundPorts.Ranges);
+
+    /// <summary>Text for <c>iptables-restore --noflush</c> that makes the table as asked; empty when it is.</summary>
+    /// <param name="saved">What <c>iptables-save -t nat</c> shows.</param>
     public string Apply(string saved)
     {
-        Begin(saved);
-        Array.ForEach(Chains, chain => Line($":{chain} - [0:0]")); // makes it, or empties it
-        Add($"PREROUTING -p tcp -j {Inbound}");
-        Add($"OUTPUT -j {Outbound}");
-        Add($"{ToInbound} -p tcp -j REDIRECT --to-ports {Text(options.InboundPort)}");
-        Add($"{ToOutbound} -p tcp -j REDIRECT --to-ports {Text(options.OutboundPort)}");
-        AddInbound();
-        AddOutbound();
-        return End();
-    }
-
-    /// <summary>Text that takes them away; empty when <paramref name="saved"/> shows none.</summary>
-    public string Remove(string saved)
-    {
-        string[] found = [.. Chains.Where(c => saved.Contains($":{c} ", StringComparison.Ordinal))];
-        if (found.Length == 0)
+        _rules.Clear();
+        if (!options.IsClean)
         {
-            return "";
+            AddInbound();
+            AddOutbound();
         }
 
-        Begin(saved);
-        Array.ForEach(found, chain => Line($"-F {chain}"));
-        Array.ForEach(found, chain => Line($"-X {chain}"));
-        return End();
-    }
-
-    // A rule is added once: what an earlier run has left goes first, in the same transaction.
-    private void Begin(string saved)
-    {
-        _text.Clear();
-        Line("*nat");
-        foreach (string line in saved.Split('\n'))
-        {
-            if (line.StartsWith("-A ", StringComparison.Ordinal) && !line.StartsWith("-A MESH_", StringComparison.Ordinal) &&
-                Array.Exists(Chains, c => line.EndsWith($"-j {c}", StringComparison.Ordinal)))
-            {
-                Line($"-D {line[3..]}");
-            }
-        }
-    }
-
-    private string End()
-    {
-        Line("COMMIT");
-        return _text.ToString();
+        return TableText.Replace("nat", Chains, saved, _rules);
     }
 
     private void AddInbound()
     {
+        if (!IsTproxy)
+        {
+            Add($"{ToInbound} -p tcp -j REDIRECT --to-ports {Text(options.InboundPort)}");
+        }
+        else if (options.KubevirtInterfaces.IsEmpty)
+        {
+            return;
+        }
+
+        Add($"PREROUTING -p tcp -j {Inbound}");
         foreach (string name in options.KubevirtInterfaces)
         {
             Add($"{Inbound} -i {name} -p tcp -j {ToOutbound}"); // what comes from a guest is its outbound traffic
         }
 
+        if (!IsTproxy)
+        {
+            AddInboundPorts();
+        }
+    }
+
+    private void AddInboundPorts()
+    {
         foreach (string name in options.ExcludeInterfaces)
         {
             Add($"{Inbound} -i {name} -j RETURN");
         }
 
-        foreach (string port in OwnPorts.Concat(options.ExcludeInboundPorts.Ranges))
+        foreach (string port in PortsLeftAlone(options))
         {
             Add($"{Inbound} -p tcp --dport {port} -j RETURN");
         }
@@ -104,6 +91,8 @@ internal sealed class NatRules(InitOptions options, bool isIPv6)
 
     private void AddOutbound()
     {
+        Add($"OUTPUT -j {Outbound}");
+        Add($"{ToOutbound} -p tcp -j REDIRECT --to-ports {Text(options.OutboundPort)}");
         foreach (string name in options.ExcludeInterfaces)
         {
             Add($"{Outbound} -o {name} -j RETURN");
@@ -115,9 +104,9 @@ internal sealed class NatRules(InitOptions options, bool isIPv6)
             Add($"{Outbound} -p udp --dport {port} -j RETURN");
         }
 
-        Add($"{Outbound} -o lo -s {(isIPv6 ? "::6/128" : "127.0.0.6/32")} -j RETURN"); // the sidecar on its way to the application
-        AddOwner($"--uid-owner {options.ProxyUid.ToString(CultureInfo.InvariantCulture)}");
-        AddOwner($"--gid-owner {options.ProxyGid.ToString(CultureInfo.InvariantCulture)}");
+        Add($"{Outbound} -o lo -s {LoopbackAddress.SourceOfSidecar(isIPv6)} -j RETURN"); // the sidecar on its way to the application
+        AddOwner($"--uid-owner {Text(options.ProxyUid)}");
+        AddOwner($"--gid-owner {Text(options.ProxyGid)}");
         Add($"{Outbound} -d {_loopback} -j RETURN");
         foreach (IPNetwork network in Networks(options.ExcludeOutboundRanges))
         {
@@ -143,7 +132,11 @@ internal sealed class NatRules(InitOptions options, bool isIPv6)
     // The application's call of its own service comes back through the sidecar; what else stays in the pod, and all of the sidecar's own, is let through.
     private void AddOwner(string owner)
     {
-        Add($"{Outbound} -o lo ! -d {_loopback} -p tcp ! --dport 15008 -m owner {owner} -j {ToInbound}");
+        if (!IsTproxy)
+        {
+            Add($"{Outbound} -o lo ! -d {_loopback} -p tcp ! --dport 15008 -m owner {owner} -j {ToInbound}");
+        }
+
         Add($"{Outbound} -o lo -m owner ! {owner} -j RETURN");
         Add($"{Outbound} -m owner {owner} -j RETURN");
     }
@@ -151,9 +144,7 @@ internal sealed class NatRules(InitOptions options, bool isIPv6)
     private IEnumerable<IPNetwork> Networks(AddressSet set) =>
         set.Networks.Where(n => n.BaseAddress.AddressFamily == (isIPv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork));
 
-    private void Add(string rule) => Line($"-A {rule}");
+    private void Add(string rule) => _rules.Add(rule);
 
-    private void Line(string line) => _text.Append(line).Append('\n');
-
-    private static string Text(int number) => number.ToString(CultureInfo.InvariantCulture);
+    private static string Text(long number) => number.ToString(CultureInfo.InvariantCulture);
 }

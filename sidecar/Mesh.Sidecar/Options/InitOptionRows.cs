@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
+using Mesh.Proxy.Transport;
 using OptionRow = Mesh.Sidecar.Options.OptionRow<Mesh.Sidecar.Options.InitOptions>;
 using Taken = Mesh.Sidecar.Options.Taken<Mesh.Sidecar.Options.InitOptions>;
 
@@ -15,6 +16,7 @@ internal static class InitOptionRows
     /// <summary>The rows, in the order of the help.</summary>
     public static IReadOnlyList<OptionRow> All { get; } =
     [
+        new("--mode", "REDIRECT|TPROXY", "how inbound connections come to the sidecar (REDIRECT); TPROXY keeps the addresses of both ends", TakeMode),
         Ports("--include-inbound-ports", "inbound ports to capture (*)", static (o, p) => o with { IncludeInboundPorts = p }),
         Ports("--exclude-inbound-ports", "inbound ports left alone", static (o, p) => o with { ExcludeInboundPorts = p }),
         Ranges("--include-outbound-ip-ranges", "destinations to capture (*)", static (o, r) => o with { IncludeOutboundRanges = r }),
@@ -28,8 +30,15 @@ internal static class InitOptionRows
         Id("--proxy-uid", "user of the sidecar, never captured (1337)", static (o, i) => o with { ProxyUid = i }),
         Id("--proxy-gid", "group of the sidecar, never captured (1337)", static (o, i) => o with { ProxyGid = i }),
         Switch("--clean", "take the rules away again", static o => o with { IsClean = true }),
-        Switch("--dry-run", "print what would be given to iptables-restore, change nothing", static o => o with { IsDryRun = true }),
+        Switch("--dry-run", "print what would be done, change nothing", static o => o with { IsDryRun = true }),
     ];
+
+    private static Taken TakeMode(InitOptions options, string value) => value.ToUpperInvariant() switch
+    {
+        "REDIRECT" => options with { Mode = InterceptionMode.Redirect },
+        "TPROXY" => options with { Mode = InterceptionMode.Tproxy },
+        _ => Taken.Wrong("REDIRECT or TPROXY"),
+    };
 
     private static OptionRow Ports(string name, string help, Func<InitOptions, PortSet, InitOptions> take) => new(
         name, "PORTS", help, (o, v) => TryPorts(v, out PortSet ports) ? take(o, ports) : Taken.Wrong(PortsText))

@@ -1,11 +1,15 @@
 using System.Collections.Immutable;
 using System.Net;
+using Mesh.Proxy.Transport;
 
 namespace Mesh.Sidecar.Options;
 
 /// <summary>What traffic of a pod goes through its sidecar: options of <c>init</c>. Excludes come before includes.</summary>
 internal sealed record InitOptions
 {
+    /// <summary>How inbound connections come; the application's own calls always come by REDIRECT. Never <see cref="InterceptionMode.None"/>.</summary>
+    public InterceptionMode Mode { get; init; } = InterceptionMode.Redirect;
+
     /// <summary>Port of the outbound listener.</summary>
     public int OutboundPort { get; init; } = 15001;
 

@@ -20,7 +20,10 @@ internal static class OptionRows
     [
         new("--service", "NAME[.NAMESPACE][:PORT]", "service of the application; namespace default, port as that of --app", TakeService),
         new("--app", "HOST:PORT", "where the application listens", TakeApp),
-        new("--control-plane", "URL", "control plane to register at and take rules from", TakeControlPlane),
+        .. PodOptionRows.All,
+        new("--control-plane", "URL[,URL…]", "control plane to register at and take rules from; of several replicas one at a time, the next when it fails", TakeControlPlane),
+        new("--control-plane-ca", "FILE", "PEM file of the only roots to trust for it, read anew when it changes; default: the system's", static (o, v) => o with { ControlPlaneCa = v }),
+        new("--control-plane-token", "FILE", "file with the token to show it, read anew when it changes; over https, or on this machine", static (o, v) => o with { ControlPlaneToken = v }),
         new("--rules", "FILE_OR_DIR", "take rules from here instead; changes are picked up", static (o, v) => o with { Rules = v }),
         new("--node", "ID", "id of this sidecar; default: the control plane chooses", TakeNode),
         new("--state", "DIR", "folder for the last good rules; used when the control plane cannot be reached", static (o, v) => o with { State = v }),
@@ -30,7 +33,7 @@ internal static class OptionRows
         new("--admin", "IP:PORT", "admin pages, loopback only (127.0.0.1:15000)", TakeAdmin),
         Address("--health", "readiness, /healthz/ready", static (o, a) => o with { Health = a }),
         Address("--metrics", "metrics, /stats/prometheus", static (o, a) => o with { Metrics = a }),
-        Address("--agent", "in a pod: kubelet's probes, merged metrics, /drain and /quitquitquit; default: none, usual 0.0.0.0:15020", static (o, a) => o with { Agent = a }),
+        Address("--agent", "kubelet's probes, merged metrics, /drain and /quitquitquit; default: none, with --pod port 15020", static (o, a) => o with { Agent = a }),
         new("--app-probers", "JSON", "the application's own probes by path, which /app-health/… makes", TakeProbers) { IstioVariable = "ISTIO_KUBE_APP_PROBERS", TakesEmpty = true },
         new("--app-metrics", "JSON", "the application's own Prometheus annotations: scrape, path, port", TakeMetrics) { IstioVariable = "ISTIO_PROMETHEUS_ANNOTATIONS", TakesEmpty = true },
         new("--exit-on-zero-active-connections", "", "with --agent: after the minimum drain time, end when no connection is left", TakeExit) { IstioVariable = "EXIT_ON_ZERO_ACTIVE_CONNECTIONS" },
@@ -88,10 +91,21 @@ internal static class OptionRows
             : Taken.Wrong("HOST:PORT, for example 127.0.0.1:8080");
     }
 
-    private static Taken TakeControlPlane(SidecarOptions options, string value) =>
-        Uri.TryCreate(value, UriKind.Absolute, out Uri? url) && url.Scheme is "http" or "https"
-            ? options with { ControlPlane = url }
-            : Taken.Wrong("a URL, for example http://127.0.0.1:15010");
+    private static Taken TakeControlPlane(SidecarOptions options, string value)
+    {
+        ImmutableArray<Uri>.Builder urls = ImmutableArray.CreateBuilder<Uri>();
+        foreach (string part in value.Split(',', StringSplitOptions.TrimEntries))
+        {
+            if (!Uri.TryCreate(part, UriKind.Absolute, out Uri? url) || url.Scheme is not ("http" or "https"))
+            {
+                return Taken.Wrong("a URL, for example http://127.0.0.1:15010, or several with commas between");
+            }
+
+            urls.Add(url);
+        }
+
+        return options with { ControlPlane = urls.ToImmutable() };
+    }
 
     private static Taken TakeNode(SidecarOptions options, string value) =>
         value.Length is > 0 and <= 253 && value.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '.' or '_')
@@ -157,7 +171,8 @@ internal static class OptionRows
         return options with { Labels = labels.ToImmutable() };
     }
 
-    private static bool TryTime(string text, out TimeSpan time)
+    /// <summary>Reads a time such as <c>1.5s</c>.</summary>
+    internal static bool TryTime(string text, out TimeSpan time)
     {
         (string digits, double unit) = text switch
         {
@@ -184,7 +199,8 @@ internal static class OptionRows
     private static bool TryPort(string text, out int port, int lowest = 1) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port >= lowest && port <= 65535;
 
-    private static bool IsLabel(string text) =>
+    /// <summary>Whether it is a DNS label in lower case.</summary>
+    internal static bool IsLabel(string text) =>
         text.Length is > 0 and <= 63 && text[0] != '-' && text[^1] != '-'
         && text.All(static c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c) || c == '-');
 }

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.Sockets;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
@@ -11,7 +12,42 @@ namespace Mesh.Sidecar.Options;
 /// <summary>The settings of one sidecar, checked.</summary>
 internal sealed record SidecarOptions
 {
-    /// <summary>Service name, one label.</summary>
+    /// <summary>The defaults in a pod: Istio's ports on every address, so that kubelet and redirected connections reach them; all but the admin pages.</summary>
+    public static SidecarOptions InPod
+    {
+        get
+        {
+            IPAddress every = Socket.OSSupportsIPv6 ? IPAddress.IPv6Any : IPAddress.Any;
+            SidecarOptions alone = new();
+            return alone with
+            {
+                Service = "",
+                Interception = InterceptionMode.Redirect,
+                Outbound = new IPEndPoint(every, alone.Outbound.Port),
+                Inbound = new IPEndPoint(every, alone.Inbound.Port),
+                Health = new IPEndPoint(every, alone.Health.Port),
+                Metrics = new IPEndPoint(every, alone.Metrics.Port),
+                Agent = new IPEndPoint(every, 15020),
+            };
+        }
+    }
+
+    /// <summary>Name of the pod that it stands in; null when it stands beside one service.</summary>
+    public string? Pod { get; init; }
+
+    /// <summary>Folder with the pod's labels and annotations; null when nobody hands them over.</summary>
+    public string? PodInfo { get; init; }
+
+    /// <summary>Addresses of the pod; not empty when there is one.</summary>
+    public ImmutableArray<IPAddress> PodIps { get; init; } = [];
+
+    /// <summary>Where the application of the pod is probed; not null when there is a pod.</summary>
+    public IPAddress? AppAddress { get; init; }
+
+    /// <summary>Name of the workload in metrics; null means that of the service.</summary>
+    public string? Workload { get; init; }
+
+    /// <summary>Service name, one label; empty in a pod, which may belong to several services or none.</summary>
     public string Service { get; init; } = "unknown";
 
     /// <summary>Namespace of the service.</summary>
@@ -23,8 +59,14 @@ internal sealed record SidecarOptions
     /// <summary>Address of the application as given, <c>HOST:PORT</c>; empty when there is none.</summary>
     public string App { get; init; } = "";
 
-    /// <summary>Address of the control plane; null with <see cref="Rules"/>.</summary>
-    public Uri? ControlPlane { get; init; }
+    /// <summary>Addresses of the control plane's replicas; empty with <see cref="Rules"/>.</summary>
+    public ImmutableArray<Uri> ControlPlane { get; init; } = [];
+
+    /// <summary>PEM file of the only roots that are trusted for the control plane; null for the system's.</summary>
+    public string? ControlPlaneCa { get; init; }
+
+    /// <summary>File with the token that the control plane is shown; null shows none.</summary>
+    public string? ControlPlaneToken { get; init; }
 
     /// <summary>File or folder of rules; null with <see cref="ControlPlane"/>.</summary>
     public string? Rules { get; init; }

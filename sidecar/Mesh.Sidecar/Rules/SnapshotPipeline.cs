@@ -25,7 +25,11 @@ internal readonly record struct PipelineResult(bool IsAccepted, ImmutableArray<S
 /// <param name="apply">Puts a snapshot in force.</param>
 internal sealed class SnapshotPipeline(ProxyIdentity identity, SnapshotCompiler compiler, Func<ProxySnapshot, Task<ApplyResult>> apply)
 {
+    private readonly HashSet<string> _told = [];
     private volatile InForce? _current;
+
+    /// <summary>Told of what nobody but this sidecar's operator can mend, each text once.</summary>
+    public Action<string> Tell { get; init; } = static _ => { };
 
     /// <summary>What is in force; null before the first view.</summary>
     public InForce? Current => _current;
@@ -41,6 +45,11 @@ internal sealed class SnapshotPipeline(ProxyIdentity identity, SnapshotCompiler 
         if (!applied.IsAccepted)
         {
             return new PipelineResult(false, [.. applied.Errors.Select(static e => new SidecarFinding("", "error", "", e))]);
+        }
+
+        foreach (string note in compiled.Notes.Where(_told.Add))
+        {
+            Tell(note);
         }
 
         ImmutableArray<SidecarFinding> findings =

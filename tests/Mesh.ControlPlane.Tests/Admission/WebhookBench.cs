@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Mesh.ControlPlane.Admission;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Injection;
@@ -17,19 +18,22 @@ namespace Mesh.ControlPlane.Tests.Admission;
 internal sealed class WebhookBench : IAsyncDisposable
 {
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
-    private readonly Webhooks _webhooks;
+    private readonly ServerCertificates _certificates;
+    private readonly WebhookServer _webhooks;
     private readonly HttpClient _client;
 
-    private WebhookBench(Webhooks webhooks, HttpClient client) => (_webhooks, _client) = (webhooks, client);
+    private WebhookBench(ServerCertificates certificates, WebhookServer webhooks, HttpClient client) => (_certificates, _webhooks, _client) = (certificates, webhooks, client);
 
     public static async Task<WebhookBench> StartAsync(string data)
     {
         ServeOptions options = new() { Data = data, WebhookListen = new IPEndPoint(IPAddress.Loopback, 0) };
-        Webhooks webhooks = new(options, InjectionSettings.Default, new FakeRuleStore(), (TimeProvider.System, NullLoggerProvider.Instance));
+        ServerCertificates certificates = DoorBuilder.Certificates(options, null, (TimeProvider.System, NullLoggerFactory.Instance))!;
+        await certificates.StartAsync();
+        WebhookServer webhooks = Webhooks.Create(options, InjectionSettings.Default, new FakeRuleStore(), certificates, (TimeProvider.System, NullLoggerProvider.Instance));
         string printed = "";
         await webhooks.StartAsync(line => printed = line);
         Assert.StartsWith("webhook listening on https://127.0.0.1:", printed, StringComparison.Ordinal);
-        return new WebhookBench(webhooks, Client(new Uri(printed["webhook listening on ".Length..]), data));
+        return new WebhookBench(certificates, webhooks, Client(new Uri(printed["webhook listening on ".Length..]), data));
     }
 
     /// <summary>What the webhooks add to the page of metrics.</summary>
@@ -44,6 +48,7 @@ internal sealed class WebhookBench : IAsyncDisposable
     {
         _client.Dispose();
         await _webhooks.DisposeAsync();
+        await _certificates.DisposeAsync();
     }
 
     public Task<HttpResponseMessage> PostAsync(string path, string body, string type = "application/json")

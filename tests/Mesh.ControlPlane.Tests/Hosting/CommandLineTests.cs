@@ -11,7 +11,7 @@ public sealed class CommandLineTests
         ServeOptions options = Read("serve").Options!;
 
         Assert.Equal(("127.0.0.1:15010", "127.0.0.1:15014"), (options.Listen.ToString(), options.MetricsListen!.ToString()));
-        Assert.False(options.IsGuarded);
+        Assert.False(options.HasOwnCertificate);
     }
 
     [Theory]
@@ -21,6 +21,11 @@ public sealed class CommandLineTests
     [InlineData("serve --listen localhost:7", "127.0.0.1:7", "127.0.0.1:15014")]
     [InlineData("serve --listen 127.0.0.1:0 --metrics-listen 0.0.0.0:2", "127.0.0.1:0", "0.0.0.0:2")]
     [InlineData("serve --listen 0.0.0.0:1 --tls-cert c --tls-key k --token-file t", "0.0.0.0:1", "127.0.0.1:15014")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes --tls-cert c --tls-key k", "0.0.0.0:1", "127.0.0.1:15014")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes --tls-cert c --tls-key k --tls-ca r --token-file t", "0.0.0.0:1", "127.0.0.1:15014")]
+    [InlineData("serve --listen [::]:1 --kubernetes --webhook-service a.b", "[::]:1", "127.0.0.1:15014")]
+    [InlineData("serve --listen [::]:1 --kubernetes --webhook-listen [::]:2", "[::]:1", "127.0.0.1:15014")]
+    [InlineData("serve --listen [::]:1 --kubernetes --webhook-service a.b --token-file t", "[::]:1", "127.0.0.1:15014")]
     public void Read_Addresses_AreTaken(string line, string listen, string metrics)
     {
         CommandLineResult result = Read(line);
@@ -58,6 +63,12 @@ public sealed class CommandLineTests
     [InlineData("serve --data a --data b", "--data: given twice")]
     [InlineData("serve --listen 0.0.0.0:1", "--listen: 0.0.0.0:1 can be reached from other machines; add --tls-cert FILE --tls-key FILE --token-file FILE")]
     [InlineData("serve --listen [::]:1 --tls-cert c --tls-key k", "--token-file: missing; TLS and token go together, add --token-file FILE")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes", "--webhook-service: missing; the certificate that 0.0.0.0:1 shows is made for the Service in front of it, add --webhook-service NAME.NAMESPACE")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes --tls-cert c", "--tls-key: missing; TLS and token go together, add --tls-key FILE")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes --tls-key k", "--tls-cert: missing; TLS and token go together, add --tls-cert FILE")]
+    [InlineData("serve --kubernetes --token-file t", "--tls-cert: missing; TLS and token go together, add --tls-cert FILE --tls-key FILE")]
+    [InlineData("serve --listen 0.0.0.0:1 --kubernetes --webhook-service a.b --tls-ca r", "--tls-ca: means nothing without --kubernetes and --tls-cert")]
+    [InlineData("serve --tls-cert c --tls-key k --token-file t --tls-ca r", "--tls-ca: means nothing without --kubernetes and --tls-cert")]
     [InlineData("serve --lease-namespace n", "--lease-namespace: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --kubeconfig k", "--kubeconfig: means nothing without --kubernetes; add --kubernetes")]
     [InlineData("serve --context c", "--context: means nothing without --kubernetes")]
@@ -74,6 +85,13 @@ public sealed class CommandLineTests
         Assert.StartsWith(expected, result.Error, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', result.Error!);
     }
+
+    [Theory]
+    [InlineData("serve --kubernetes --listen 0.0.0.0:1 --webhook-service a.b", true)]
+    [InlineData("serve --kubernetes --listen 0.0.0.0:1 --tls-cert c --tls-key k", false)]
+    [InlineData("serve --kubernetes", false)]
+    [InlineData("serve", false)]
+    public void Read_OwnCertificate_IsThatOfAClusterWhereNoneIsGiven(string line, bool expected) => Assert.Equal(expected, Read(line).Options!.HasOwnCertificate);
 
     [Fact]
     public void Read_Environment_FillsWhatTheLineLeavesOpen()

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Net;
 using System.Text;
 using Mesh.ControlPlane.Hosting;
@@ -40,6 +41,34 @@ public sealed class ControlPlaneServerTests
         Assert.StartsWith($"--listen {taken}: ", error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', error.Message);
         Assert.Empty(second.Printed);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task Stream_WholeSetAndThenAChange_ComeCompressedToWhoeverCanReadIt(bool isCompressed)
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        for (int i = 0; i < 100; i++)
+        {
+            bench.Store.Apply($"r{i}", $"{{host: h{i}}}"); // larger than what is written at once
+        }
+
+        string id = await bench.RegisterAsync(PushBench.Instance("products-1"));
+        using HttpRequestMessage request = new(HttpMethod.Get, $"/mesh/v1/sidecars/{id}/stream");
+        request.Headers.TryAddWithoutValidation("Accept-Encoding", isCompressed ? "br, gzip" : "br");
+        HttpResponseMessage answer = await bench.Client.SendAsync(request, HttpCompletionOption.ResponseHeadersRead);
+        Stream body = await answer.Content.ReadAsStreamAsync();
+        await using ServerBench.PushReader stream = new(answer, isCompressed ? new GZipStream(body, CompressionMode.Decompress) : body);
+        HashSet<string> rules = [.. (await stream.NextAsync(static p => p.IsFull)).Rules.Select(static r => r.Key.Name)];
+        bench.Store.Apply("last");
+        while (!rules.Contains("last"))
+        {
+            rules.UnionWith((await stream.NextAsync())!.Rules.Select(static r => r.Key.Name));
+        }
+
+        Assert.Equal(isCompressed ? ["gzip"] : [], answer.Content.Headers.ContentEncoding);
+        Assert.Equal(101, rules.Count);
     }
 
     [Fact]

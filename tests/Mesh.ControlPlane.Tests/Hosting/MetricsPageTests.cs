@@ -1,6 +1,8 @@
 using System.Security.Cryptography.X509Certificates;
 using System.Text.RegularExpressions;
+using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Admission;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
@@ -15,6 +17,7 @@ public sealed class MetricsPageTests : IDisposable
 {
     /// <summary>All families that the page can have. Dashboards and alerts of users go by these names: one that changes or goes is a decision.</summary>
     private const string Names = """
+        mesh_door_refusals_total counter
         mesh_endpoints gauge
         mesh_kubernetes_lists_total counter
         mesh_kubernetes_trouble gauge
@@ -25,6 +28,8 @@ public sealed class MetricsPageTests : IDisposable
         mesh_push_nacks_total counter
         mesh_pushes_total counter
         mesh_rejected_writes_total counter
+        mesh_root_configmap_writes_total counter
+        mesh_root_configmaps_missing gauge
         mesh_rule_rejections_total counter
         mesh_rules gauge
         mesh_rules_refused gauge
@@ -33,6 +38,8 @@ public sealed class MetricsPageTests : IDisposable
         mesh_sidecars_registered gauge
         mesh_status_writes_total counter
         mesh_store_revision gauge
+        mesh_token_review_failures_total counter
+        mesh_token_reviews_total counter
         mesh_webhook_certificate_expiry_seconds gauge
         mesh_webhook_request_seconds histogram
         mesh_webhook_requests_total counter
@@ -52,8 +59,9 @@ public sealed class MetricsPageTests : IDisposable
     public void Write_All_HasTheNamesThatUsersKnow()
     {
         using ClusterSource cluster = new(new ApiServer(new Uri("http://127.0.0.1:1")), "me", (_bench.Time, new ScriptedRandom(), NullLoggerFactory.Instance));
+        cluster.Roots = new RootConfigMaps(cluster.Client, static () => false, static () => null, [], (_bench.Time, new ScriptedRandom(), NullLogger.Instance));
         using X509Certificate2 certificate = _authority.Issue("localhost");
-        MetricsPage page = new(_bench.Store, _bench.Registry, new PushStats(), cluster) { Webhooks = new WebhookStats(() => certificate) };
+        MetricsPage page = new(_bench.Store, _bench.Registry, new PushStats(), new DoorStats(), cluster) { Webhooks = new WebhookStats(() => certificate) };
 
         string text = page.Write(Now);
 
@@ -70,7 +78,7 @@ public sealed class MetricsPageTests : IDisposable
         stats.Count("/inject", WebhookResult.Allowed, TimeSpan.FromSeconds(30));
         stats.Count("/validate", WebhookResult.Refused, TimeSpan.FromMilliseconds(1));
 
-        string text = new MetricsPage(_bench.Store, _bench.Registry, new PushStats()) { Webhooks = stats }.Write(Now);
+        string text = new MetricsPage(_bench.Store, _bench.Registry, new PushStats(), new DoorStats()) { Webhooks = stats }.Write(Now);
 
         Assert.Contains("\nmesh_webhook_requests_total{path=\"/inject\",result=\"allowed\"} 2\n", text, StringComparison.Ordinal);
         Assert.Contains("\nmesh_webhook_requests_total{path=\"/inject\",result=\"refused\"} 0\n", text, StringComparison.Ordinal);
@@ -89,7 +97,7 @@ public sealed class MetricsPageTests : IDisposable
         using X509Certificate2 certificate = _authority.Issue("localhost");
         DateTimeOffset now = new DateTimeOffset(certificate.NotAfter).AddSeconds(-90);
 
-        string text = new MetricsPage(_bench.Store, _bench.Registry, new PushStats()) { Webhooks = new WebhookStats(() => certificate) }.Write(now);
+        string text = new MetricsPage(_bench.Store, _bench.Registry, new PushStats(), new DoorStats()) { Webhooks = new WebhookStats(() => certificate) }.Write(now);
 
         Assert.Contains("\nmesh_webhook_certificate_expiry_seconds 90\n", text, StringComparison.Ordinal);
     }

@@ -1,10 +1,12 @@
 using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Store;
 using Mesh.ControlPlane.Tests.Push;
+using Mesh.Injection;
 using Mesh.Rules.Wire;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -18,6 +20,7 @@ internal sealed class ServerBench : IAsyncDisposable
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
     private readonly List<string> _printed = [];
     private ControlPlaneServer? _server;
+    private ServerCertificates? _own;
 
     public FakeRuleStore Store { get; } = new();
 
@@ -38,11 +41,15 @@ internal sealed class ServerBench : IAsyncDisposable
         return bench;
     }
 
-    public async Task StartAsync(ServeOptions options, Action<IEndpointRouteBuilder> mapRules, ClusterSource? cluster = null)
+    public async Task StartAsync(ServeOptions options, Action<IEndpointRouteBuilder> mapRules, ClusterSource? cluster = null, TimeProvider? certificateTime = null)
     {
         var (certificates, token, problem) = DoorKeys.Read(options);
         Assert.Null(problem);
-        _server = new ControlPlaneServer(options, (certificates, token), cluster?.Rules ?? (IRuleStore)Store, mapRules, (TimeProvider.System, new Random(1), NullLoggerProvider.Instance), cluster);
+        _own = DoorBuilder.Certificates(options, cluster, (certificateTime ?? TimeProvider.System, NullLoggerFactory.Instance));
+        Door door = DoorBuilder.Build(
+            options, (certificates, token), _own, (cluster, InjectionSettings.Default), (TimeProvider.System, new Random(1), NullLoggerFactory.Instance));
+        await (_own?.StartAsync() ?? Task.CompletedTask);
+        _server = new ControlPlaneServer(options, door, cluster?.Rules ?? (IRuleStore)Store, mapRules, (TimeProvider.System, new Random(1), NullLoggerProvider.Instance), cluster);
         await _server.StartAsync(_printed.Add);
         Client.Dispose();
         Client = new HttpClient(new HttpClientHandler { ServerCertificateCustomValidationCallback = static (_, _, _, _) => true })
@@ -86,6 +93,11 @@ internal sealed class ServerBench : IAsyncDisposable
         if (_server is not null)
         {
             await _server.DisposeAsync();
+        }
+
+        if (_own is not null)
+        {
+            await _own.DisposeAsync();
         }
     }
 

@@ -1,6 +1,5 @@
 using System.Collections.Concurrent;
 using System.Net;
-using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
@@ -39,6 +38,9 @@ internal sealed class ApiDouble : IAsyncDisposable
     /// <summary>The token that it takes now.</summary>
     public string Accepts { get; set; } = Token;
 
+    /// <summary>Judges a token: the status of its TokenReview. Nobody is known as long as a test says nothing else.</summary>
+    public Func<string, Task<JsonObject>> Judge { get; set; } = static _ => Task.FromResult(ReviewStatus.Unknown());
+
     /// <summary>Method, path and query of each request, oldest first.</summary>
     public IReadOnlyList<string> Requests => [.. _requests];
 
@@ -55,8 +57,8 @@ internal sealed class ApiDouble : IAsyncDisposable
     {
         NoSynchronizationContext.Use();
         TestAuthority authority = new();
-        X509Certificate2Collection certificates = [authority.Issue("127.0.0.1", "localhost")];
-        WebApplication app = WebHost.Create(new IPEndPoint(IPAddress.Loopback, 0), certificates, NullLoggerProvider.Instance);
+        Door door = new() { Given = [authority.Issue("127.0.0.1", "localhost")] };
+        WebApplication app = WebHost.Create(new IPEndPoint(IPAddress.Loopback, 0), door.Tls, NullLoggerProvider.Instance);
         ApiDouble server = new(app, authority);
         app.Run(server.HandleAsync);
         await app.StartAsync();
@@ -72,7 +74,8 @@ internal sealed class ApiDouble : IAsyncDisposable
         }
 
         Objects.Serve("", "services", "v1").Serve("", "pods", "v1").Serve("", "nodes", "v1")
-            .Serve("discovery.k8s.io", "endpointslices", "v1").Serve("coordination.k8s.io", "leases", "v1");
+            .Serve("discovery.k8s.io", "endpointslices", "v1").Serve("coordination.k8s.io", "leases", "v1")
+            .Serve("", "secrets", "v1").Serve("", "namespaces", "v1").Serve("", "configmaps", "v1");
     }
 
     public KubernetesClient Client(TimeProvider time) => new(Server, time);
@@ -153,12 +156,29 @@ internal sealed class ApiDouble : IAsyncDisposable
             return;
         }
 
+        if (context.Request is { Method: "POST", Path.Value: "/apis/authentication.k8s.io/v1/tokenreviews" })
+        {
+            await AnswerReviewAsync(context);
+            return;
+        }
+
         if (_gate is { } gate && context.Request.Method == "GET" && !request.Contains("watch=true", StringComparison.Ordinal) && request.Contains("limit=", StringComparison.Ordinal))
         {
             await gate.Task.WaitAsync(context.RequestAborted);
         }
 
         await Objects.HandleAsync(context);
+    }
+
+    /// <summary>201 and the question echoed, whatever the verdict, as the real one does.</summary>
+    private async Task AnswerReviewAsync(HttpContext context)
+    {
+        JsonObject review = (JsonObject)(await JsonNode.ParseAsync(context.Request.Body, cancellationToken: context.RequestAborted))!;
+        JsonNode spec = review["spec"]!;
+        review["status"] = spec["audiences"] is JsonArray { Count: 1 } audiences && (string?)audiences[0] == "mesh-control-plane"
+            ? await Judge((string)spec["token"]!)
+            : ReviewStatus.Unknown("the question is for another audience");
+        await AnswerAsync(context, 201, review);
     }
 
     private Fault? TakeFault(string request)

@@ -214,7 +214,7 @@ internal sealed class ApiObjects
             }
             else
             {
-                JsonNode[] all = [.. _objects.Where(o => o.Key.StartsWith(resource + "/", StringComparison.Ordinal)).Select(static o => o.Value.DeepClone())];
+                JsonNode[] all = [.. _objects.Where(o => o.Key.StartsWith(resource + "/", StringComparison.Ordinal) && IsAskedFor(context, o.Value)).Select(static o => o.Value.DeepClone())];
                 JsonObject metadata = new() { ["resourceVersion"] = Text(version) };
                 if (all.Length - from > limit)
                 {
@@ -230,7 +230,7 @@ internal sealed class ApiObjects
 
     private async Task WatchAsync(HttpContext context, string resource)
     {
-        Watcher watcher = new(resource);
+        Watcher watcher = new(resource, obj => IsAskedFor(context, obj));
         long from = long.Parse((string)context.Request.Query["resourceVersion"]!, CultureInfo.InvariantCulture);
         lock (_gate)
         {
@@ -241,7 +241,7 @@ internal sealed class ApiObjects
             }
             else
             {
-                foreach (var (version, _, type, obj) in _history.Where(h => h.Resource == resource && h.Version > from))
+                foreach (var (version, _, type, obj) in _history.Where(h => h.Resource == resource && h.Version > from && watcher.Wants(h.Object)))
                 {
                     watcher.Lines.Writer.TryWrite(Line(type, obj));
                 }
@@ -357,13 +357,17 @@ internal sealed class ApiObjects
     {
         obj["metadata"]!["resourceVersion"] = Text(++_version);
         _history.Add((_version, resource, type, (JsonObject)obj.DeepClone()));
-        foreach (Watcher watcher in _watchers.Where(w => w.Resource == resource))
+        foreach (Watcher watcher in _watchers.Where(w => w.Resource == resource && w.Wants(obj)))
         {
             watcher.Lines.Writer.TryWrite(Line(type, obj));
         }
     }
 
-    private sealed record Watcher(string Resource)
+    /// <summary>Whether an object is the one that a field selector names, if there is one.</summary>
+    private static bool IsAskedFor(HttpContext context, JsonObject obj) =>
+        (string?)context.Request.Query["fieldSelector"] is not { } selector || selector == $"metadata.name={(string?)obj["metadata"]!["name"]}";
+
+    private sealed record Watcher(string Resource, Func<JsonObject, bool> Wants)
     {
         public Channel<string> Lines { get; } = Channel.CreateUnbounded<string>();
     }

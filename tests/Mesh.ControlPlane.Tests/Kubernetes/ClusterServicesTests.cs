@@ -257,12 +257,14 @@ public sealed class ClusterServicesTests
     [InlineData("grpc-web", "", "HTTP")]
     [InlineData("grpc-web-ui", "", "HTTP")]
     [InlineData("http-web", "kubernetes.io/h2c", "TCP")]
-    [InlineData("httpx", "", "TCP")]
+    [InlineData("httpx", "", "UNKNOWN")]
+    [InlineData("tcp-web", "", "TCP")]
+    [InlineData("web", "example.com/own", "TCP")]
     [InlineData("grpc", "", "TCP")]
     [InlineData("http2", "", "TCP")]
     [InlineData("https", "", "TCP")]
     [InlineData("mysql", "", "TCP")]
-    [InlineData("", "", "TCP")]
+    [InlineData("", "", "UNKNOWN")]
     public void ProtocolOf_NameAndAppProtocol_AsIstiosUsersDeclareIt(string name, string appProtocol, string expected) =>
         Assert.Equal(expected, ServiceObject.ProtocolOf(name, appProtocol));
 

@@ -1,3 +1,4 @@
+using System.IO.Compression;
 using System.Text;
 using Mesh.ControlPlane.Push;
 using Mesh.Rules.Wire;
@@ -51,6 +52,24 @@ public sealed class PushCacheTests : IDisposable
 
     [Fact]
     public void Between_SameVersions_IsNothing() => Assert.Null(_cache.Between(_bench.Hub.Current, _bench.Hub.Current, "default"));
+
+    [Fact]
+    public void EventOf_Compressed_MembersAfterEachOtherAreOneStream()
+    {
+        _bench.Store.Apply("a");
+        _bench.Hub.Refresh();
+        PushMessage push = _cache.Full(_bench.Hub.Current, "default");
+        using MemoryStream wire = new();
+        wire.Write(_cache.EventOf(push, isCompressed: true).Span);
+        wire.Write(PushCache.PingOf(isCompressed: true).Span);
+        wire.Write(_cache.EventOf(push, isCompressed: true).Span);
+        wire.Position = 0;
+        using StreamReader text = new(new GZipStream(wire, CompressionMode.Decompress));
+
+        string plain = Encoding.UTF8.GetString(_cache.EventOf(push).Span);
+        Assert.Equal($"{plain}: ping\n\n{plain}", text.ReadToEnd());
+        Assert.True(_cache.EventOf(push, isCompressed: true).Equals(_cache.EventOf(push, isCompressed: true))); // compressed once
+    }
 
     [Fact]
     public void EventOf_PushNoLongerKept_IsWrittenAnew()

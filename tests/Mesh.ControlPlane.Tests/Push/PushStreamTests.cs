@@ -155,6 +155,47 @@ public sealed class PushStreamTests : IDisposable
     }
 
     [Fact]
+    public void Next_VersionOfAnotherReplica_NeedsOnlyWhatChangedSince()
+    {
+        (PushSession there, _) = Connected();
+        using PushBench other = new(seed: 2);
+        other.Store.Apply("limits");
+        PushSession here = other.Register("a");
+        PushStream stream = new(other.Hub, "default", there.View.SentVersion);
+
+        Assert.NotEqual(_bench.Hub.Current.Version, other.Hub.Current.Version);
+        Assert.Null(other.Next(stream, here)); // the same rules and endpoints: nothing to send
+        other.Store.Apply("new");
+        PushMessage push = other.Next(stream, here)!;
+
+        Assert.False(push.IsFull);
+        Assert.Equal("new", Assert.Single(push.Rules).Key.Name);
+    }
+
+    [Fact]
+    public void Next_ChangedThereAndBackHere_StillKnowsTheVersion()
+    {
+        (PushSession session, _) = Connected();
+        string last = session.View.SentVersion;
+        _bench.Store.Apply("limits", "{host: other}");
+        _bench.Hub.Refresh();
+        _bench.Store.Delete(_bench.Store.Apply("limits", "{host: other}"));
+        for (int i = 0; i < PushHub.HistoryLength - 2; i++)
+        {
+            _bench.Store.Apply("x", $"{{host: h{i}}}");
+            _bench.Hub.Refresh();
+        }
+
+        Assert.NotNull(_bench.Hub.Find(last));
+        Assert.Null(_bench.Hub.Find(last + "-rules"));
+        Assert.Null(_bench.Hub.Find("formerrun-7-abc"));
+    }
+
+    [Fact]
+    public void RulesOnly_AskedByAll_IsOneContent() =>
+        Assert.Same(_bench.Hub.Pushes.RulesOnly(_bench.Hub.Current), _bench.Hub.Pushes.RulesOnly(_bench.Hub.Current));
+
+    [Fact]
     public void Next_AfterARestart_TakesNoEndpointAwayDuringTheGrace()
     {
         (PushSession former, _) = Connected();

@@ -45,6 +45,17 @@ public sealed class EndpointRegistryTests : IDisposable
     }
 
     [Fact]
+    public void Register_InAPod_IsASidecarAndNoEndpoint()
+    {
+        SidecarRegistration pod = new() { Node = "orders-x2x4q.shop", Service = "", Namespace = "shop", Port = 0, Address = "10.0.0.7:15006" };
+        Register(pod);
+
+        Assert.Equal(("orders-x2x4q.shop", "shop"), (Assert.Single(_registry.Sidecars).Id, _registry.Find("orders-x2x4q.shop")!.Session.Namespace));
+        Assert.Empty(_registry.Current.Services);
+        Assert.StartsWith("node: missing", _registry.Register(pod with { Node = null }).Problem, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Register_SameNodeAgain_ReplacesTheFormer()
     {
         Register(PushBench.Instance("a", address: "127.0.0.1:1001"));
@@ -124,6 +135,46 @@ public sealed class EndpointRegistryTests : IDisposable
         _registry.TryReport("a", new SidecarReport { Ready = true });
 
         Assert.Single(Addresses());
+    }
+
+    [Fact]
+    public void Report_AnotherVersion_IsNoChangeForOthers()
+    {
+        Register(PushBench.Instance("a"));
+        RegistryState before = _registry.Current;
+        _changes = 0;
+
+        _registry.TryReport("a", new SidecarReport { Version = "x-1-y" });
+
+        Assert.Equal(0, _changes); // a thousand sidecars report one after each push
+        Assert.Same(before, _registry.Current);
+        Assert.Equal("x-1-y", _registry.Find("a")!.ReportedVersion);
+    }
+
+    [Fact]
+    public void Register_OneOfManyServices_TouchesNoOther()
+    {
+        Register(PushBench.Instance("a"));
+        Register(PushBench.Instance("o", "orders", address: "127.0.0.1:2001"));
+        RegistryState before = _registry.Current;
+
+        Register(PushBench.Instance("b", address: "127.0.0.1:1002"));
+        RegistryState after = _registry.Current;
+        Register(PushBench.Instance("b", address: "127.0.0.1:1002")); // it comes again, the same
+
+        Assert.Equal(2, after.Endpoints[Host].Length);
+        Assert.True(before.Endpoints["orders.default.svc.cluster.local"] == after.Endpoints["orders.default.svc.cluster.local"]); // the very same list
+        Assert.Same(after, _registry.Current);
+    }
+
+    [Fact]
+    public void Register_OtherServiceUnderTheSameId_LeavesTheFormer()
+    {
+        Register(PushBench.Instance("a"));
+        Register(PushBench.Instance("a", "orders"));
+
+        Assert.Empty(Addresses());
+        Assert.Single(_registry.Current.Endpoints["orders.default.svc.cluster.local"]);
     }
 
     [Fact]

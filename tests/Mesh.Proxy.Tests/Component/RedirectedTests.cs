@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Tests.Middleware;
 using Mesh.Proxy.Transport;
@@ -169,6 +170,50 @@ public sealed class RedirectedTests
         Assert.Equal(cluster, (await pipeline.Sink.NextAsync()).Cluster);
     }
 
+    [Theory]
+    [InlineData("10.1.1.1:8080", Pipeline.InboundName)]
+    [InlineData("[fd00::1]:8080", Pipeline.InboundName)]
+    [InlineData("10.1.1.1:9000", BuiltInClusters.InboundPassthrough)]
+    public async Task Inbound_OfAPod_GoesByThePortThatWasDialled_ToTheAddressThatWasDialled(string dialled, string cluster)
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        MemoryConnection client = pipeline.ConnectRedirected(dialled, OfPod(pipeline), from: "10.1.1.2");
+        await client.SendAsync(Request("any"));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        Assert.Equal(dialled, pipeline.Upstreams.LastDialled!.ToString());
+        await AnswerAsync(upstream, client);
+        client.End();
+        upstream.End();
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((cluster, dialled, cluster != Pipeline.InboundName), (record.Cluster, record.UpstreamHost, record.IsTcp));
+    }
+
+    [Fact]
+    [EffectOf("DestinationRule", "trafficPolicy.connectionPool.http.http1MaxPendingRequests")]
+    public async Task Inbound_OfAPod_HasTheLimitsOfThePort()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1, MaxPendingRequests: 1) }, endpoints: 0);
+        MemoryConnection[] clients = [.. Enumerable.Range(0, 3).Select(_ => pipeline.ConnectRedirected("10.1.1.1:8080", OfPod(pipeline), from: "10.1.1.2"))];
+        foreach (MemoryConnection client in clients)
+        {
+            await client.SendAsync(Request("any"));
+        }
+
+        Assert.StartsWith("HTTP/1.1 503 ", await clients[2].ReadHeadAsync(), StringComparison.Ordinal);
+        Finished record = await pipeline.Sink.NextAsync();
+        Assert.Equal((Pipeline.InboundName, ResponseFlag.UO, DecisionReason.PendingOverflow), (record.Cluster, record.Flag, record.Decision.Reason));
+        Assert.Equal(1, pipeline.Upstreams.Made);
+    }
+
+    [Fact]
+    public async Task Inbound_OfAPod_WhoDialsTheListenerItself_IsClosed()
+    {
+        await using Pipeline pipeline = new();
+        MemoryConnection client = await pipeline.SendAsync(Request("a.test"), OfPod(pipeline)); // from loopback; else it would be a proxy to anywhere
+        Assert.Equal("", await client.ReadToEndAsync());
+        Assert.Equal((DecisionReason.NoOriginalDestination, 0), ((await pipeline.Sink.NextAsync()).Decision.Reason, pipeline.Upstreams.Made));
+    }
+
     [Fact]
     public async Task Inbound_RedirectedForReasonsOfOthers_IsTheApplications()
     {
@@ -221,6 +266,41 @@ public sealed class RedirectedTests
         await client.SendAsync(Request("any"));
         await pipeline.Upstreams.AcceptAsync();
         Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
+    }
+
+    [Fact]
+    public async Task Tproxy_ApplicationIsCalledInItsClientsName_AndConnectionsAreNotSharedBetweenClients()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        List<string> sources = [];
+        foreach (string client in (string[])["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001"])
+        {
+            MemoryConnection connection = pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(client), local: IPEndPoint.Parse("10.1.1.1:8080"));
+            await connection.SendAsync(Request("any"));
+            await pipeline.Upstreams.AcceptAsync();
+            sources.Add(((SourcedEndPoint)pipeline.Upstreams.LastDialled!).Source.ToString());
+        }
+
+        Assert.Equal(["10.1.1.2", "10.1.1.3", "10.1.1.2"], sources);
+        Assert.Equal(2, pipeline.Context.Clusters.Find(Pipeline.InboundName)!.Endpoints.Count);
+    }
+
+    [Theory]
+    [InlineData("10.1.1.2:50000", true)]
+    [InlineData("10.1.1.3:50000", false)]
+    public async Task Tproxy_IdleConnection_ServesItsOwnClientAlone(string next, bool isReused)
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
+        ListenerSide side = OfPod(pipeline) with { IsTransparent = true };
+        MemoryConnection first = pipeline.Connect(side, from: IPEndPoint.Parse("10.1.1.2:50000"), local: IPEndPoint.Parse("10.1.1.1:8080"));
+        await first.SendAsync(Request("any"));
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await AnswerAsync(upstream, first);
+
+        MemoryConnection second = pipeline.Connect(side, from: IPEndPoint.Parse(next), local: IPEndPoint.Parse("10.1.1.1:8080"));
+        await second.SendAsync(Request("any"));
+        await AnswerAsync(isReused ? upstream : await pipeline.Upstreams.AcceptAsync(), second);
+        Assert.Equal(isReused ? 1 : 2, pipeline.Upstreams.Made);
     }
 
     [Theory]
@@ -300,6 +380,8 @@ public sealed class RedirectedTests
         await pipeline.Upstreams.AcceptAsync();
         Assert.Equal("10.77.0.1:443", pipeline.Upstreams.LastDialled!.ToString());
     }
+
+    private static ListenerSide OfPod(Pipeline pipeline) => pipeline.Inbound with { Cluster = BuiltInClusters.InboundPassthrough, IsIntercepted = true };
 
     private static string Request(string host) => Get.Replace("{0}", host, StringComparison.Ordinal);
 

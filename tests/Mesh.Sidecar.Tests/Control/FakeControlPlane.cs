@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Net;
+using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using System.Threading.Channels;
 using Mesh.Rules.Wire;
@@ -23,6 +24,8 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     public Channel<SidecarRegistration> Registrations { get; } = Channel.CreateUnbounded<SidecarRegistration>();
 
+    public Channel<int> Refusals { get; } = Channel.CreateUnbounded<int>();
+
     public Channel<SidecarAck> Acks { get; } = Channel.CreateUnbounded<SidecarAck>();
 
     public Channel<SidecarReport> Reports { get; } = Channel.CreateUnbounded<SidecarReport>();
@@ -32,14 +35,31 @@ internal sealed class FakeControlPlane : IAsyncDisposable
     /// <summary>When false, reports are answered with 404.</summary>
     public bool KnowsIds { get; set; } = true;
 
+    /// <summary>The certificate of the next handshakes.</summary>
+    public X509Certificate2? Certificate { get; set; }
+
+    /// <summary>Tells whether a caller with this Authorization header is let in.</summary>
+    public Func<string, bool> LetsIn { get; set; } = static _ => true;
+
+    /// <summary>Seconds of Retry-After with which registrations are refused; null takes them.</summary>
+    public int? BusyFor { get; set; }
+
     public Uri Address { get; private set; } = null!;
 
-    public static async Task<FakeControlPlane> StartAsync(int port = 0)
+    public static async Task<FakeControlPlane> StartAsync(int port = 0, X509Certificate2? certificate = null)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
-        builder.WebHost.ConfigureKestrel(o => o.Listen(IPAddress.Loopback, port));
-        FakeControlPlane fake = new(builder.Build());
+        FakeControlPlane? fake = null;
+        builder.WebHost.UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(o => o.Listen(IPAddress.Loopback, port, listen =>
+        {
+            if (certificate is not null)
+            {
+                listen.UseHttps(https => https.ServerCertificateSelector = (_, _) => fake!.Certificate);
+            }
+        }));
+        fake = new(builder.Build()) { Certificate = certificate };
         fake._app.Run(fake.AnswerAsync);
         await fake._app.StartAsync();
         fake.Address = new Uri(fake._app.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.First());
@@ -69,8 +89,20 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     private async Task AnswerAsync(HttpContext context)
     {
+        if (!LetsIn(context.Request.Headers.Authorization.ToString()))
+        {
+            context.Response.StatusCode = 401;
+            await context.Response.WriteAsync("the token is not valid");
+            return;
+        }
+
         switch (context.Request.Method, context.Request.Path.Value)
         {
+            case ("POST", "/mesh/v1/sidecars") when BusyFor is { } seconds:
+                Refusals.Writer.TryWrite(seconds);
+                context.Response.StatusCode = 503;
+                context.Response.Headers.RetryAfter = seconds.ToString(System.Globalization.CultureInfo.InvariantCulture);
+                break;
             case ("POST", "/mesh/v1/sidecars"):
                 Registrations.Writer.TryWrite((await context.Request.ReadFromJsonAsync(WireJson.Default.SidecarRegistration))!);
                 await context.Response.WriteAsJsonAsync(new SidecarRegistered("s 1", 200, 600), WireJson.Default.SidecarRegistered);

@@ -16,6 +16,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
 {
     private static readonly SidecarRegistration Registration = new() { Service = "orders", Port = 8080, Address = "127.0.0.1:15006", Node = "orders-1" };
     private readonly FakeTimeProvider _time = new();
+    private readonly RecordingLoggerFactory _logs = new();
     private readonly Scratch _scratch = new();
     private readonly CancellationTokenSource _stop = new();
     private FakeControlPlane _control = null!;
@@ -42,6 +43,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     public void Dispose()
     {
         _http.Dispose();
+        _logs.Dispose();
         _scratch.Dispose();
         _stop.Dispose();
     }
@@ -197,6 +199,52 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task Busy_IsLeftAloneForAsLongAsItSays()
+    {
+        _control.BusyFor = 7;
+        Start();
+        await FakeControlPlane.NextAsync(_control.Refusals);
+        await Eventually.HoldsAsync(() => _logs.Warnings.Any(static w => w.Contains("it answers 503", StringComparison.Ordinal)) && _time.ArmedTimers > 0, "the client waits");
+
+        _time.Advance(TimeSpan.FromSeconds(6.9));
+        Assert.False(_control.Refusals.Reader.TryPeek(out _));
+        _control.BusyFor = null;
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal("orders-1", (await FakeControlPlane.NextAsync(_control.Registrations)).Node);
+    }
+
+    [Fact]
+    public async Task ReplicaGone_MovesToTheNextWithTheVersionItHas()
+    {
+        await using FakeControlPlane other = await FakeControlPlane.StartAsync();
+        Create(TimeProvider.System, _control.Address, other.Address);
+        _running = _client.RunAsync(Registration, _stop.Token);
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        await FakeControlPlane.NextAsync(_control.Acks);
+
+        await _control.DisposeAsync();
+
+        Assert.Equal("v1", await FakeControlPlane.NextAsync(other.LastEventIds));
+        Assert.Equal("s 1", (await FakeControlPlane.NextAsync(other.Registrations)).Node);
+        Assert.Contains(TestRules.Key("products"), _pipeline.Current!.View.Rules.Keys); // nothing is taken from it meanwhile
+        await _stop.CancelAsync();
+        await _running;
+    }
+
+    [Fact]
+    public async Task StateFolder_ARuleWasUnreadable_IsNoVersionThatAControlPlaneKnows()
+    {
+        Start();
+        _control.Push(Full("v1", TestRules.Pushed("products"), TestRules.Pushed("delivery", TestRules.Broken("delivery"))));
+        await FakeControlPlane.NextAsync(_control.Acks);
+
+        PushMessage kept = new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance).Load()!;
+
+        Assert.Equal(("v1-partial", "products"), (kept.Version, Assert.Single(kept.Rules).Key.Name)); // a newer sidecar may be able to read the other
+    }
+
+    [Fact]
     public async Task StartWithoutControlPlane_UsesTheStateFolder_AndResumesFromIt()
     {
         Start();
@@ -214,7 +262,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         };
 
         using CancellationTokenSource stop = new();
-        Create(new Uri($"http://127.0.0.1:{port}"), TimeProvider.System);
+        Create(TimeProvider.System, new Uri($"http://127.0.0.1:{port}"));
         _running = _client.RunAsync(Registration, stop.Token);
 
         Assert.Equal("v1", await applied.Task.WaitAsync(TimeSpan.FromSeconds(10)));
@@ -228,16 +276,16 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
 
     private void Start(TimeProvider? time = null)
     {
-        Create(_control.Address, time ?? _time);
+        Create(time ?? _time, _control.Address);
         _running = _client.RunAsync(Registration, _stop.Token);
     }
 
-    private void Create(Uri address, TimeProvider time)
+    private void Create(TimeProvider time, params Uri[] addresses)
     {
-        ProxyRuntime runtime = new(time, new Random(7), NullLoggerFactory.Instance);
+        ProxyRuntime runtime = new(time, new Random(7), _logs);
         _pipeline = new SnapshotPipeline(TestRules.Identity, new SnapshotCompiler(), s => _apply(s));
         _client = new SnapshotClient(
-            new ControlPlaneApi(_http, address, time), _pipeline, TestRules.Read,
+            new ControlPlaneApi(_http, addresses, time), _pipeline, TestRules.Read,
             new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime)
         {
             Rejected = () => _rejected++,

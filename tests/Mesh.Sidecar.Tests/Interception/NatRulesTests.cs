@@ -80,17 +80,46 @@ public sealed class NatRulesTests
     }
 
     [Fact]
-    public void Remove_LeavesWhatIsNotOurs()
+    public void Apply_Clean_LeavesWhatIsNotOurs()
     {
-        NatRules rules = new(new InitOptions(), isIPv6: false);
+        NatRules rules = new(Options("--clean"), isIPv6: false);
 
-        Assert.Equal("", rules.Remove(Untouched));
+        Assert.Equal("", rules.Apply(Untouched));
         Assert.Equal(
             "*nat\n-D OUTPUT -j MESH_OUTPUT\n-F MESH_OUTPUT\n-X MESH_OUTPUT\nCOMMIT\n",
-            rules.Remove("*nat\n:MESH_OUTPUT - [0:0]\n-A OUTPUT -d 9.9.9.9/32 -j ACCEPT\n-A OUTPUT -j MESH_OUTPUT\nCOMMIT\n"));
+            rules.Apply("*nat\n:MESH_OUTPUT - [0:0]\n-A OUTPUT -d 9.9.9.9/32 -j ACCEPT\n-A OUTPUT -j MESH_OUTPUT\nCOMMIT\n"));
+    }
+
+    [Fact]
+    public void Apply_Tproxy_LeavesTheInboundSideToTheMangleTable()
+    {
+        string saved = "*nat\n:MESH_INBOUND - [0:0]\n:MESH_IN_REDIRECT - [0:0]\n-A PREROUTING -p tcp -j MESH_INBOUND\n-A MESH_INBOUND -p tcp -j MESH_IN_REDIRECT\nCOMMIT\n";
+
+        string text = new NatRules(Options("--mode=TPROXY"), isIPv6: false).Apply(saved);
+
+        Assert.StartsWith(
+            "*nat\n-D PREROUTING -p tcp -j MESH_INBOUND\n:MESH_OUTPUT - [0:0]\n:MESH_REDIRECT - [0:0]\n-F MESH_INBOUND\n-F MESH_IN_REDIRECT\n-X MESH_INBOUND\n-X MESH_IN_REDIRECT\n", text,
+            StringComparison.Ordinal);
+        Assert.DoesNotContain("-A PREROUTING", text, StringComparison.Ordinal);
+        Assert.Equal(
+            [
+                "-o lo -s 127.0.0.6/32 -j RETURN", "-o lo -m owner ! --uid-owner 1337 -j RETURN", "-m owner --uid-owner 1337 -j RETURN",
+                "-o lo -m owner ! --gid-owner 1337 -j RETURN", "-m owner --gid-owner 1337 -j RETURN", "-d 127.0.0.1/32 -j RETURN", "-p tcp -j MESH_REDIRECT",
+            ],
+            RulesOf("MESH_OUTPUT", text));
+    }
+
+    [Fact]
+    public void Apply_TproxyWithGuests_TheirTrafficIsOutbound()
+    {
+        string text = Apply("--mode=TPROXY", "--kubevirt-interfaces=k6t-eth0");
+
+        Assert.Contains("-A PREROUTING -p tcp -j MESH_INBOUND\n", text, StringComparison.Ordinal);
+        Assert.Equal(["-i k6t-eth0 -p tcp -j MESH_REDIRECT"], RulesOf("MESH_INBOUND", text));
     }
 
     [Theory]
+    [InlineData("--mode: 'NONE' is not right; write REDIRECT or TPROXY", "--mode=NONE")]
     [InlineData("--include-inbound-ports: '80-x' is not right; write ports and ranges with commas between, for example 80,8000-8100, or *", "--include-inbound-ports=80-x")]
     [InlineData("--exclude-outbound-ip-ranges: '10.0.0.0/33' is not right; write networks with commas between, for example 10.0.0.0/8,fd00::/8, or *", "--exclude-outbound-ip-ranges=10.0.0.0/33")]
     [InlineData("--exclude-interfaces: 'a b' is not right; write names of interfaces with commas between, for example eth1,net1", "--exclude-interfaces", "a b")]

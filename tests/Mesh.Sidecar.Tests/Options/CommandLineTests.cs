@@ -33,6 +33,7 @@ public sealed class CommandLineTests
     [InlineData(Valid + " --control-plane 127.0.0.1:15010", "--control-plane: given twice")]
     [InlineData("run --control-plane 127.0.0.1:15010", "http://127.0.0.1:15010")]
     [InlineData("run --control-plane ftp://x", "http://127.0.0.1:15010")]
+    [InlineData("run --control-plane http://a:1,", "several with commas between")]
     [InlineData(Valid + " --rules /tmp", "--rules: cannot stand beside --control-plane")]
     [InlineData("run --rules /does/not/exist", "'/does/not/exist' does not exist")]
     [InlineData(Valid + " --node a/b", "orders-1")]

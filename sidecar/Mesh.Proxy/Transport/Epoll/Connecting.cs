@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -53,7 +54,14 @@ internal sealed class Connecting(EventLoop loop) : LoopHandle
 
         byte* address = stackalloc byte[SocketAddresses.MaxBytes];
         int length;
-        if (endPoint is SourcedEndPoint { Source: { } source })
+        if (endPoint is BorrowedEndPoint borrowed)
+        {
+            if (!TryBind(borrowed, address))
+            {
+                return LibC.Error; // from any other address the kernel's rules would bring the connection back to us
+            }
+        }
+        else if (endPoint is SourcedEndPoint { Source: { } source })
         {
             length = SocketAddresses.Write(new IPEndPoint(source, 0), address);
             _ = LibC.TryBindSource(Descriptor, address, length); // an address that this machine lacks: then from any
@@ -67,6 +75,21 @@ internal sealed class Connecting(EventLoop loop) : LoopHandle
 
         int error = LibC.Error;
         return error == LibC.InProgress && !loop.TryWatch(this, Descriptor, LibC.EpollOut) ? LibC.Error : error;
+    }
+
+    private unsafe bool TryBind(BorrowedEndPoint borrowed, byte* address)
+    {
+        LibC.SetBorrowing(Descriptor, borrowed.AddressFamily == AddressFamily.InterNetworkV6);
+        for (int left = BorrowedEndPoint.PortTries; left > 0; left--)
+        {
+            int length = SocketAddresses.Write(borrowed.NextSource(), address);
+            if (LibC.TryBindSource(Descriptor, address, length))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     private void GiveUp() => loop.Schedule(static c => ((Connecting)c!)._done.TrySetResult(Cancelled), this);

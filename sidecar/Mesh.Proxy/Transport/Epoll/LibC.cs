@@ -111,6 +111,14 @@ internal static unsafe partial class LibC
         return bind(socket, address, length) == 0;
     }
 
+    /// <summary>Connections of this socket may come from an address that the machine does not have, and have the mark by which the rules of TPROXY mode know them. Needs CAP_NET_ADMIN.</summary>
+    public static void SetBorrowing(int socket, bool isIpV6)
+    {
+        const int Transparent = 19, TransparentV6 = 75, Mark = 36;
+        SetOption(socket, isIpV6 ? SolIpV6 : SolIp, isIpV6 ? TransparentV6 : Transparent, 1);
+        SetOption(socket, SolSocket, Mark, InboundSource.ClientMark);
+    }
+
     public static void SetNoDelay(int socket) => SetOption(socket, IpProtoTcp, TcpNoDelay, 1);
 
     /// <summary>SO_KEEPALIVE and, where given, its times.</summary>

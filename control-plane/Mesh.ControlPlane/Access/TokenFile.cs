@@ -1,13 +1,13 @@
 using System.Security.Cryptography;
 using System.Text;
 
-namespace Mesh.ControlPlane.Hosting;
+namespace Mesh.ControlPlane.Access;
 
 /// <summary>
-/// The token that requests must bear, from a file. The file is looked at before each check and read again when it changed, so a token can be
+/// One token that opens every route, from a file. The file is looked at before each check and read again when it changed, so a token can be
 /// replaced without a restart; while it cannot be read, the last token holds. Thread-safe.
 /// </summary>
-internal sealed class TokenFile
+internal sealed class TokenFile : ICallerCheck
 {
     private const int ShortestToken = 16;
     private readonly string _path;
@@ -35,15 +35,17 @@ internal sealed class TokenFile
         }
     }
 
-    /// <summary>Whether an Authorization header bears the token. Takes equally long for every wrong one.</summary>
-    public bool IsBorneBy(string? authorization)
+    /// <inheritdoc/>
+    public string Wanted => "the token of --token-file";
+
+    /// <inheritdoc/>
+    /// <remarks>Takes equally long for every wrong token.</remarks>
+    public ValueTask<CallerAnswer> CheckAsync(string token, CancellationToken cancellationToken)
     {
-        const string Scheme = "Bearer ";
         Refresh();
-        string given = authorization is not null && authorization.StartsWith(Scheme, StringComparison.OrdinalIgnoreCase)
-            ? authorization[Scheme.Length..].Trim()
-            : "";
-        return CryptographicOperations.FixedTimeEquals(HashOf(given), _token.Hash);
+        return ValueTask.FromResult(CryptographicOperations.FixedTimeEquals(HashOf(token), _token.Hash)
+            ? CallerAnswer.Of(Caller.Operator)
+            : CallerAnswer.Unknown("the token is not that of --token-file"));
     }
 
     private static Token Read(string path)

@@ -1,12 +1,12 @@
 using System.Text;
 using System.Text.Json.Nodes;
-using Mesh.ControlPlane.Admission;
+using Mesh.ControlPlane.Certificates;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Tests.Kubernetes;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 
-namespace Mesh.ControlPlane.Tests.Admission;
+namespace Mesh.ControlPlane.Tests.Certificates;
 
 public sealed class ClusterCertificatesTests
 {
@@ -18,8 +18,8 @@ public sealed class ClusterCertificatesTests
     {
         await using ApiDouble server = await StartAsync();
         using KubernetesClient client = server.Client(TimeProvider.System);
-        using WebhookCertificates first = New(client);
-        using WebhookCertificates second = New(client);
+        await using ServerCertificates first = New(client);
+        await using ServerCertificates second = New(client);
 
         await Task.WhenAll(first.RenewAsync(default), second.RenewAsync(default)).WaitAsync(TimeSpan.FromSeconds(10));
 
@@ -72,7 +72,7 @@ public sealed class ClusterCertificatesTests
         await using ApiDouble server = await StartAsync();
         server.Fail("/secrets", 403);
         using KubernetesClient client = server.Client(TimeProvider.System);
-        using WebhookCertificates certificates = New(client);
+        await using ServerCertificates certificates = New(client);
 
         IOException error = await Assert.ThrowsAsync<IOException>(() => certificates.RenewAsync(default));
 
@@ -80,10 +80,10 @@ public sealed class ClusterCertificatesTests
         Assert.Null(certificates.Current);
     }
 
-    private static WebhookCertificates New(KubernetesClient client)
+    private static ServerCertificates New(KubernetesClient client)
     {
         ClusterCertificates cluster = new(client, "mesh", Service);
-        return new WebhookCertificates(cluster, cluster, Service, TimeProvider.System, NullLogger.Instance);
+        return new ServerCertificates(cluster, cluster, Service, TimeProvider.System, NullLogger.Instance);
     }
 
     private static async Task<ApiDouble> StartAsync()

@@ -1,9 +1,9 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 
-namespace Mesh.ControlPlane.Admission;
+namespace Mesh.ControlPlane.Certificates;
 
-/// <summary>Keeps the webhooks' certificates in a folder that only this user can read; the bundle lies beside, for whoever writes the webhook configurations.</summary>
+/// <summary>Keeps the control plane's certificates in a folder that only this user can read; the bundle lies beside, for whoever writes the webhook configurations.</summary>
 /// <param name="path">The folder; made when it is not there. One process uses it at a time, as it lies in the data folder.</param>
 internal sealed class CertificateFolder(string path) : ICertificateStore, ICaBundleTarget
 {

@@ -2,18 +2,18 @@ using System.Text;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Kubernetes;
 
-namespace Mesh.ControlPlane.Admission;
+namespace Mesh.ControlPlane.Certificates;
 
 /// <summary>
-/// Keeps the webhooks' certificates in a Secret, and puts the bundle into the webhook configurations that the chart has made. Needs get, create and update of
-/// that Secret, and get and update of those two configurations; the names are fixed, so the rights can name them. Calls one after the other.
+/// Keeps the control plane's certificates in a Secret, and puts the bundle into the webhook configurations that the chart has made. Needs get, create and update of
+/// that Secret, and, with webhooks, get and update of those two configurations; the names are fixed, so the rights can name them. Calls one after the other.
 /// </summary>
 /// <param name="client">The cluster.</param>
 /// <param name="space">Namespace of the Secret.</param>
-/// <param name="service">The webhooks' Service, <c>NAME.NAMESPACE</c>: other entries of a configuration are left alone.</param>
+/// <param name="service">The control plane's Service, <c>NAME.NAMESPACE</c>: other entries of a configuration are left alone.</param>
 internal sealed class ClusterCertificates(KubernetesClient client, string space, string service) : ICertificateStore, ICaBundleTarget
 {
-    /// <summary>Name of the Secret.</summary>
+    /// <summary>Name of the Secret; of a time when only the webhooks had a certificate.</summary>
     public const string SecretName = "mesh-webhook-certificates";
 
     /// <summary>Name of the mutating configuration.</summary>

@@ -1,13 +1,13 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
-namespace Mesh.ControlPlane.Admission;
+namespace Mesh.ControlPlane.Certificates;
 
 /// <summary>
-/// Makes and renews the webhooks' certificates: ECDSA P-256, an authority of a year and certificates of 90 days, each renewed when a third of its time is left.
+/// Makes and renews the control plane's certificates: ECDSA P-256, an authority of a year and certificates of 90 days, each renewed when a third of its time is left.
 /// So an attacker's copy is worth little for long, and a control plane may be down for a month without a handshake failing. Pure but for chance of keys.
 /// </summary>
-internal static class WebhookAuthority
+internal static class CertificateAuthority
 {
     /// <summary>Life of an authority.</summary>
     public static readonly TimeSpan AuthorityLife = TimeSpan.FromDays(365);
@@ -15,7 +15,7 @@ internal static class WebhookAuthority
     /// <summary>Life of a certificate.</summary>
     public static readonly TimeSpan CertificateLife = TimeSpan.FromDays(90);
 
-    /// <summary>How long a new authority is only announced: API servers read the bundle within minutes, and people who copied it by hand get a day.</summary>
+    /// <summary>How long a new authority is only announced: API servers and sidecars read the bundle within minutes, and people who copied it by hand get a day.</summary>
     public static readonly TimeSpan Announcement = TimeSpan.FromDays(1);
 
     // Clocks of a cluster differ.
@@ -23,7 +23,7 @@ internal static class WebhookAuthority
 
     /// <summary>What should be kept at <paramref name="now"/>: <paramref name="kept"/> itself when it is good.</summary>
     /// <param name="kept">What is kept; null when nothing is, or it cannot be used.</param>
-    /// <param name="names">DNS names of the webhooks; other ones make a new certificate.</param>
+    /// <param name="names">DNS names of the control plane; one that the certificate lacks makes a new one.</param>
     /// <param name="now">The time.</param>
     public static KeptCertificates Advance(KeptCertificates? kept, IReadOnlyList<string> names, DateTimeOffset now)
     {
@@ -62,7 +62,7 @@ internal static class WebhookAuthority
     private static (string Certificate, string Key) NewAuthority(DateTimeOffset now)
     {
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=mesh webhook authority", key, HashAlgorithmName.SHA256);
+        CertificateRequest request = new("CN=mesh authority", key, HashAlgorithmName.SHA256);
         request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
         request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
@@ -74,7 +74,7 @@ internal static class WebhookAuthority
     {
         using X509Certificate2 authority = X509Certificate2.CreateFromPem(kept.Authority, kept.AuthorityKey);
         using ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
-        CertificateRequest request = new("CN=mesh webhook", key, HashAlgorithmName.SHA256);
+        CertificateRequest request = new("CN=mesh control plane", key, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder alternatives = new();
         foreach (string name in names)
         {
@@ -111,10 +111,11 @@ internal static class WebhookAuthority
         }
     }
 
+    /// <summary>More names than ours are well: of two versions that run side by side during an upgrade, only one may issue anew.</summary>
     private static bool HasNames(string pem, IReadOnlyList<string> names)
     {
         using X509Certificate2 certificate = X509Certificate2.CreateFromPem(pem);
-        return certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(static e => e.EnumerateDnsNames()).SequenceEqual(names);
+        return !names.Except(certificate.Extensions.OfType<X509SubjectAlternativeNameExtension>().SelectMany(static e => e.EnumerateDnsNames())).Any();
     }
 
     private static TimeSpan TimeLeft(string pem, DateTimeOffset now)

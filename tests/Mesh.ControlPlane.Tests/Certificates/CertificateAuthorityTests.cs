@@ -1,10 +1,10 @@
 using System.Security.Cryptography.X509Certificates;
-using Mesh.ControlPlane.Admission;
+using Mesh.ControlPlane.Certificates;
 using Xunit;
 
-namespace Mesh.ControlPlane.Tests.Admission;
+namespace Mesh.ControlPlane.Tests.Certificates;
 
-public sealed class WebhookAuthorityTests
+public sealed class CertificateAuthorityTests
 {
     private static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly string[] Service = ["mesh.mesh-system.svc", "mesh.mesh-system"];
@@ -12,10 +12,10 @@ public sealed class WebhookAuthorityTests
     [Fact]
     public void Advance_NothingKept_MakesACertificateThatTheBundleTrusts()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
 
         Assert.True(IsTrusted(kept.Bundle, kept, Start));
-        using X509Certificate2 certificate = WebhookAuthority.Load(kept);
+        using X509Certificate2 certificate = CertificateAuthority.Load(kept);
         Assert.True(certificate.HasPrivateKey);
         Assert.True(certificate.MatchesHostname("mesh.mesh-system.svc"));
         Assert.False(certificate.MatchesHostname("other.mesh-system.svc"));
@@ -25,16 +25,16 @@ public sealed class WebhookAuthorityTests
     [Fact]
     public void Advance_MostOfItsTime_KeepsIt()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
 
-        Assert.Same(kept, WebhookAuthority.Advance(kept, Service, Start.AddDays(59)));
+        Assert.Same(kept, CertificateAuthority.Advance(kept, Service, Start.AddDays(59)));
     }
 
     [Fact]
     public void Advance_LastThird_RenewsUnderTheSameAuthority()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
-        KeptCertificates renewed = WebhookAuthority.Advance(kept, Service, Start.AddDays(61));
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
+        KeptCertificates renewed = CertificateAuthority.Advance(kept, Service, Start.AddDays(61));
 
         Assert.NotEqual(kept.Certificate, renewed.Certificate);
         Assert.Equal(kept.Bundle, renewed.Bundle);
@@ -44,20 +44,28 @@ public sealed class WebhookAuthorityTests
     [Fact]
     public void Advance_OtherNames_IssuesAnew()
     {
-        KeptCertificates renewed = WebhookAuthority.Advance(WebhookAuthority.Advance(null, Service, Start), ["new.mesh-system.svc"], Start);
+        KeptCertificates renewed = CertificateAuthority.Advance(CertificateAuthority.Advance(null, Service, Start), ["new.mesh-system.svc"], Start);
 
-        using X509Certificate2 certificate = WebhookAuthority.Load(renewed);
+        using X509Certificate2 certificate = CertificateAuthority.Load(renewed);
         Assert.True(certificate.MatchesHostname("new.mesh-system.svc"));
+    }
+
+    [Fact]
+    public void Advance_FewerNames_KeepsIt()
+    {
+        KeptCertificates kept = CertificateAuthority.Advance(null, ["a.b.svc", "a.b", "a"], Start);
+
+        Assert.Same(kept, CertificateAuthority.Advance(kept, ["a.b", "a.b.svc"], Start)); // a version that wants fewer runs beside us during an upgrade
     }
 
     [Fact]
     public void Advance_DayByDayForMoreThanAYear_WhatIsShownIsTrustedByTheBundlesOfYesterdayAndTomorrow()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
         HashSet<string> authorities = [kept.Authority];
         for (DateTimeOffset now = Start; now < Start.AddDays(400); now = now.AddDays(1))
         {
-            KeptCertificates next = WebhookAuthority.Advance(kept, Service, now);
+            KeptCertificates next = CertificateAuthority.Advance(kept, Service, now);
             authorities.Add(next.Authority);
             if (next != kept)
             {
@@ -75,9 +83,9 @@ public sealed class WebhookAuthorityTests
     [Fact]
     public void Advance_BrokenByHand_IsMadeAnew()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
 
-        KeptCertificates anew = WebhookAuthority.Advance(kept with { Key = "no key" }, Service, Start);
+        KeptCertificates anew = CertificateAuthority.Advance(kept with { Key = "no key" }, Service, Start);
 
         Assert.True(IsTrusted(anew.Bundle, anew, Start));
     }
@@ -85,9 +93,9 @@ public sealed class WebhookAuthorityTests
     [Fact]
     public void Advance_AfterLongSleep_IsMadeAnew()
     {
-        KeptCertificates kept = WebhookAuthority.Advance(null, Service, Start);
+        KeptCertificates kept = CertificateAuthority.Advance(null, Service, Start);
 
-        KeptCertificates anew = WebhookAuthority.Advance(kept, Service, Start.AddDays(400));
+        KeptCertificates anew = CertificateAuthority.Advance(kept, Service, Start.AddDays(400));
 
         Assert.True(IsTrusted(anew.Bundle, anew, Start.AddDays(400)));
     }
