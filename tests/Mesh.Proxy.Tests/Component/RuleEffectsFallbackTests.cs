@@ -269,6 +269,23 @@ public sealed class RuleEffectsFallbackTests
         Assert.StartsWith("HTTP/1.1 503 ", await gone.ReadHeadAsync(), StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task Destination_GetsABodyThatIsKeptForRetries()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nmethods: [POST]\ntriggers: [reset]"),
+            RuleTexts.Virtual("hosts: [b.test]\nhttp: [{route: [{destination: {host: b.test}}], retries: {attempts: 1, retryOn: reset}}]"));
+        await TroubleAsync(scene, "reset");
+        MemoryConnection client = scene.Connect();
+        await client.SendAsync("POST / HTTP/1.1\r\nHost: b.test\r\nContent-Length: 5\r\n\r\nhello");
+
+        Answered answer = await scene.SettleAsync(client);
+
+        Assert.Equal((200, 3), (answer.Status, scene.Upstreams.Seen.Count)); // each of them had the whole body, or it would not have answered
+        Assert.Equal(["host; reason=upstream_protocol_error"], answer["x-mesh-fallback"]);
+        Assert.Equal(["3"], scene.Upstreams.Seen[^1]["x-envoy-attempt-count"]);
+    }
+
     private static async Task TroubleAsync(RuleScene scene, string trouble)
     {
         switch (trouble)
