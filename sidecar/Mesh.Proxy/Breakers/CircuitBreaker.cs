@@ -63,6 +63,11 @@ internal sealed class CircuitBreaker
                 return ChangeLocked(Start(next), "rule", now);
             }
 
+            if (State == BreakerState.HalfOpen && next.TrialCalls != former.TrialCalls)
+            {
+                return ChangeLocked(BreakerState.HalfOpen, "rule", now); // a trial of another size begins anew: the old one could never end
+            }
+
             if (State is BreakerState.Closed or BreakerState.MetricsOnly && (next.IsTimeBased, next.WindowSize) != (former.IsTimeBased, former.WindowSize))
             {
                 _window = NewWindow(next);
@@ -74,10 +79,10 @@ internal sealed class CircuitBreaker
 
     /// <summary>Asks whether a call may go out.</summary>
     /// <param name="now">Timestamp.</param>
-    /// <param name="chance">For a recovery: which calls pass.</param>
+    /// <param name="chance">For a recovery: which calls pass; null for one that has been let through before.</param>
     /// <param name="permit">To be given back by <see cref="Leave"/>; none after a refusal.</param>
     /// <param name="change">A change of state that came of it.</param>
-    public BreakerRefusal TryEnter(long now, Random chance, out BreakerPermit permit, out BreakerChange? change)
+    public BreakerRefusal TryEnter(long now, Random? chance, out BreakerPermit permit, out BreakerChange? change)
     {
         change = null;
         permit = default;
@@ -198,7 +203,7 @@ internal sealed class CircuitBreaker
         return null;
     }
 
-    private BreakerRefusal EnterLocked(long now, Random chance, out BreakerPermit permit)
+    private BreakerRefusal EnterLocked(long now, Random? chance, out BreakerPermit permit)
     {
         permit = default;
         switch (State)
@@ -210,7 +215,7 @@ internal sealed class CircuitBreaker
             case BreakerState.HalfOpen:
                 _permits--;
                 break;
-            case BreakerState.Closed when _recoveredAt != 0 && chance.NextDouble() >= Share(now):
+            case BreakerState.Closed when _recoveredAt != 0 && chance?.NextDouble() >= Share(now):
                 return new BreakerRefusal(BreakerState.Closed, "recoveryDuration", (long)_config.Recovery.TotalMilliseconds, (long)Elapsed(_since, now).TotalMilliseconds, TimeSpan.FromSeconds(1));
             case BreakerState.ForcedOpen:
                 return new BreakerRefusal(BreakerState.ForcedOpen, "state", -1, -1, TimeSpan.Zero);

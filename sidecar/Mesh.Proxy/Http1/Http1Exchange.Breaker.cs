@@ -12,8 +12,9 @@ internal sealed partial class Http1Exchange
     private CircuitBreaker? _breaker; // while it is to be told of this attempt
     private BreakerPermit _permit;
     private BreakerRefusal _refusal;
+    private long _sentAllAt; // when the last byte of the request had gone; 0 before that
 
-    /// <summary>Takes a permit for the attempt; false when the circuit is open, and <see cref="_refusal"/> says why.</summary>
+    /// <summary>Asks before the attempt; false when the circuit is open, and <see cref="_refusal"/> says why. The few places of a trial are not for those who may have to wait.</summary>
     private bool EntersBreaker(long now)
     {
         if (_cluster!.Breaker is not { } breaker || IsExempt(breaker.Config))
@@ -21,22 +22,29 @@ internal sealed partial class Http1Exchange
             return true;
         }
 
-        _refusal = _cluster.EnterBreaker(breaker, now, out _permit);
+        bool passes = TakesPermit(breaker, now);
+        if (_permit.IsHeld && breaker.State == BreakerState.HalfOpen)
+        {
+            _cluster.LeaveBreaker(breaker, _permit, BreakerOutcome.Ignored, TimeSpan.Zero, now);
+            _permit = default;
+        }
+
+        return passes;
+    }
+
+    /// <summary>A connection is there: takes the place of a trial, and looks whether the circuit has opened meanwhile.</summary>
+    private bool IsStillWelcome() => _breaker is not { } breaker || breaker.IsCurrent(_permit) || TakesPermit(breaker, context.Now);
+
+    private bool TakesPermit(CircuitBreaker breaker, long now)
+    {
+        _refusal = _cluster!.EnterBreaker(breaker, now, (_attempt == 1 || _again == Again.Elsewhere) && _breaker is null, out _permit);
         _breaker = _permit.IsHeld ? breaker : null;
+        _sentAllAt = 0;
         return !_refusal.IsSet;
     }
 
-    /// <summary>Whether the permit still holds, after a wait for a connection: the circuit may have opened meanwhile.</summary>
-    private bool IsStillWelcome()
-    {
-        if (_breaker is not { } breaker || breaker.IsCurrent(_permit))
-        {
-            return true;
-        }
-
-        _breaker = null;
-        return EntersBreaker(context.Now);
-    }
+    // A retry does not knock at an open circuit: the caller gets what the upstream has said.
+    private bool IsShutOut => _cluster!.Breaker is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);
 
     private ValueTask<bool> RefuseByBreakerAsync(UpstreamConnection? unused)
     {
@@ -46,12 +54,19 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>No connection could be had. What our own limits refused says nothing about the upstream.</summary>
-    private void TellBreaker(RentStatus status)
+    private void TellBreaker(in RentResult rent)
     {
         if (_breaker is { } breaker)
         {
-            bool isFailure = status is RentStatus.ConnectFailure or RentStatus.ConnectTimeout && breaker.Config.Failures.HasFlag(BreakerFailures.ConnectFailure);
-            TellBreaker(isFailure ? BreakerOutcome.Failure : BreakerOutcome.Ignored, TimeSpan.Zero);
+            bool isLate = rent.Status == RentStatus.Cancelled && IsRouteOver && rent.FailureText is not null; // no connection within the time of the route
+            if (!isLate && rent.Status is not (RentStatus.ConnectFailure or RentStatus.ConnectTimeout))
+            {
+                TellBreaker(BreakerOutcome.Ignored, TimeSpan.Zero);
+            }
+            else if (_permit.IsHeld || (!breaker.IsShut(context.Now) && TakesPermit(breaker, context.Now)))
+            {
+                TellBreaker(isLate ? BreakerFailures.Timeout : BreakerFailures.ConnectFailure, TimeSpan.Zero);
+            }
         }
     }
 
@@ -63,10 +78,13 @@ internal sealed partial class Http1Exchange
         }
     }
 
-    private void TellBreakerOfAnswer(TimeSpan time)
+    /// <summary>An answer has begun. What the client took to send its body is not the upstream's time.</summary>
+    private void TellBreakerOfAnswer(long sentAt, long answeredAt)
     {
         if (_breaker is { } breaker)
         {
+            long since = _request.Framing.Kind == BodyKind.None ? sentAt : _sentAllAt == 0 ? answeredAt : _sentAllAt;
+            TimeSpan time = context.Between(since, Math.Max(since, answeredAt));
             TellBreaker(_response.IsOverload ? BreakerOutcome.Ignored : Judge(breaker.Config, _response.Status), time);
         }
     }

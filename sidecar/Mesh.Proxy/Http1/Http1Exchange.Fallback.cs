@@ -60,7 +60,7 @@ internal sealed partial class Http1Exchange
     // The order is the rule's: last good, another host, fixed. After another host has failed only the last is left.
     private bool Choose(Fallback fallback, ref ProxyError error)
     {
-        ClusterStats stats = (_failed ?? _cluster!).Stats;
+        FallbackStats stats = (_failed ?? _cluster!).Stats.Fallback!;
         long age = -1;
         StandIn? answer = _failed is null ? FindKept(fallback, out age) : null;
         Cluster? elsewhere = answer is null && _failed is null ? FindElsewhere(fallback.Config) : null;
@@ -72,24 +72,24 @@ internal sealed partial class Http1Exchange
 
         if (answer is null && elsewhere is null)
         {
-            stats.FallbackMissed.Add();
+            stats.Missed.Add();
             return false;
         }
 
         if (fallback.Config.IsShadow)
         {
-            stats.FallbackShadow.Add();
+            stats.Shadow.Add();
             return false;
         }
 
         if (elsewhere is not null)
         {
-            stats.FallbackHost.Add();
+            stats.Host.Add();
             LeadElsewhere(elsewhere, error);
             return true;
         }
 
-        (age >= 0 ? stats.FallbackStale : stats.FallbackStatic).Add();
+        (age >= 0 ? stats.Stale : stats.Static).Add();
         error = error with { StandIn = answer, StandInAge = age };
         return false;
     }
@@ -125,6 +125,7 @@ internal sealed partial class Http1Exchange
     {
         EndRetry();
         _retry = null;
+        _breaker = null;
         (_failed, _cluster, _elsewhere) = (_cluster, _elsewhere, null);
         if (_requestBody.Kept is null)
         {

@@ -32,6 +32,7 @@ internal sealed partial class Http1Exchange
             {
                 IgnoreClientEnd(); // in a tunnel the end of one direction is not the end
                 Down.Transport.Output.Write("HTTP/1.1 200 OK\r\n\r\n"u8);
+                TellBreaker(BreakerOutcome.Success, TimeSpan.Zero); // a tunnel may last for hours
                 await TunnelAsync(upstream);
                 return false;
             }
@@ -58,7 +59,7 @@ internal sealed partial class Http1Exchange
             }
 
             RecordAnswer(upstream.Endpoint);
-            TellBreakerOfAnswer(_record.UpstreamServiceTime.Value);
+            TellBreakerOfAnswer(sentAt, answeredAt);
             bool isRetried = _retry is not null && RetriesAnswer();
             if (isRetried || (FallbackInForce is { } fallback && ReplacesAnswer(fallback)))
             {
@@ -123,6 +124,7 @@ internal sealed partial class Http1Exchange
         long before = upstream.Transport.Output.UnflushedBytes - _requestBody.WrittenBytes;
         CopyStatus status = await _requestBody.CopyAsync(Down.Transport.Input, upstream.Transport.Output, _request.Framing, stripChunks: false);
         _cluster!.Stats.CxTxBytes.Add(before + _requestBody.WrittenBytes);
+        _sentAllAt = _breaker is null || status != CopyStatus.Done ? 0 : context.Now;
         if (_keepsBody && _requestBody.Kept is null)
         {
             _keepsBody = false;

@@ -145,6 +145,11 @@ internal sealed partial class Http1Exchange
 
         if (_clientIsGone || IsTooLate || request is CopyStatus.Malformed or CopyStatus.SourceEnded)
         {
+            if (IsTooLate && !_clientIsGone && request == CopyStatus.Done)
+            {
+                TellBreaker(BreakerFailures.Timeout, context.Limits.StreamIdle); // it has everything, and says nothing
+            }
+
             return Again.No;
         }
 
@@ -215,7 +220,7 @@ internal sealed partial class Http1Exchange
     private bool TryAgain(RetryConditions condition, TimeSpan? asked = null, bool isAtOnce = false)
     {
         if (condition == RetryConditions.None || _clientIsGone || IsTooLate || IsRouteOver || !_requestBody.CanStartOver || !MayBeSentTwice()
-            || _cluster!.Breaker is { } breaker && !breaker.Config.IsShadow && breaker.IsShut(context.Now))
+            || IsShutOut)
         {
             return false;
         }

@@ -241,7 +241,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
 
     private ValueTask<bool> EndWithoutConnectionAsync()
     {
-        TellBreaker(_lastRent.Status);
+        TellBreaker(_lastRent);
         _again = AfterRent(_lastRent);
         return _again == Again.No ? FailWithoutConnectionAsync(_lastRent) : new(false);
     }

@@ -102,23 +102,6 @@ public static class ClusterStatRows
         Counter("outlier_detection.ejections_enforced_consecutive_gateway_failure", "Ejections for a series of gateway failures", static s => s.EjectionsEnforcedConsecutiveGatewayFailure),
         Counter("outlier_detection.ejections_detected_consecutive_local_origin_failure", "Series of local-origin failures found", static s => s.EjectionsDetectedConsecutiveLocalOriginFailure),
         Counter("outlier_detection.ejections_enforced_consecutive_local_origin_failure", "Ejections for a series of local-origin failures", static s => s.EjectionsEnforcedConsecutiveLocalOriginFailure),
-        new("breaker_state", StatType.Gauge, "Circuit breaker: 0 closed or none, 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only", static c => c.BreakerState),
-        new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
-        new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
-        new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
-        Counter("breaker_rejected", "Calls that the circuit breaker refused", static s => s.BreakerRejected),
-        Counter("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static s => s.BreakerShadowRejected),
-        Counter("breaker_opened", "Times that the circuit breaker opened", static s => s.BreakerOpened),
-        Counter("breaker_half_opened", "Times that the circuit breaker began a trial", static s => s.BreakerHalfOpened),
-        Counter("breaker_closed", "Times that the circuit breaker closed", static s => s.BreakerClosed),
-        Counter("breaker_forced", "Times that a rule forced a state on the circuit breaker", static s => s.BreakerForced),
-        Counter("fallback_stale", "Requests that got the last good answer in place of a refusal", static s => s.FallbackStale),
-        Counter("fallback_static", "Requests that got a fixed answer in place of a refusal", static s => s.FallbackStatic),
-        Counter("fallback_host", "Requests that another host got in place of a refusal", static s => s.FallbackHost),
-        Counter("fallback_missed", "Requests for which a Fallback had no answer", static s => s.FallbackMissed),
-        Counter("fallback_shadow", "Requests for which a Fallback in shadow mode had another answer", static s => s.FallbackShadow),
-        new("fallback_entries", StatType.Gauge, "Good answers kept for a Fallback", static c => c.FallbackEntries),
-        new("fallback_bytes", StatType.Gauge, "Bytes of the good answers kept for a Fallback", static c => c.FallbackBytes),
         new("circuit_breakers.default.cx_open", StatType.Gauge, "1 when maxConnections is reached", static c => Open(c.Stats.CxActive, c.Limits.MaxConnections)),
         new("circuit_breakers.default.rq_pending_open", StatType.Gauge, "1 when http1MaxPendingRequests is reached", static c => Open(c.Stats.RqPendingActive, c.Limits.MaxPendingRequests)),
         new("circuit_breakers.default.rq_open", StatType.Gauge, "1 when http2MaxRequests is reached", static c => Open(c.Stats.RqActive, c.Limits.MaxRequests)),
@@ -128,6 +111,39 @@ public static class ClusterStatRows
         new("circuit_breakers.default.remaining_rq", StatType.Gauge, "Requests left until http2MaxRequests", static c => Left(c.Stats.RqActive, c.Limits.MaxRequests)),
         new("circuit_breakers.default.remaining_retries", StatType.Gauge, "Retries left until maxRetries; 0 with a retry budget", static c => c.HasRetryBudget ? 0 : Left(c.Stats.RqRetryActive, c.Limits.MaxRetries)), // as Envoy
     ];
+
+    /// <summary>Rows of clusters that have or had a circuit breaker.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Breaker { get; } =
+    [
+        new("breaker_state", StatType.Gauge, "Circuit breaker: 0 closed, 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only", static c => c.BreakerState),
+        new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
+        new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
+        new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
+        OfBreaker("breaker_rejected", "Calls that the circuit breaker refused", static b => b.Rejected),
+        OfBreaker("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static b => b.ShadowRejected),
+        OfBreaker("breaker_opened", "Times that the circuit breaker opened", static b => b.Opened),
+        OfBreaker("breaker_half_opened", "Times that the circuit breaker began a trial", static b => b.HalfOpened),
+        OfBreaker("breaker_closed", "Times that the circuit breaker closed", static b => b.Closed),
+        OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
+    ];
+
+    /// <summary>The rows of a cluster that has, or had, a Fallback; the others show none of them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Fallback { get; } =
+    [
+        OfFallback("fallback_stale", "Requests that got the last good answer in place of a refusal", static f => f.Stale),
+        OfFallback("fallback_static", "Requests that got a fixed answer in place of a refusal", static f => f.Static),
+        OfFallback("fallback_host", "Requests that another host got in place of a refusal", static f => f.Host),
+        OfFallback("fallback_missed", "Requests for which a Fallback had no answer", static f => f.Missed),
+        OfFallback("fallback_shadow", "Requests for which a Fallback in shadow mode had another answer", static f => f.Shadow),
+        new("fallback_entries", StatType.Gauge, "Good answers kept for a Fallback", static c => c.FallbackEntries),
+        new("fallback_bytes", StatType.Gauge, "Bytes of the good answers kept for a Fallback", static c => c.FallbackBytes),
+    ];
+
+    private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
+
+    private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);
 
     private static StatRow<ClusterStatsView> Counter(string name, string help, Func<ClusterStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => counter(c.Stats).Value);

@@ -156,23 +156,11 @@ public sealed class ClusterStats
     /// <summary>Responses by status code, 0..599; upstream_rq_&lt;code&gt; and upstream_rq_Nxx are read from it.</summary>
     public CodeCounters RqByCode { get; } = new();
 
-    /// <summary>breaker_rejected: calls that the circuit breaker refused.</summary>
-    public StripedCounter BreakerRejected { get; } = new();
+    /// <summary>Counters of the circuit breaker; null until there is one.</summary>
+    public BreakerStats? Breaker { get; internal set; }
 
-    /// <summary>breaker_shadow_rejected: calls that it would have refused, but for shadow mode.</summary>
-    public StripedCounter BreakerShadowRejected { get; } = new();
-
-    /// <summary>breaker_opened: changes to open.</summary>
-    public StripedCounter BreakerOpened { get; } = new();
-
-    /// <summary>breaker_half_opened: changes to half-open.</summary>
-    public StripedCounter BreakerHalfOpened { get; } = new();
-
-    /// <summary>breaker_closed: changes to closed.</summary>
-    public StripedCounter BreakerClosed { get; } = new();
-
-    /// <summary>breaker_forced: changes to a state that a rule forces.</summary>
-    public StripedCounter BreakerForced { get; } = new();
+    /// <summary>Counters of the fallback; null until there is one.</summary>
+    public FallbackStats? Fallback { get; internal set; }
 
     /// <summary>membership_total.</summary>
     public Gauge MembershipTotal { get; } = new();
@@ -227,21 +215,6 @@ public sealed class ClusterStats
 
     /// <summary>outlier_detection.ejections_enforced_consecutive_local_origin_failure.</summary>
     public StripedCounter EjectionsEnforcedConsecutiveLocalOriginFailure { get; } = new();
-
-    /// <summary>fallback_stale: requests that got the last good answer (ours).</summary>
-    public StripedCounter FallbackStale { get; } = new();
-
-    /// <summary>fallback_static: requests that got a fixed answer (ours).</summary>
-    public StripedCounter FallbackStatic { get; } = new();
-
-    /// <summary>fallback_host: requests that another host got (ours).</summary>
-    public StripedCounter FallbackHost { get; } = new();
-
-    /// <summary>fallback_missed: requests for which a Fallback had no answer (ours).</summary>
-    public StripedCounter FallbackMissed { get; } = new();
-
-    /// <summary>fallback_shadow: requests for which a Fallback in shadow mode had another answer (ours).</summary>
-    public StripedCounter FallbackShadow { get; } = new();
 
     /// <summary>A request has got its answer, from an upstream or from us.</summary>
     /// <param name="status">Its status code.</param>

@@ -22,7 +22,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         foreach (ClusterStatsView cluster in _clusters)
         {
             string scope = $"cluster.{cluster.Name};.";
-            lines.AddRange(ClusterStatRows.All.Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
+            lines.AddRange(RowsOf(cluster.Stats).Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
             lines.AddRange(Codes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(RetriedCodes(cluster).Select(code => new StatLine($"{scope}retry.upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
@@ -48,12 +48,9 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
     /// <summary>Writes every statistic as Prometheus families.</summary>
     public void Write(PrometheusText text)
     {
-        foreach (StatRow<ClusterStatsView> row in _clusters.Count == 0 ? [] : ClusterStatRows.All)
-        {
-            string name = "envoy_cluster_" + row.PrometheusName;
-            text.Family(name, row.Type, row.Help);
-            _clusters.ForEach(c => text.Sample(name, PrometheusText.Labels(("cluster_name", c.Name)), row.Read(c)));
-        }
+        WriteClusters(text, ClusterStatRows.All, _clusters);
+        WriteClusters(text, ClusterStatRows.Breaker, [.. _clusters.Where(static c => c.Stats.Breaker is not null)]);
+        WriteClusters(text, ClusterStatRows.Fallback, [.. _clusters.Where(static c => c.Stats.Fallback is not null)]);
 
         WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);
         WriteCodes(text, "envoy_cluster_retry_upstream_rq", "Responses by code that a retry took the place of", "envoy_response_code", RetriedCodes);
@@ -115,6 +112,19 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         {
             text.Family(name, StatType.Counter, help);
             samples.ForEach(s => text.Sample(name, s.Labels, s.Count));
+        }
+    }
+
+    private static IEnumerable<StatRow<ClusterStatsView>> RowsOf(ClusterStats stats) =>
+        ClusterStatRows.All.Concat(stats.Breaker is null ? [] : ClusterStatRows.Breaker).Concat(stats.Fallback is null ? [] : ClusterStatRows.Fallback);
+
+    private static void WriteClusters(PrometheusText text, IEnumerable<StatRow<ClusterStatsView>> rows, List<ClusterStatsView> clusters)
+    {
+        foreach (StatRow<ClusterStatsView> row in clusters.Count == 0 ? [] : rows)
+        {
+            string name = "envoy_cluster_" + row.PrometheusName;
+            text.Family(name, row.Type, row.Help);
+            clusters.ForEach(c => text.Sample(name, PrometheusText.Labels(("cluster_name", c.Name)), row.Read(c)));
         }
     }
 

@@ -18,10 +18,10 @@ public sealed partial class Cluster
     /// <summary>The circuit breaker, or null.</summary>
     internal CircuitBreaker? Breaker => _breaker;
 
-    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is only counted.</summary>
-    internal BreakerRefusal EnterBreaker(CircuitBreaker breaker, long now, out BreakerPermit permit)
+    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is only counted. Attempts after the first need no luck in a recovery.</summary>
+    internal BreakerRefusal EnterBreaker(CircuitBreaker breaker, long now, bool isFirst, out BreakerPermit permit)
     {
-        BreakerRefusal refusal = breaker.TryEnter(now, Services.Runtime.Random, out permit, out BreakerChange? change);
+        BreakerRefusal refusal = breaker.TryEnter(now, isFirst ? Services.Runtime.Random : null, out permit, out BreakerChange? change);
         if (change is not null)
         {
             Tell(breaker, change);
@@ -33,7 +33,7 @@ public sealed partial class Cluster
         }
 
         bool isShadow = breaker.Config.IsShadow;
-        (isShadow ? Stats.BreakerShadowRejected : Stats.BreakerRejected).Add();
+        (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
         return isShadow ? default : refusal;
     }
 
@@ -51,6 +51,7 @@ public sealed partial class Cluster
         CircuitBreaker? breaker = _breaker;
         if (next is null || breaker is null)
         {
+            Stats.Breaker ??= next is null ? null : new BreakerStats();
             _breaker = next is null ? null : new CircuitBreaker(next, Services.Runtime.Time.TimestampFrequency, Now);
         }
         else if (next != breaker.Config && breaker.Update(next, Now) is { } change)
@@ -61,12 +62,17 @@ public sealed partial class Cluster
 
     private void Tell(CircuitBreaker breaker, BreakerChange change)
     {
+        if (!ReferenceEquals(breaker, _breaker) || Stats.Breaker is not { } stats)
+        {
+            return; // its rule is gone; a call was still under way
+        }
+
         (change.To switch
         {
-            BreakerState.Open => Stats.BreakerOpened,
-            BreakerState.HalfOpen => Stats.BreakerHalfOpened,
-            BreakerState.Closed => Stats.BreakerClosed,
-            _ => Stats.BreakerForced,
+            BreakerState.Open => stats.Opened,
+            BreakerState.HalfOpen => stats.HalfOpened,
+            BreakerState.Closed => stats.Closed,
+            _ => stats.Forced,
         }).Add();
         BreakerFigures figures = change.Figures;
         Services.OnBreaker(new BreakerEvent(

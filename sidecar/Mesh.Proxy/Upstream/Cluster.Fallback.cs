@@ -1,4 +1,5 @@
 using Mesh.Proxy.Fallbacks;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
@@ -22,6 +23,7 @@ public sealed partial class Cluster
         Fallback? last = _fallback;
         if (next != last?.Config)
         {
+            Stats.Fallback ??= next is null ? null : new FallbackStats();
             _fallback = next is null ? null : new Fallback(next, Services.Runtime.Time.TimestampFrequency, last);
         }
     }

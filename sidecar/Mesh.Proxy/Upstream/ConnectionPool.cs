@@ -11,6 +11,7 @@ namespace Mesh.Proxy.Upstream;
 internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 {
     private const int MaxOpensPerCall = 3; // as Envoy
+    private const string StillConnecting = "connection not established"; // what a request that waits no more was waiting for
 
     private readonly List<UpstreamConnection> _all = [];   // whatever counts against maxConnections, closing ones included
     private readonly List<UpstreamConnection> _ready = []; // the last is the warmest
@@ -131,7 +132,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         UnlinkLocked(request.Node);
         Stats.RqCancelled.Add();
         deferred.Complete(request, new RentResult(
-            RentStatus.Cancelled, null, endpoint, default, null, cluster.Since(request.EnqueuedAt)));
+            RentStatus.Cancelled, null, endpoint, default, _connecting > 0 ? StillConnecting : null, cluster.Since(request.EnqueuedAt)));
         if (_connecting - 1 >= _pending.Count)
         {
             CloseOneConnectingLocked(request.Client, ref deferred);

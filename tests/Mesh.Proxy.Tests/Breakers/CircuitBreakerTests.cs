@@ -162,6 +162,24 @@ public sealed class CircuitBreakerTests
         Assert.False(machine.TryEnter(out _).IsSet);
     }
 
+    [Theory]
+    [InlineData(10)]
+    [InlineData(2)]
+    public void TrialOfAnotherSize_BeginsAnew(int calls)
+    {
+        Machine machine = new(Ten);
+        machine.Calls(10, isFailure: true);
+        machine.Pass(60);
+        BreakerPermit early = machine.Enter();
+
+        machine.Update(Ten with { TrialCalls = calls });
+        machine.Leave(early, BreakerOutcome.Success);
+
+        Assert.Equal((BreakerState.HalfOpen, 0), (machine.State, machine.Figures.Calls));
+        machine.Calls(calls, isFailure: false);
+        Assert.Equal(BreakerState.Closed, machine.State);
+    }
+
     [Fact]
     public void ForcedStates_HoldWhateverHappens()
     {

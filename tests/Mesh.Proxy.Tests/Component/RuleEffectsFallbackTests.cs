@@ -26,7 +26,7 @@ public sealed class RuleEffectsFallbackTests
         Assert.Equal(["text/plain; charset=utf-8", "not-sent", "forced_open", "envoy", "Tue, 01 Jan 2030 00:00:00 GMT"], [.. answer["content-type"], .. answer["x-mesh-outcome"], .. answer["x-mesh-breaker"], .. answer["server"], .. answer["date"]]);
         Assert.Empty((string[])[.. answer["age"], .. answer["retry-after"], .. answer["x-envoy-overloaded"], .. answer["vary"]]);
         ClusterStats stats = scene.Cluster("b.test").Stats;
-        Assert.Equal((1, 0, 1), (stats.FallbackStatic.Value, stats.FallbackMissed.Value, stats.RqByCode[503])); // the cluster is charged with what it did
+        Assert.Equal((1, 0, 1), (stats.Fallback!.Static.Value, stats.Fallback!.Missed.Value, stats.RqByCode[503])); // the cluster is charged with what it did
         Assert.Equal(503, (await scene.CallAsync(host: "a.test")).Status); // another service's callers get the refusal
     }
 
@@ -104,7 +104,7 @@ public sealed class RuleEffectsFallbackTests
 
         Assert.Equal((503, "circuit breaker open"), (answer.Status, answer.Body));
         Assert.Empty(answer["x-mesh-fallback"]);
-        Assert.Equal((1, 0), (scene.Cluster("b.test").Stats.FallbackShadow.Value, scene.Cluster("b.test").Stats.FallbackStatic.Value));
+        Assert.Equal((1, 0), (scene.Cluster("b.test").Stats.Fallback!.Shadow.Value, scene.Cluster("b.test").Stats.Fallback!.Static.Value));
     }
 
     [Theory]
@@ -185,7 +185,7 @@ public sealed class RuleEffectsFallbackTests
         Assert.Equal(["host; reason=circuit_open"], answer["x-mesh-fallback"]);
         Assert.Equal(["circuit_open; rule=default/cb#spec.state; scope=sidecar"], answer["x-mesh-reason"]);
         Assert.Equal(("GET /x?y=1 HTTP/1.1", "b.test"), (answer.Sent.Line, Assert.Single(answer.Sent["host"])));
-        Assert.Equal(1, scene.Cluster("b.test").Stats.FallbackHost.Value);
+        Assert.Equal(1, scene.Cluster("b.test").Stats.Fallback!.Host.Value);
         Finished record = await scene.Sink.NextAsync();
         Assert.Equal((200, ResponseFlag.UO, "via_upstream{fallback_host}", address), (record.Code, record.Flag, record.Details, record.UpstreamHost));
     }
@@ -224,7 +224,7 @@ public sealed class RuleEffectsFallbackTests
         Assert.Equal((200, "sorry"), (answer.Status, answer.Body));
         Assert.Equal(["static; reason=upstream_500"], answer["x-mesh-fallback"]);
         ClusterStats stats = scene.Cluster("b.test").Stats;
-        Assert.Equal((1, 1, 0), (stats.FallbackHost.Value, stats.FallbackStatic.Value, scene.Cluster("a.test").Stats.FallbackStatic.Value));
+        Assert.Equal((1, 1, 0), (stats.Fallback!.Host.Value, stats.Fallback!.Static.Value, scene.Cluster("a.test").Stats.Fallback!.Static.Value));
     }
 
     [Fact]
@@ -237,7 +237,7 @@ public sealed class RuleEffectsFallbackTests
 
         Assert.Equal((503, 0), (answer.Status, answer.Attempts.Length));
         Assert.Equal(["circuit_open; rule=default/cb2#spec.state; scope=sidecar"], answer["x-mesh-reason"]);
-        Assert.Equal((1, 1), (scene.Cluster("b.test").Stats.FallbackHost.Value, scene.Cluster("b.test").Stats.FallbackMissed.Value));
+        Assert.Equal((1, 1), (scene.Cluster("b.test").Stats.Fallback!.Host.Value, scene.Cluster("b.test").Stats.Fallback!.Missed.Value));
     }
 
     [Fact]
@@ -248,7 +248,7 @@ public sealed class RuleEffectsFallbackTests
 
         await scene.ApplyAsync(RuleTexts.Services, Open, RuleTexts.Fallback("host: b.test\ndestination: {host: nowhere.test}"));
 
-        Assert.Equal((503, 1), ((await scene.CallAsync(host: "b.test")).Status, scene.Cluster("b.test").Stats.FallbackMissed.Value));
+        Assert.Equal((503, 1), ((await scene.CallAsync(host: "b.test")).Status, scene.Cluster("b.test").Stats.Fallback!.Missed.Value));
     }
 
     [Fact]

@@ -26,7 +26,7 @@ public sealed class RuleEffectsLastGoodTests
         Assert.Equal(["a/b", "\"1\"", "Mon, 31 Dec 2029 23:59:59 GMT", "answered", "5"], [.. stale["content-type"], .. stale["etag"], .. stale["date"], .. stale["x-mesh-outcome"], .. stale["content-length"]]);
         Assert.Empty((string[])[.. stale["x-envoy-upstream-service-time"], .. stale["x-hop"], .. stale["connection"], .. stale["x-mesh-reason"]]);
         Assert.Equal(503, (await scene.CallAsync("/x", "b.test")).Status); // another query is another answer
-        Assert.Equal((1, 1), (scene.Cluster("b.test").Stats.FallbackStale.Value, scene.Cluster("b.test").Stats.FallbackMissed.Value));
+        Assert.Equal((1, 1), (scene.Cluster("b.test").Stats.Fallback!.Stale.Value, scene.Cluster("b.test").Stats.Fallback!.Missed.Value));
 
         scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(200, "second");
         Answered live = await scene.CallAsync("/x?y", "b.test");

@@ -6,10 +6,16 @@ namespace Mesh.Proxy.Tests.Telemetry;
 /// <summary>Every metric name in one place: a rename breaks somebody's dashboard and must be seen in review.</summary>
 public sealed class StatNamesTests
 {
-    private const string Cluster = """
+    private const string Breaker = """
         breaker_calls breaker_closed breaker_failures breaker_forced breaker_half_opened breaker_opened breaker_rejected
         breaker_shadow_rejected breaker_slow_calls breaker_state
+        """;
+
+    private const string Fallback = """
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
+        """;
+
+    private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
         circuit_breakers.default.rq_pending_open circuit_breakers.default.rq_retry_open
@@ -54,6 +60,12 @@ public sealed class StatNamesTests
         tls_files_read_total tls_files_rejected_total
         unexpected_exception_total uptime
         """;
+
+    [Fact]
+    public void BreakerNames_AreThese() => Assert.Equal(Words(Breaker), ClusterStatRows.Breaker.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
