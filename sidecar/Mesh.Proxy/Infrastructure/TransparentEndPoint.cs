@@ -1,7 +1,7 @@
 using System.Net;
 using System.Net.Sockets;
 
-namespace Mesh.Proxy.Transport;
+namespace Mesh.Proxy.Infrastructure;
 
 /// <summary>An address to listen on for connections to any address, which TPROXY rules of the kernel bring (IP_TRANSPARENT).</summary>
 internal sealed class TransparentEndPoint(IPEndPoint address) : IPEndPoint(address.Address, address.Port)
