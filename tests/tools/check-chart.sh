@@ -63,6 +63,7 @@ cat > "$work/objects.json" << 'JSON'
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "a"}, "spec": {"host": "a"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "CircuitBreaker", "metadata": {"name": "a"}, "spec": {"host": "a"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "RateLimit", "metadata": {"name": "a"}, "spec": {"host": "a", "tokens": 1}},
+ {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "Fallback", "metadata": {"name": "a"}, "spec": {"host": "a", "static": {"body": "a"}}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}, "status": {"phase": "Active"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh-system"}, "status": {"phase": "Active"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}, "status": {"phase": "Active"}},

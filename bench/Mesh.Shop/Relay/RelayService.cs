@@ -15,6 +15,7 @@ namespace Mesh.Shop.Relay;
 internal sealed class RelayService(HttpClient client, Uri next, CancellationToken stopping)
 {
     private static readonly string[] PassedOn = ["x-request-id", "x-envoy-attempt-count", "traceparent", "tracestate"];
+    private static readonly string[] PassedBack = ["age", "x-mesh-fallback"]; // whoever shows an old answer says so
 
     /// <summary>Adds the route.</summary>
     public void Map(WebApplication app) => app.MapGet("/{**path}", RelayAsync);
@@ -36,6 +37,14 @@ internal sealed class RelayService(HttpClient client, Uri next, CancellationToke
             using CancellationTokenSource gone = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
             using HttpResponseMessage answer = await client.SendAsync(request, gone.Token);
             context.Response.StatusCode = (int)answer.StatusCode;
+            foreach (string name in PassedBack)
+            {
+                if (answer.Headers.TryGetValues(name, out IEnumerable<string>? values))
+                {
+                    context.Response.Headers[name] = values.ToArray();
+                }
+            }
+
             await context.Response.Body.WriteAsync(await answer.Content.ReadAsByteArrayAsync(gone.Token), gone.Token);
         }
         catch (HttpRequestException e)

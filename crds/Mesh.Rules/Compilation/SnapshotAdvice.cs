@@ -119,6 +119,13 @@ internal static class SnapshotAdvice
         }
     }
 
+    /// <summary>Fallbacks of the proxy's namespace that lead to a cluster which it does not have.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnFallbacks(IReadOnlyDictionary<string, CompiledCluster> clusters, string clientNamespace) =>
+        from cluster in clusters.Values
+        let to = cluster.Config.Fallback?.Cluster
+        where to is not null && !clusters.ContainsKey(to) && cluster.Inputs.Fallback!.Key.Namespace == clientNamespace
+        select (cluster.Inputs.Fallback!.Key, RuleSetCheck.Warning("spec.destination", $"no such host, port and subset is known ('{to}'); until it is, no other host is asked"));
+
     /// <summary>Each finding once, in an order that does not depend on the order of a dictionary.</summary>
     public static ImmutableArray<(RuleKey Rule, Diagnostic Finding)> InOrder(IEnumerable<(RuleKey Rule, Diagnostic Finding)> findings) =>
     [

@@ -113,6 +113,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Breakers, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CallerLimits, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CalleeLimits, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Fallbacks, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnFallbacks(Clusters, proxy.Namespace));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
         ProxySnapshot snapshot = new(
@@ -188,10 +190,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
                 Resilience = Resilience(service, subset?.Subset.Name ?? "", null),
                 Breaker = compiler.Rules.Breakers.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
                 RateLimit = compiler.Rules.CallerLimits.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
+                Fallback = compiler.Rules.Fallbacks.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
                 Credentials = proxy.Credentials,
             },
             endpoints,
-            static i => RateLimitCompiler.Apply(BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker), i.RateLimit));
+            static i => FallbackCompiler.Apply(RateLimitCompiler.Apply(BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker), i.RateLimit), i.Fallback));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]

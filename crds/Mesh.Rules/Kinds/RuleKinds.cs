@@ -120,8 +120,24 @@ public static class RuleKinds
         "resilience.mesh.dev",
         "v1alpha1");
 
+    /// <summary>Ours: an answer in place of a refusal.</summary>
+    public static RuleKind Fallback { get; } = Of(
+        Networking(
+            "Fallback",
+            "fallbacks",
+            "fb",
+            "What callers of one host get while it is open, overflowing, late or gone: the last good answer with its age, another host's, or a fixed one.",
+            [
+                new PrinterColumn("Host", "string", ".spec.host", "The service the fallback is for"),
+                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+            ],
+            Kinds.Fallback.Schema,
+            FallbackCheck.Check),
+        "resilience.mesh.dev",
+        "v1alpha1");
+
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker, RateLimit];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker, RateLimit, Fallback];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>

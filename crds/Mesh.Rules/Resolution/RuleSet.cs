@@ -31,6 +31,7 @@ public sealed class RuleSet
         Breakers = samePolicies ? previous!.Breakers : new HostPolicyTable<CircuitBreaker>(policies);
         CallerLimits = samePolicies ? previous!.CallerLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: false }));
         CalleeLimits = samePolicies ? previous!.CalleeLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: true }));
+        Fallbacks = samePolicies ? previous!.Fallbacks : new HostPolicyTable<Fallback>(policies);
         bool sameOthers = previous is not null && HasSameOthers(previous);
         VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
         Sidecars = sameOthers ? previous!.Sidecars : new SidecarTable(others);
@@ -55,6 +56,9 @@ public sealed class RuleSet
 
     /// <summary>Rate limits in front of applications.</summary>
     internal HostPolicyTable<RateLimit> CalleeLimits { get; }
+
+    /// <summary>Fallbacks.</summary>
+    internal HostPolicyTable<Fallback> Fallbacks { get; }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }

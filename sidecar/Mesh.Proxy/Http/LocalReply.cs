@@ -35,10 +35,15 @@ internal static class LocalReply
     public static int Write(
         IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now)
     {
+        if (error.StandIn is not null)
+        {
+            return StandInReply.Write(output, error, outcome, isInbound, isHead, closes, now);
+        }
+
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
         ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + (3 * ((error.Decision.Rule?.Length ?? 0) + (error.Decision.Field?.Length ?? 0) + (error.Decision.Detail?.Length ?? 0))));
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + MaxReasonBytes(error.Decision));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
@@ -100,11 +105,14 @@ internal static class LocalReply
         return sent;
     }
 
+    /// <summary>Most bytes of the texts of <paramref name="decision"/>, numbers and fixed words apart.</summary>
+    public static int MaxReasonBytes(in DecisionRecord decision) => 3 * ((decision.Rule?.Length ?? 0) + (decision.Field?.Length ?? 0) + (decision.Detail?.Length ?? 0));
+
     // A route can set or remove fields of our answers as of any other; what tells of the message itself stays, and so does x-mesh-outcome.
     private static bool Drops(in ProxyError error, ReadOnlySpan<byte> name) => error.Headers?.Drops(name) == true;
 
-    // The value of x-mesh-reason: reason, rule and field, limit, value at that instant, detail, scope.
-    private static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
+    /// <summary>The value of x-mesh-reason: reason, rule and field, limit, value at that instant, detail, scope.</summary>
+    public static void AppendReason(Span<byte> buffer, ref int length, in DecisionRecord decision)
     {
         Append(buffer, ref length, decision.Reason.ToText());
         if (decision.Rule is not null || decision.Field is not null)
@@ -141,21 +149,25 @@ internal static class LocalReply
         Append(buffer, ref length, "; scope=sidecar"u8);
     }
 
-    private static void Append(Span<byte> buffer, ref int length, ReadOnlySpan<byte> text)
+    /// <summary>Appends bytes as they are.</summary>
+    public static void Append(Span<byte> buffer, ref int length, ReadOnlySpan<byte> text)
     {
         text.CopyTo(buffer[length..]);
         length += text.Length;
     }
 
-    private static void Append(Span<byte> buffer, ref int length, string text) => length += Encoding.UTF8.GetBytes(text, buffer[length..]);
+    /// <summary>Appends text in UTF-8.</summary>
+    public static void Append(Span<byte> buffer, ref int length, string text) => length += Encoding.UTF8.GetBytes(text, buffer[length..]);
 
-    private static void Append(Span<byte> buffer, ref int length, long number)
+    /// <summary>Appends digits.</summary>
+    public static void Append(Span<byte> buffer, ref int length, long number)
     {
         number.TryFormat(buffer[length..], out int written, provider: CultureInfo.InvariantCulture);
         length += written;
     }
 
-    private static ReadOnlySpan<byte> Text(RequestOutcome outcome) => outcome switch
+    /// <summary>The value of <c>x-mesh-outcome</c>.</summary>
+    public static ReadOnlySpan<byte> Text(RequestOutcome outcome) => outcome switch
     {
         RequestOutcome.NotSent => "not-sent"u8,
         RequestOutcome.Answered => "answered"u8,

@@ -1,4 +1,5 @@
 using Mesh.Proxy.Breakers;
+using Mesh.Proxy.Fallbacks;
 using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
@@ -22,6 +23,15 @@ internal readonly record struct ProxyError(
 
     /// <summary>When to come back, for <c>retry-after</c>, in whole seconds; 0 says nothing.</summary>
     public int RetryAfterSeconds { get; init; }
+
+    /// <summary>What a Fallback answers in the place of all this; null for nothing.</summary>
+    public StandIn? StandIn { get; init; }
+
+    /// <summary>Age of <see cref="StandIn"/> in seconds when it is an answer that was kept; negative when it is a fixed one.</summary>
+    public long StandInAge { get; init; } = -1;
+
+    /// <summary>Status that the caller sees.</summary>
+    public int SentStatus => StandIn?.Status ?? Status;
 
     /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
     public bool IsOverload => Flag == ResponseFlag.UO;
@@ -90,6 +100,9 @@ internal static class ProxyErrors
 
     /// <summary>The upstream's answer breaks HTTP.</summary>
     public static ProxyError UpstreamProtocol() => Protocol;
+
+    /// <summary>The upstream's own answer, for which a Fallback has another: no refusal of ours, so no flag and no reason.</summary>
+    public static ProxyError UpstreamAnswer(int status) => new(status, ResponseFlag.None, "", "via_upstream", default);
 
     /// <summary>A route names a cluster that is not there.</summary>
     public static ProxyError NoCluster() =>

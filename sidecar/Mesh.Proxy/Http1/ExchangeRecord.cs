@@ -19,6 +19,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     private DownstreamStats _stats = null!; // from Begin on
     private long _startedAt;
     private bool _hasNewRequestId;
+    private string? _fallback; // the kind of answer that stood in for a refusal
 
     /// <summary>Bytes of the request head.</summary>
     public long WireBytesReceived { get => _record.WireBytesReceived; set => _record.WireBytesReceived = value; }
@@ -46,6 +47,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     {
         _record.Reset();
         Route = null;
+        _fallback = null;
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
         _startedAt = client.ArrivedAt;
@@ -119,7 +121,8 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>The proxy answered itself.</summary>
     public void Refused(in ProxyError error, int bodyBytes)
     {
-        (_record.ResponseCode, _record.Details) = (error.Status, error.Details);
+        (_record.ResponseCode, _record.Details) = (error.SentStatus, error.Details);
+        _fallback = error.StandIn is null ? _fallback : FallbackText.KindOf(error);
         AddFlag(error.Flag);
         if (error.Decision.Reason == DecisionReason.UnknownService)
         {
@@ -129,6 +132,13 @@ internal sealed class ExchangeRecord(ProxyContext context)
         (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
         _record.BytesSent = bodyBytes;
         FirstByteOut(context.Now);
+    }
+
+    /// <summary>Another host gets the request, by a Fallback for <paramref name="error"/>.</summary>
+    public void LedElsewhere(in ProxyError error)
+    {
+        AddFlag(error.Flag);
+        (_record.Decision, _fallback) = (error.Decision, "host");
     }
 
     /// <summary>One more flag, in the order in which they are set; the first two are shown.</summary>
@@ -185,6 +195,11 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.WireBytesReceived += requestBody.WireBytes;
         _record.WireBytesSent += responseBody.PayloadBytes == 0 ? _record.BytesSent : responseBody.WrittenBytes;
         _record.Duration = context.Since(_startedAt);
+        if (_fallback is not null)
+        {
+            _record.Details += $"{{fallback_{_fallback}}}";
+        }
+
         _stats.CxRxBytes.Add(_record.WireBytesReceived);
         _stats.CxTxBytes.Add(_record.WireBytesSent);
         Route?.Add(_record);

@@ -30,8 +30,18 @@ internal sealed partial class Http1Exchange
             Down.Abort();
         }
 
+        if (_cluster!.Fallback is { } fallback)
+        {
+            BeginKeeping(fallback, answeredAt);
+        }
+
         CopyStatus copied = await _responseBody.CopyAsync(upstream.Transport.Input, Down.Transport.Output, framing, stripChunks);
-        _cluster!.Stats.CxRxBytes.Add(_responseBody.WireBytes);
+        if (_responseBody.Kept is not null)
+        {
+            EndKeeping(copied, isCoded: framing.Kind == BodyKind.Chunked && !stripChunks);
+        }
+
+        _cluster.Stats.CxRxBytes.Add(_responseBody.WireBytes);
         CopyStatus request = await EndSendingAsync(upstream);
         Charge(_response.Status);
         _record.Answered(_response.Status);
@@ -68,7 +78,7 @@ internal sealed partial class Http1Exchange
         ReadOnlySpan<byte> connection = closes ? "close"u8 : _request.MinorVersion == 0 ? "keep-alive"u8 : default;
         BodyKind kind = stripChunks ? BodyKind.UntilClose : framing.Kind;
         HeadWriter.WriteResponse(
-            Down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection, _newCookie, _responseEdits);
+            Down.Transport.Output, _response, kind, (long)_record.UpstreamServiceTime!.Value.TotalMilliseconds, connection, _newCookie, _failed is null ? _responseEdits : _elsewhereEdits);
         _record.WireBytesSent += Down.Transport.Output.UnflushedBytes - before;
     }
 

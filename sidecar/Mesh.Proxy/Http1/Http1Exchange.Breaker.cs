@@ -36,7 +36,7 @@ internal sealed partial class Http1Exchange
 
     private bool TakesPermit(CircuitBreaker breaker, long now)
     {
-        _refusal = _cluster!.EnterBreaker(breaker, now, _attempt == 1 && _breaker is null, out _permit);
+        _refusal = _cluster!.EnterBreaker(breaker, now, (_attempt == 1 || _again == Again.Elsewhere) && _breaker is null, out _permit);
         _breaker = _permit.IsHeld ? breaker : null;
         _sentAllAt = 0;
         return !_refusal.IsSet;

@@ -8,8 +8,11 @@ namespace Mesh.Proxy.Http1;
 // How a request ends without its upstream's whole answer.
 internal sealed partial class Http1Exchange
 {
-    /// <summary>Answers in the upstream's place.</summary>
-    private async ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn)
+    /// <summary>Answers in the upstream's place, unless another host is to be asked first.</summary>
+    private ValueTask<bool> RefuseAsync(ProxyError error, bool goesOn) =>
+        FallbackInForce is { } fallback && LeavesRefusal(fallback, ref error) ? new(false) : SayAsync(error, goesOn);
+
+    private async ValueTask<bool> SayAsync(ProxyError error, bool goesOn)
     {
         error = _retry is { Count: > 0 } ? error.AfterRetry() : error;
         error = _responseEdits is not null && error.Headers is null ? error with { Headers = _responseEdits } : error;

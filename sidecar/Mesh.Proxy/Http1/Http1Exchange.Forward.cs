@@ -60,13 +60,15 @@ internal sealed partial class Http1Exchange
 
             RecordAnswer(upstream.Endpoint);
             TellBreakerOfAnswer(sentAt, answeredAt);
-            if (_retry is not null && RetriesAnswer())
+            bool isRetried = _retry is not null && RetriesAnswer();
+            if (isRetried || (FallbackInForce is { } fallback && ReplacesAnswer(fallback)))
             {
-                _again = Again.Retry;
+                _again = isRetried ? Again.Retry : _again;
                 bool isSent = await EndSendingAsync(upstream) == CopyStatus.Done;
                 reusable = isSent && _response.KeepsAlive && _responseBody.TrySwallow(upstream.Transport.Input, _answerFraming);
                 _responseBody.Reset();
-                return false;
+                goesOn = _again == Again.No && await SayAsync(_instead, isSent);
+                return goesOn;
             }
 
             if (_response.Status == 101)

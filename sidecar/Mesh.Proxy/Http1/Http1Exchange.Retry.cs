@@ -38,6 +38,9 @@ internal sealed partial class Http1Exchange
 
         /// <summary>A retry by policy.</summary>
         Retry,
+
+        /// <summary>Another host gets it, by a Fallback.</summary>
+        Elsewhere,
     }
 
     // Whose fields count: those of the own application; from elsewhere they are only taken away.
@@ -104,6 +107,7 @@ internal sealed partial class Http1Exchange
     {
         EndRetry();
         _requestBody.Keep(null);
+        _responseBody.Keep(null);
         _requestBody.Timer = null;
         _tried?.Clear();
         if (_timer?.End() == false)
@@ -294,6 +298,14 @@ internal sealed partial class Http1Exchange
             LeavePriorities(last);
         }
 
+        RenewTimer();
+        _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome; // of the next attempt nobody knows yet
+        _pause ??= new Pause(context.Runtime.Time);
+        return _retry!.Pause;
+    }
+
+    private void RenewTimer()
+    {
         if (_timer is { HasPassed: true } passed && passed.Passed != TimeLimit.Route)
         {
             _spareTimer = null;
@@ -301,10 +313,6 @@ internal sealed partial class Http1Exchange
             _timer.ContinueAfter(passed);
             passed.Dispose();
         }
-
-        _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome; // of the next attempt nobody knows yet
-        _pause ??= new Pause(context.Runtime.Time);
-        return _retry!.Pause;
     }
 
     // Envoy's previous_priorities with Istio's update_frequency 2: after every second attempt those that were tried are left.

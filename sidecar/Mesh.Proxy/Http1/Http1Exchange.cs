@@ -60,6 +60,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         _requestEdits = null;
         _responseEdits = null;
         _mirrors = null;
+        _failed = null;
         _outcome = RequestOutcome.NotSent;
         _attempt = 0;
         _again = Again.No;
@@ -81,6 +82,10 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         _lastEndpoint = null;
         _lastRent = default;
         _pick = default;
+        _failed = _elsewhere = null;
+        _elsewhereEdits = null;
+        _keeper = null;
+        _instead = default;
         _requestBody.Activity = _responseBody.Activity = null;
     }
 
@@ -184,24 +189,32 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
                 return await RefuseLateAsync(null);
             }
 
+            bool goesOn;
             if (!EntersBreaker(_attempt == 1 ? now : context.Now))
             {
-                return await RefuseByBreakerAsync(null);
+                goesOn = await RefuseByBreakerAsync(null);
+            }
+            else
+            {
+                ValueTask<RentResult> renting = _request.IsConnect
+                    ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
+                bool isAtOnce = renting.IsCompleted && _attempt == 1;
+                UpstreamConnection? upstream = Take(await renting);
+                goesOn = await (upstream is null ? EndWithoutConnectionAsync()
+                    : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
+                    : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             }
 
-            ValueTask<RentResult> renting = _request.IsConnect
-                ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
-            bool isAtOnce = renting.IsCompleted && _attempt == 1;
-            UpstreamConnection? upstream = Take(await renting);
-            bool goesOn = await (upstream is null ? EndWithoutConnectionAsync()
-                : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
-                : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             if (_again == Again.No)
             {
                 return goesOn;
             }
 
-            if (PrepareNext() is { Ticks: > 0 } length)
+            if (_again == Again.Elsewhere)
+            {
+                GoElsewhere();
+            }
+            else if (PrepareNext() is { Ticks: > 0 } length)
             {
                 await _pause!.WaitAsync(length, _client.Loop, _stop.Token);
             }

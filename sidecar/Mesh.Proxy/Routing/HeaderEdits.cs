@@ -52,6 +52,9 @@ internal sealed class HeaderEdits
         }
     }
 
+    /// <summary><paramref name="edits"/> with more lines behind its own.</summary>
+    public static HeaderEdits With(HeaderEdits? edits, ReadOnlySpan<byte> lines) => new(edits?._dropped ?? [], [.. edits?._lines ?? [], .. lines]);
+
     /// <summary>Whether fields of this name, in any case, are left out.</summary>
     public bool Drops(ReadOnlySpan<byte> name)
     {

@@ -20,6 +20,12 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
 
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
+
+    /// <summary>Good answers kept for a Fallback.</summary>
+    public int FallbackEntries { get; init; }
+
+    /// <summary>Bytes that they take.</summary>
+    public long FallbackBytes { get; init; }
 }
 
 /// <summary>Every statistic of a cluster, in the order of the pages. The one table: a row here is a row everywhere.</summary>
@@ -123,7 +129,7 @@ public static class ClusterStatRows
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker];
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback];
 
     /// <summary>The rows of a rate limit, for clusters that have one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
@@ -139,6 +145,21 @@ public static class ClusterStatRows
 
     private static StatRow<ClusterStatsView> OfRateLimit(string name, string help, Func<RateLimitStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.RateLimit is { } limit ? counter(limit).Value : 0);
+
+    /// <summary>The rows of a cluster that has, or had, a Fallback; the others show none of them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Fallback { get; } =
+    [
+        OfFallback("fallback_stale", "Requests that got the last good answer in place of a refusal", static f => f.Stale),
+        OfFallback("fallback_static", "Requests that got a fixed answer in place of a refusal", static f => f.Static),
+        OfFallback("fallback_host", "Requests that another host got in place of a refusal", static f => f.Host),
+        OfFallback("fallback_missed", "Requests for which a Fallback had no answer", static f => f.Missed),
+        OfFallback("fallback_shadow", "Requests for which a Fallback in shadow mode had another answer", static f => f.Shadow),
+        new("fallback_entries", StatType.Gauge, "Good answers kept for a Fallback", static c => c.FallbackEntries),
+        new("fallback_bytes", StatType.Gauge, "Bytes of the good answers kept for a Fallback", static c => c.FallbackBytes),
+    ];
+
+    private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
 
     private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);

@@ -74,6 +74,7 @@ public sealed partial class Cluster
 
         UpdateRateLimit(next.RateLimit);
         UpdateBreaker(next.Breaker);
+        UpdateFallback(next.Fallback);
         WarnIfNobodyCanBeEjected();
 
         if (next.Outlier != previous.Outlier)

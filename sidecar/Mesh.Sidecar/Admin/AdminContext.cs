@@ -67,6 +67,8 @@ internal sealed record AdminContext
             BreakerCalls = figures.Calls,
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,
+            FallbackEntries = cluster.FallbackEntries,
+            FallbackBytes = cluster.FallbackBytes,
         };
     }
 }

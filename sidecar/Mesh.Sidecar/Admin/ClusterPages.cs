@@ -55,6 +55,7 @@ internal sealed class ClusterPages(AdminContext context)
             text.Append(cluster.DnsProblem is { } problem ? $"{name}::dns_problem::{problem}\n" : "");
             text.Append(RateLimitPage.Text(cluster));
             text.Append(BreakerPage.Text(cluster));
+            text.Append(FallbackPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)
             {
                 string at = $"{name}::{endpoint.Address}::";

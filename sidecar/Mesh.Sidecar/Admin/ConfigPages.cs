@@ -99,6 +99,7 @@ internal sealed class ConfigPages(AdminContext context)
         WriteResilience(json, cluster);
         RateLimitPage.WriteConfig(json, cluster.RateLimit);
         BreakerPage.WriteConfig(json, cluster.Breaker);
+        FallbackPage.WriteConfig(json, cluster.Fallback);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)

@@ -11,6 +11,7 @@ public sealed class ScenarioCheckTests
 {
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(1);
     private static readonly Upload Told = new(504, WindowChecks.Reason, "unknown", TimeSpan.FromSeconds(1.1));
+    private static readonly ShopAnswer[] Old = [Of(1), Of(3)];
     private static readonly AccessLogEntry Logged = new(default, 504, "UT", "c", "127.0.0.1:1", WindowChecks.Reason);
 
     [Fact]
@@ -50,6 +51,49 @@ public sealed class ScenarioCheckTests
         Upload waits = new(0, null, null, TimeSpan.FromSeconds(5));
         Assert.Equal(holds, WindowChecks.NobodyIsToldAnything([waits, waits with { Code = code }], held, Counters(timeouts, 0)).All(static c => c.Passed));
     }
+
+    [Fact]
+    public void Stale_AllAgree_Holds() => Assert.All(StaleFor(Old, 2, 1), static check => Assert.True(check.Passed, check.Name));
+
+    [Fact]
+    public void Stale_RefusedOnce_Fails() => Fails(StaleFor([Old[0], Old[1] with { Code = 503 }], 2, 1), "answers 200");
+
+    [Fact]
+    public void Stale_AgeOfHeaderAndWordDiffer_Fails() => Fails(StaleFor([Old[0], Old[1] with { Age = 4 }], 2, 1), "say that they are old");
+
+    [Fact]
+    public void Stale_LiveInBetween_Fails() => Fails(StaleFor([Old[0] with { Fallback = null }, Old[1]], 2, 1), "say that they are old");
+
+    [Fact]
+    public void Stale_OtherBody_Fails() => Fails(StaleFor([Old[0], Old[1] with { Body = "x" }], 2, 1), "different bodies");
+
+    [Fact]
+    public void Stale_AgeGoesBack_Fails() => Fails(StaleFor([Old[1], Of(5), Old[1]], 3, 1), "ages that go back");
+
+    [Fact]
+    public void Stale_TooOld_Fails() => Fails(StaleFor([Old[0], Of(20)], 2, 1), "age of the last answer");
+
+    [Fact]
+    public void Stale_CountedOtherwise_Fails()
+    {
+        Fails(StaleFor(Old, 1, 1), "fallback_stale");
+        Fails(StaleFor(Old, 2, 0), "fallback_static");
+    }
+
+    [Fact]
+    public void Live_AnOldAnswer_Fails()
+    {
+        ShopAnswer live = new(200, null, null, "a");
+        Assert.All(FallbackChecks.Live([live]), static check => Assert.True(check.Passed, check.Name));
+        Fails(FallbackChecks.Live([live, Old[0]]), "stand in for another");
+        Fails(FallbackChecks.Live([live with { Code = 500 }]), "answers 200");
+    }
+
+    [Theory]
+    [InlineData(14, true)]
+    [InlineData(15, false)]
+    public void LeftAlone_MoreThanTrials_Fails(long seen, bool holds) =>
+        Assert.Equal(holds, FallbackChecks.LeftAlone(seen, 10, 2, TimeSpan.FromSeconds(2), TimeSpan.FromSeconds(3)).Passed);
 
     [Theory]
     [InlineData(1000, 0.1, 100, true)]
@@ -112,14 +156,14 @@ public sealed class ScenarioCheckTests
 
     [Theory]
     [InlineData("window", "window")]
-    [InlineData("all", "shop partner retries window canary failover scale")]
+    [InlineData("all", "shop partner retries window canary failover fallback scale")]
     public void Options_Name_IsThatLabOrAll(string name, string labs) =>
         Assert.Equal(labs, string.Join(' ', LabOptions.Parse([name], out _)!.ToScenarios().Select(static s => s.Name)));
 
     [Theory]
     [InlineData("--keep leaves one lab running", "all", "--keep")]
     [InlineData("--duration belongs to shop", "canary", "--duration", "5s")]
-    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, scale, all", "canari")]
+    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, fallback, scale, all", "canari")]
     public void Options_Wrong_SayWhat(string message, params string[] args)
     {
         Assert.Null(LabOptions.Parse(args, out string error));
@@ -153,4 +197,9 @@ public sealed class ScenarioCheckTests
 
         return recorder.Report(TimeSpan.FromSeconds(1), 0);
     }
+
+    private static ShopAnswer Of(int age) => new(200, $"stale; age={age}; reason=circuit_open", age, "a");
+
+    private static IEnumerable<LabCheck> StaleFor(IReadOnlyList<ShopAnswer> answers, long stale, long fixedAnswers) => FallbackChecks.Stale(
+        answers, 10, new ClusterCounters(new Dictionary<string, long> { ["fallback_stale"] = stale, ["fallback_static"] = fixedAnswers }));
 }

@@ -56,6 +56,8 @@ internal static class RuleTexts
 
     public static string Limit(string spec, string name = "rl") => Rule("RateLimit", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
+    public static string Fallback(string spec, string name = "fb") => Rule("Fallback", spec, name, "default", "resilience.mesh.dev/v1alpha1");
+
     public static string Resilience(string spec, string name = "rp") => Rule("ResiliencePolicy", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
     /// <summary>A mesh with these rules; fails on what the reader refuses.</summary>

@@ -14,6 +14,10 @@ public sealed class StatNamesTests
     private const string RateLimit =
         "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
 
+    private const string Fallback = """
+        fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
+        """;
+
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
@@ -65,6 +69,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void RateLimitNames_AreThese() => Assert.Equal(Words(RateLimit), ClusterStatRows.RateLimit.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
