@@ -21,7 +21,13 @@ if (line.Options is not { } options)
     return line.Error is null ? 0 : Fail(line.Error, WrongUsage);
 }
 
-(X509Certificate2Collection? certificates, TokenFile? token, string? problem) = DoorKeys.Read(options);
+// The one place where the process meets the real clock and real chance.
+#pragma warning disable RS0030
+TimeProvider time = TimeProvider.System;
+Random random = Random.Shared;
+#pragma warning restore RS0030
+
+(X509Certificate2Collection? certificates, TokenFile? token, string? problem) = DoorKeys.Read(options, time);
 if (problem is not null)
 {
     return Fail(problem, WrongUsage);
@@ -32,12 +38,6 @@ if (injection is null)
 {
     return Fail(problem!, WrongUsage);
 }
-
-// The one place where the process meets the real clock and real chance.
-#pragma warning disable RS0030
-TimeProvider time = TimeProvider.System;
-Random random = Random.Shared;
-#pragma warning restore RS0030
 
 using LineLoggerProvider log = new(Console.Error, time);
 using ILoggerFactory loggers = LoggerFactory.Create(logging => logging.AddProvider(log));

@@ -45,6 +45,12 @@ public sealed record InjectionSettings
     /// <summary>The first minor version of Kubernetes 1 whose every supported node runs native sidecars (semantics 9.4).</summary>
     public const int FirstNativeMinor = 33;
 
+    /// <summary>ConfigMap, in each injected namespace, that holds the control plane's root as <c>root-cert.pem</c>. Not a setting: the control plane writes it under this name.</summary>
+    public const string RootConfigMap = "mesh-ca-root-cert";
+
+    /// <summary>Audience of the token that a sidecar shows to the control plane. Not a setting: the control plane takes no other.</summary>
+    public const string TokenAudience = "mesh-control-plane";
+
     /// <summary>The settings when nobody says otherwise.</summary>
     public static InjectionSettings Default { get; } = new();
 
@@ -59,12 +65,6 @@ public sealed record InjectionSettings
 
     /// <summary>Where the sidecars find the control plane.</summary>
     public string ControlPlane { get; init; } = "https://mesh-control-plane.mesh-system.svc:15010";
-
-    /// <summary>ConfigMap, in each injected namespace, that holds the control plane's root as <c>root-cert.pem</c>.</summary>
-    public string RootConfigMap { get; init; } = "mesh-ca-root-cert";
-
-    /// <summary>Audience of the token that a sidecar shows to the control plane.</summary>
-    public string TokenAudience { get; init; } = "mesh-control-plane";
 
     /// <summary>Value of a namespace's label <c>istio.io/rev</c> that means this mesh.</summary>
     public string Revision { get; init; } = "default";

@@ -8,7 +8,7 @@ internal static class PodVolumes
     private const int TokenSeconds = 43200; // kubelet renews it at four fifths
 
     /// <summary>Adds them to <paramref name="spec"/>.</summary>
-    public static void Add(JsonObject spec, PodSettings pod, InjectionSettings settings)
+    public static void Add(JsonObject spec, PodSettings pod)
     {
         JsonArray volumes = spec.ListAt("volumes");
         Add(volumes, Names.StateVolume, "emptyDir", []);
@@ -18,13 +18,13 @@ internal static class PodVolumes
             {
                 ["serviceAccountToken"] = new JsonObject
                 {
-                    ["audience"] = settings.TokenAudience,
+                    ["audience"] = InjectionSettings.TokenAudience,
                     ["expirationSeconds"] = TokenSeconds,
                     ["path"] = "token",
                 },
             }),
         });
-        Add(volumes, Names.RootVolume, "configMap", new JsonObject { ["name"] = settings.RootConfigMap });
+        Add(volumes, Names.RootVolume, "configMap", new JsonObject { ["name"] = InjectionSettings.RootConfigMap });
         Add(volumes, Names.PodVolume, "downwardAPI", new JsonObject
         {
             ["items"] = new JsonArray(Field("labels"), Field("annotations")),

@@ -23,8 +23,6 @@ public sealed record SettingRow(string Name, string Expected, Func<InjectionSett
         Text("program", "the path of the program in the image", static (o, v) => o with { Program = v }),
         Text("controlPlane", "a URL of https, for example https://mesh-control-plane.mesh-system.svc:15010", static (o, v) =>
             Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url is { Scheme: "https" } or { Scheme: "http", IsLoopback: true } ? o with { ControlPlane = v } : null), // a token goes there
-        Text("rootConfigMap", "the name of a ConfigMap", static (o, v) => o with { RootConfigMap = v }),
-        Text("tokenAudience", "an audience", static (o, v) => o with { TokenAudience = v }),
         Text("revision", "a revision, as in the namespace's label istio.io/rev", static (o, v) => o with { Revision = v }),
         Text("policy", "enabled or disabled", static (o, v) => v is "enabled" or "disabled" ? o with { IsEnabled = v == "enabled" } : null),
         Text("nativeSidecar", "auto, \"true\" or \"false\"", static (o, v) => v switch

@@ -42,7 +42,7 @@ public static class SidecarInjector
         }
 
         AddContainers(spec, pod, settings, handedOver);
-        PodVolumes.Add(spec, pod, settings);
+        PodVolumes.Add(spec, pod);
         PodMetadata.Add(metadata, spec, input, pod, settings.Revision);
         return notes.Injected(metadata, spec);
     }

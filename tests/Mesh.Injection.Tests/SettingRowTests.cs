@@ -12,8 +12,6 @@ public sealed class SettingRowTests
             imagePullPolicy: Always
             program: /sidecar
             controlPlane: https://mesh.example:15010
-            rootConfigMap: root
-            tokenAudience: mesh
             revision: canary
             policy: disabled
             nativeSidecar: false
@@ -31,7 +29,7 @@ public sealed class SettingRowTests
 
         Assert.Null(problem);
         Assert.Equal(("registry.example/sidecar:2", "Always", "/sidecar"), (settings!.Image, settings.ImagePullPolicy, settings.Program));
-        Assert.Equal(("https://mesh.example:15010", "root", "mesh", "canary"), (settings.ControlPlane, settings.RootConfigMap, settings.TokenAudience, settings.Revision));
+        Assert.Equal(("https://mesh.example:15010", "canary"), (settings.ControlPlane, settings.Revision));
         Assert.Equal((false, NativeSidecar.Never, 30), (settings.IsEnabled, settings.Native, settings.KubernetesMinor));
         Assert.Equal((false, false, false), (settings.HoldsApplication, settings.RewritesProbes, settings.MergesMetrics));
         Assert.Equal("kube-system infra", string.Join(' ', settings.IgnoredNamespaces));
@@ -41,6 +39,8 @@ public sealed class SettingRowTests
     }
 
     [Theory]
+    [InlineData("tokenAudience: other", "tokenAudience: there is no such setting")] // the control plane would take no such token
+    [InlineData("rootConfigMap: other", "rootConfigMap: there is no such setting")] // nor write that ConfigMap
     [InlineData("images: x", "images: there is no such setting")]
     [InlineData("policy: on", "policy: true is not right; write enabled or disabled")]
     [InlineData("controlPlane: http://mesh.example:15010", "controlPlane: \"http://mesh.example:15010\" is not right; write a URL of https")]

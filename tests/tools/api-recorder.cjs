@@ -20,7 +20,7 @@ apiextensions.k8s.io/v1 *CustomResourceDefinition customresourcedefinitions · m
 networking.istio.io/v1 DestinationRule destinationrules · networking.istio.io/v1 VirtualService virtualservices
 networking.istio.io/v1alpha3 DestinationRule destinationrules
 networking.istio.io/v1 ServiceEntry serviceentries · networking.istio.io/v1 Sidecar sidecars · networking.istio.io/v1 WorkloadEntry workloadentries
-resilience.mesh.dev/v1alpha1 ResiliencePolicy resiliencepolicies · resilience.mesh.dev/v1alpha1 CircuitBreaker circuitbreakers
+resilience.mesh.dev/v1alpha1 ResiliencePolicy resiliencepolicies · resilience.mesh.dev/v1alpha1 CircuitBreaker circuitbreakers · resilience.mesh.dev/v1alpha1 RateLimit ratelimits
 resilience.mesh.dev/v1alpha1 Fallback fallbacks`.split(/[·\n]/).map(s => s.trim()).filter(Boolean).map(line => {
   const [groupVersion, kind, plural] = line.split(' ');
   const [version, group = ''] = groupVersion.split('/').reverse();

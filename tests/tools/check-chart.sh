@@ -62,6 +62,7 @@ cat > "$work/objects.json" << 'JSON'
  {"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": {"name": "a"}, "spec": {"address": "10.0.0.1"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "ResiliencePolicy", "metadata": {"name": "a"}, "spec": {"host": "a"}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "CircuitBreaker", "metadata": {"name": "a"}, "spec": {"host": "a"}},
+ {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "RateLimit", "metadata": {"name": "a"}, "spec": {"host": "a", "tokens": 1}},
  {"apiVersion": "resilience.mesh.dev/v1alpha1", "kind": "Fallback", "metadata": {"name": "a"}, "spec": {"host": "a", "static": {"body": "a"}}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}, "status": {"phase": "Active"}},
  {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "mesh-system"}, "status": {"phase": "Active"}},
@@ -145,14 +146,15 @@ arguments=("${arguments[@]//\/etc\/mesh\/injection/$work}")
 # The cluster holds a rule of each kind, and what the chart brings for the control plane to fill.
 { cat "$work/objects.json"; look list "$work/mesh-defaults.out" MutatingWebhookConfiguration ValidatingWebhookConfiguration Secret; } | jq -s add > "$work/cluster.json"
 record cluster "$work/cluster.json"
-start control Mesh.ControlPlane "${arguments[@]}" --kubeconfig "$work/cluster.config"
+openssl rand -hex 32 > "$work/operator"
+start control Mesh.ControlPlane "${arguments[@]}" --kubeconfig "$work/cluster.config" --token-file "$work/operator"
 api=$(address control api) || exit 1
 metrics=$(address control metrics) || exit 1
 host=mesh-control-plane.mesh-system.svc
 trusted() { curl -sf -m 5 "http://$server/objects" | jq -er ".[] | select(.kind == \"ConfigMap\" and .metadata.namespace == \"$1\") | .data[\"root-cert.pem\"]"; }
 has_root() { trusted "$1" | grep 'BEGIN CERTIFICATE'; }
 token() { # NAMESPACE ACCOUNT [POD]: a token that the recorder takes
-  printf 'e30.%s.x' "$(jq -jn --arg sub "system:serviceaccount:$1:$2" --arg pod "${3:-}" '{$sub} + if $pod != "" then {$pod} else {} end' | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
+  printf 'e30.%s.x' "$(jq -jn --arg sub "system:serviceaccount:$1:$2" --arg pod "${3:-}" '{$sub, aud: ["mesh-control-plane"], exp: 4102444800} + if $pod != "" then {$pod} else {} end' | base64 -w 0 | tr '+/' '-_' | tr -d '=')"
 }
 bearer() { printf 'Authorization: Bearer %s' "$(token "$@")"; }
 call() { curl -s -m 5 -o /dev/null -w '%{http_code}' --cacert "$work/root.pem" --connect-to "$host:15010:127.0.0.1:${api##*:}" "$@"; }
@@ -170,7 +172,8 @@ check "its certificate is for the service's name, and a token is asked for" says
 check "a service account's token lets a sidecar in" says '^201$' register shop
 check 'into its own namespace only' says '^403$' register store
 check 'the pages are not for it' says '^403$' call -H "$(bearer shop default)" "$page"
-check 'but for service accounts of the mesh' says '^200$' call -H "$(bearer mesh-system mesh-control-plane)" "$page"
+check 'nor for other service accounts, since no kubelet says which namespace is ours' says '^403$' call -H "$(bearer mesh-system mesh-control-plane)" "$page"
+check 'but for the operator' says '^200$' call -H "Authorization: Bearer $(cat "$work/operator")" "$page"
 
 # A pod as the webhook of this chart makes it: its sidecar, with the arguments and the files that it gets there, is let in.
 cat > "$work/pod.yaml" << 'YAML'
@@ -193,7 +196,7 @@ POD_IP=127.0.0.1 unshare -m sh -c 'mount --bind "$1" /etc/hosts && shift && exec
   --outbound 127.0.0.1:0 --inbound 127.0.0.1:0 --admin 127.0.0.1:0 --health 127.0.0.1:0 --metrics 127.0.0.1:0 --agent 127.0.0.1:0 >> "$work/pod.log" 2> "$work/pod.err" &
 pid[pod]=$!
 running() { # what the control plane says of the pod's sidecar
-  curl -s -m 5 --cacert "$work/root.pem" --connect-to "$host:15010:127.0.0.1:${api##*:}" -H "$(bearer mesh-system mesh-control-plane)" "$page" \
+  curl -s -m 5 --cacert "$work/root.pem" --connect-to "$host:15010:127.0.0.1:${api##*:}" -H "Authorization: Bearer $(cat "$work/operator")" "$page" \
     | jq -e '.[] | select(.id == "products-1.shop" and .streams == 1 and .acked != "" and .acked == .sent)'
 }
 check 'an injected sidecar comes in with its token, trusts by its ConfigMap, and runs the rules' until_true 20 running

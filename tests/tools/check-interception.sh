@@ -2,6 +2,7 @@
 # The rules that `mesh-sidecar init` writes, in the network namespace of a pod: what the application sends and what it gets goes through the sidecar, nothing else does, and
 # afterwards the tables are as before. The application is another user; init has NET_ADMIN and NET_RAW alone. The sidecar is user 1337 without a capability; for TPROXY it is
 # root of group 1337 with NET_ADMIN alone, as the injector writes it. Needs root.
+# effect-of: DestinationRule trafficPolicy.connectionPool.tcp.maxConnections
 . "$(dirname "$0")/lib.sh"
 pod=mesh-pod-$$
 cluster=mesh-cluster-$$
@@ -38,14 +39,15 @@ ip -n "$pod" -6 route add default via fd00:202::1
 for last in 1 12 13; do ip -n "$cluster" address add "10.202.0.$last/24" dev eth0; done
 ip -n "$cluster" address add fd00:202::1/64 dev eth0 nodad
 
-# peer.py KIND NAME ADDRESS PORT: web tells who it is, where it was called and by whom; speaker says the same before it hears anything; echo gives back.
+# peer.py KIND NAME ADDRESS PORT: web tells who it is, where it was called and by whom; speaker says the same before it hears anything; echo gives back. web takes its time for /slow.
 cat > "$work/peer.py" << 'PYTHON'
-import asyncio, http.server, socket, sys
+import asyncio, http.server, socket, sys, time
 kind, name, address, port = sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4])
 
 class Web(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     def do_GET(self):
+        if self.path == "/slow": time.sleep(2)
         text = b"%s at %s from %s;" % (name.encode(), self.connection.getsockname()[0].encode(), self.client_address[0].encode())
         self.send_response(200)
         self.send_header("content-length", str(len(text)))
@@ -106,6 +108,7 @@ entry() { # NAME ADDRESS PORT PROTOCOL ENDPOINT: a ServiceEntry
   entry database 10.202.0.20 13306 TCP 10.202.0.1
   entry me 10.202.0.21 80 HTTP 10.202.0.2 8080
   entry me-six fd00:202::21 80 HTTP fd00:202::2 8086
+  printf -- '---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {name: me}\nspec: {host: me.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: 1}}}}\n'
 } > "$work/rules/rules.yaml"
 chmod -R a+rX "$work"
 mkdir -m 777 "$work/logs"
@@ -173,6 +176,22 @@ closed() { # COUNTER ADDRESS PORT: a connection from outside gets no byte, and i
   says '^000$' outside curl -s -m 5 -o /dev/null -w '%{http_code}' "http://$2:$3/" || return 1
   [ "$(stat "$1")" -gt "$before" ]
 }
+# Two clients at once, and one connection to the application: the second waits, and then it is served in its own name.
+shares_one() {
+  local first code=0
+  arrive --interface 10.202.0.1 http://10.202.0.2:8080/slow > "$work/first" &
+  first=$!
+  until_true 5 is_at upstream_rq_active 1 || code=1
+  arrive --interface 10.202.0.13 http://10.202.0.2:8080/ > "$work/second" &
+  local second=$!
+  until_true 2 is_at upstream_rq_pending_active 1 || code=1
+  is_at upstream_cx_active 1 || code=1
+  wait "$first" "$second"
+  grep -q 'from 10.202.0.1; 200$' "$work/first" && grep -q 'from 10.202.0.13; 200$' "$work/second" && return "$code"
+  cat "$work/first" "$work/second"
+  return 1
+}
+is_at() { [ "$(stat "cluster.inbound|8080||;.$1")" = "$2" ] || { echo "$1: $(stat "cluster.inbound|8080||;.$1")"; return 1; }; }
 is_gone() { ! inside curl -s -m 1 http://127.0.0.1:15021/healthz/ready; }
 # Of the two calls of its own services the sidecar keeps a connection each, to itself.
 idle() { [ "$(stat http.outbound.downstream_cx_active)" -eq 0 ] && [ "$(stat http.inbound.downstream_cx_active)" -eq 2 ]; }
@@ -199,6 +218,7 @@ check "$mode: inbound HTTP comes from $caller" through 0 1 "^app at 10.202.0.2 f
 check "$mode: its client is known" grep -qE '"GET / HTTP/1.1" 200 .* 10.202.0.2:8080 10.202.0.1:' "$work/logs/$mode.log"
 check "$mode: inbound IPv6 comes from $caller6" through 0 1 "^app6 at fd00:202::2 from $caller6; 200$" arrive 'http://[fd00:202::2]:8086/'
 check "$mode: inbound TCP comes from $caller; the server speaks first" through 0 1 "^speaker at 10.202.0.2 from $caller;" comes 10.202.0.2 9000
+[ "$mode" = REDIRECT ] || check "$mode: a limit of the application's connections holds over all clients" shares_one
 check "$mode: loopback is not captured" through 0 0 '^app at 127.0.0.1 from 127.0.0.1; 200$' call http://127.0.0.1:8080/
 check "$mode: nor is the application's call of its own address" through 0 0 '^app at 10.202.0.2 from 10.202.0.2; 200$' call http://10.202.0.2:8080/
 check "$mode: nor its call of its own IPv6 address" through 0 0 '^app6 at fd00:202::2 from fd00:202::2; 200$' call 'http://[fd00:202::2]:8086/'

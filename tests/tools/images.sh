@@ -23,7 +23,7 @@ copy_into() { # ROOT: the files that are named on standard input, each to the pa
   while read -r file; do cp -L --parents "$(realpath "$(dirname "$file")")/$(basename "$file")" "$1"; done
 }
 sidecar_root() { # makes $work/sidecar/image, the context of the sidecar's Containerfile
-  local native=artifacts/native/publish/Mesh.Sidecar # the same as check-native.sh makes
+  local native=artifacts/native/publish/Mesh.Sidecar # the same as check-native.sh makes; the first takes minutes, so .ci/run makes it before all scripts
   bash tests/tools/publish-native.sh "$(dirname "$native")" > "$work/native.log" 2>&1 || { echo 'FAIL the native sidecar'; tail "$work/native.log"; return 1; }
   bash sidecar/image-root.sh "$native" "$work/sidecar/image"
 }

@@ -4,30 +4,34 @@ using System.Text;
 namespace Mesh.ControlPlane.Access;
 
 /// <summary>
-/// One token that opens every route, from a file. The file is looked at before each check and read again when it changed, so a token can be
-/// replaced without a restart; while it cannot be read, the last token holds. Thread-safe.
+/// One token that opens every route, from a file. The file is read again at a check, at most once a second, so a token can be replaced
+/// without a restart; its time says nothing, because a kubelet replaces a folder behind a link. While it cannot be read, the last token holds. Thread-safe.
 /// </summary>
 internal sealed class TokenFile : ICallerCheck
 {
     private const int ShortestToken = 16;
-    private readonly string _path;
-    private volatile Token _token;
+    private static readonly TimeSpan Look = TimeSpan.FromSeconds(1);
 
-    private TokenFile(string path, Token token)
+    private readonly string _path;
+    private readonly TimeProvider _time;
+    private volatile Token _token;
+    private long _looked;
+
+    private TokenFile(string path, Token token, TimeProvider time)
     {
-        _path = path;
-        _token = token;
+        (_path, _token, _time) = (path, token, time);
+        _looked = time.GetTimestamp();
     }
 
     /// <summary>Opens the file; or says what is wrong with it.</summary>
-    public static (TokenFile? File, string? Problem) Open(string path)
+    public static (TokenFile? File, string? Problem) Open(string path, TimeProvider time)
     {
         try
         {
             Token token = Read(path);
             return token.Length < ShortestToken
                 ? (null, $"--token-file: '{path}' holds {token.Length} characters; write a random token of at least {ShortestToken}")
-                : (new TokenFile(path, token), null);
+                : (new TokenFile(path, token, time), null);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
@@ -50,18 +54,23 @@ internal sealed class TokenFile : ICallerCheck
 
     private static Token Read(string path)
     {
-        DateTime changed = File.GetLastWriteTimeUtc(path);
         string text = File.ReadAllText(path).Trim();
-        return new Token(HashOf(text), text.Length, changed);
+        return new Token(HashOf(text), text.Length);
     }
 
     private static byte[] HashOf(string text) => SHA256.HashData(Encoding.UTF8.GetBytes(text));
 
     private void Refresh()
     {
+        long looked = Volatile.Read(ref _looked);
+        if (_time.GetElapsedTime(looked) < Look || Interlocked.CompareExchange(ref _looked, _time.GetTimestamp(), looked) != looked)
+        {
+            return;
+        }
+
         try
         {
-            if (File.GetLastWriteTimeUtc(_path) != _token.Changed && Read(_path) is { Length: >= ShortestToken } token)
+            if (Read(_path) is { Length: >= ShortestToken } token)
             {
                 _token = token;
             }
@@ -72,5 +81,5 @@ internal sealed class TokenFile : ICallerCheck
         }
     }
 
-    private sealed record Token(byte[] Hash, int Length, DateTime Changed);
+    private sealed record Token(byte[] Hash, int Length);
 }

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Kubernetes;
+using Mesh.Injection;
 
 namespace Mesh.ControlPlane.Access;
 
@@ -11,7 +12,7 @@ internal static class TokenReview
     public const string Path = "/apis/authentication.k8s.io/v1/tokenreviews";
 
     /// <summary>Audience that a token must be made for: one for the API server itself, which a pod may also have, must not be given to anybody else.</summary>
-    public const string Audience = "mesh-control-plane";
+    public const string Audience = InjectionSettings.TokenAudience;
 
     private const string Accounts = "system:serviceaccount:";
     private const string PodName = "authentication.kubernetes.io/pod-name";

@@ -8,8 +8,9 @@ namespace Mesh.ControlPlane.Access;
 
 /// <summary>
 /// Lets the API server judge the tokens of service accounts. A sidecar calls each second, so verdicts are remembered, by a hash of the token: good ones up to a minute, for so
-/// long may a deleted pod still speak; bad ones for seconds. A token is asked about once however many requests bear it, and few at a time: when all
-/// sidecars come back at once, the API server sees a queue. While it is away, whoever was let in stays so until the minute is over, and others are asked to come again.
+/// long may a deleted pod still speak; bad ones for seconds. A good one is asked about again before its time is over, while it still holds. A token is asked about once however many
+/// requests bear it, and few at a time: when all sidecars come back at once, the API server sees a queue. While it cannot judge, whoever was let in stays so for ten minutes at most
+/// and never past the token's end, and others are asked to come again; a refusal holds at once.
 /// </summary>
 [SuppressMessage("Design", "CA1001", Justification = "Nobody waits for the semaphore by a handle, so it holds nothing to dispose.")]
 internal sealed partial class TokenReviews : ICallerCheck
@@ -17,10 +18,13 @@ internal sealed partial class TokenReviews : ICallerCheck
     /// <summary>Longest that a good verdict holds; the shortest is three quarters of it, so that those of one moment do not end in one moment.</summary>
     public static readonly TimeSpan LongestLife = TimeSpan.FromSeconds(60);
 
+    /// <summary>Longest that a good verdict holds while nobody can judge.</summary>
+    public static readonly TimeSpan LongestOutage = TimeSpan.FromMinutes(10);
+
     /// <summary>How long a bad verdict holds.</summary>
     public static readonly TimeSpan RefusalLife = TimeSpan.FromSeconds(5);
 
-    /// <summary>Longest that a request waits for a verdict.</summary>
+    /// <summary>Longest that a token waits for its turn, and then for its verdict.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(5);
 
     /// <summary>Pause in which nobody is asked, after the API server could not judge.</summary>
@@ -32,6 +36,7 @@ internal sealed partial class TokenReviews : ICallerCheck
     private const int MostGood = 16_384;
     private const int MostBad = 1_024;
     private const int MostAtOnce = 32;
+    private static readonly TimeSpan Grace = 2 * Patience; // a caller of each second does not wait for a server that does not answer
     private static readonly TimeSpan LongestRest = TimeSpan.FromSeconds(30);
 
     private readonly KubernetesClient _client;
@@ -64,94 +69,159 @@ internal sealed partial class TokenReviews : ICallerCheck
     /// <inheritdoc/>
     public async ValueTask<CallerAnswer> CheckAsync(string token, CancellationToken cancellationToken)
     {
-        if (!TokenClaims.IsWellFormed(token))
+        (string? problem, DateTimeOffset end) = TokenClaims.Read(token, TokenReview.Audience, _time.GetUtcNow());
+        if (problem is not null)
         {
-            return CallerAnswer.Unknown("the token is none of a service account");
+            return CallerAnswer.Unknown(problem);
         }
 
         string key = Convert.ToBase64String(SHA256.HashData(Encoding.UTF8.GetBytes(token)));
         Task<CallerAnswer>? review;
         lock (_gate)
         {
-            if ((_good.Find(key) ?? _bad.Find(key)) is { } known)
+            Verdict? good = _good.Find(key);
+            TimeSpan age = good is null ? TimeSpan.Zero : _time.GetElapsedTime(good.Since);
+            if ((good is not null && age < good.ReviewAt ? good : _bad.Find(key)) is { } known)
             {
-                return known;
+                return known.Answer;
             }
 
-            if (!_underWay.TryGetValue(key, out review))
+            (review, CallerAnswer later) = ReviewLocked(key, token, end);
+            if (good is not null && (age < good.FreshUntil || review is null))
             {
-                if (_rest is { } rest && rest.Length - _time.GetElapsedTime(rest.Since) is { Ticks: > 0 } left)
-                {
-                    return CallerAnswer.Later(rest.Problem, left);
-                }
+                return good.Answer; // the next one hears what comes of the review
+            }
 
-                if (_underWay.Count >= MostWaiting)
-                {
-                    return CallerAnswer.Later("too many tokens wait to be judged; come again", Rest);
-                }
-
-                review = ReviewAsync(key, token);
-                _underWay[key] = review;
+            if (review is null)
+            {
+                return later;
             }
         }
 
         return await review.WaitAsync(cancellationToken); // others may wait for the same verdict: who goes away does not end the question
     }
 
-    private async Task<CallerAnswer> ReviewAsync(string key, string token)
+    /// <summary>The review that is under way, or a new one; or when to come again.</summary>
+    private (Task<CallerAnswer>? Review, CallerAnswer Later) ReviewLocked(string key, string token, DateTimeOffset end)
+    {
+        if (_underWay.TryGetValue(key, out Task<CallerAnswer>? review))
+        {
+            return (review, default);
+        }
+
+        if (RestLocked() is { } rest)
+        {
+            return (null, rest);
+        }
+
+        if (_underWay.Count >= MostWaiting)
+        {
+            return (null, CallerAnswer.Later("too many tokens wait to be judged; come again", Rest));
+        }
+
+        return (_underWay[key] = ReviewAsync(key, token, end), default);
+    }
+
+    private CallerAnswer? RestLocked() =>
+        _rest is { } rest && rest.Length - _time.GetElapsedTime(rest.Since) is { Ticks: > 0 } left ? CallerAnswer.Later(rest.Problem, left) : null;
+
+    private async Task<CallerAnswer> ReviewAsync(string key, string token, DateTimeOffset end)
     {
         await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding); // out of the caller's lock
         CallerAnswer? answer = null;
         try
         {
-            answer = await AskAsync(token);
-            _stats.CountReview(isJudged: answer.Value.RetryAfter is null);
-            return answer.Value;
+            answer = await InTurnAsync(token);
         }
         finally
         {
             lock (_gate)
             {
                 _underWay.Remove(key);
-                RememberLocked(key, token, answer);
+                answer = answer is { } found ? RememberLocked(key, found, end) : null;
             }
         }
+
+        return answer!.Value;
     }
 
-    private void RememberLocked(string key, string token, CallerAnswer? answer)
+    /// <summary>Takes the answer to heart. When there is no judgement, who was let in before stays so.</summary>
+    private CallerAnswer RememberLocked(string key, CallerAnswer answer, DateTimeOffset end)
     {
-        if (answer is { Caller: not null })
+        if (answer.RetryAfter is { } pause)
         {
-            TimeSpan life = LongestLife * (1 - (_random.NextDouble() / 4));
-            TimeSpan left = TokenClaims.End(token) is { } end ? end - _time.GetUtcNow() : life;
-            _good.Add(key, answer.Value, left < life ? left : life);
+            if (_good.Find(key) is not { } kept)
+            {
+                return answer;
+            }
+
+            TimeSpan age = _time.GetElapsedTime(kept.Since);
+            (kept.ReviewAt, kept.FreshUntil) = (age + pause, age + pause + Grace);
+            return kept.Answer;
         }
-        else if (answer is { RetryAfter: null })
+
+        _good.Remove(key);
+        if (answer.Caller is null)
         {
-            _bad.Add(key, answer.Value, RefusalLife);
+            _bad.Add(key, answer, RefusalLife);
+            return answer;
+        }
+
+        TimeSpan left = end - _time.GetUtcNow();
+        if (_good.Add(key, answer, left < LongestOutage ? left : LongestOutage) is { } verdict)
+        {
+            verdict.FreshUntil = LongestLife * (1 - (_random.NextDouble() / 4));
+            verdict.ReviewAt = verdict.FreshUntil * 0.75;
+        }
+
+        return answer;
+    }
+
+    /// <summary>Asks when it is the token's turn. That the queue is long says nothing of the API server.</summary>
+    private async Task<CallerAnswer> InTurnAsync(string token)
+    {
+        using CancellationTokenSource late = new(Patience, _time);
+        try
+        {
+            await _turns.WaitAsync(late.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            return CallerAnswer.Later("many tokens wait to be judged; come again", Rest);
+        }
+
+        try
+        {
+            CallerAnswer? rest;
+            lock (_gate)
+            {
+                rest = RestLocked();
+            }
+
+            return rest ?? await AskAsync(token);
+        }
+        finally
+        {
+            _turns.Release();
         }
     }
 
     private async Task<CallerAnswer> AskAsync(string token)
     {
         using CancellationTokenSource late = new(Patience, _time);
+        CallerAnswer verdict;
         try
         {
-            await _turns.WaitAsync(late.Token);
-            try
-            {
-                using ApiAnswer answer = await _client.SendAsync(HttpMethod.Post, TokenReview.Path, TokenReview.Of(token), "application/json", late.Token);
-                return answer.Failure is { } failure ? Failed(failure) : Judged(TokenReview.Read(answer.Object));
-            }
-            finally
-            {
-                _turns.Release();
-            }
+            using ApiAnswer answer = await _client.SendAsync(HttpMethod.Post, TokenReview.Path, TokenReview.Of(token), "application/json", late.Token);
+            verdict = answer.Failure is { } failure ? Failed(failure) : Judged(TokenReview.Read(answer.Object));
         }
         catch (OperationCanceledException)
         {
-            return Failed(ApiFailure.Unreachable($"no verdict within {Patience.TotalSeconds:0} s"));
+            verdict = Failed(ApiFailure.Unreachable($"no verdict within {Patience.TotalSeconds:0} s"));
         }
+
+        _stats.CountReview(isJudged: verdict.RetryAfter is null);
+        return verdict;
     }
 
     private CallerAnswer Judged(CallerAnswer answer)
@@ -190,6 +260,6 @@ internal sealed partial class TokenReviews : ICallerCheck
         return CallerAnswer.Later(problem, pause);
     }
 
-    [LoggerMessage(Level = LogLevel.Warning, Message = "Tokens of sidecars cannot be judged: {Problem}; who was let in stays so for at most a minute, and it is tried again")]
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Tokens of sidecars cannot be judged: {Problem}; who was let in stays so for ten minutes at most, and it is tried again")]
     private partial void LogTrouble(string problem);
 }

@@ -3,6 +3,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
+using Mesh.Injection;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Certificates;
@@ -15,7 +16,7 @@ namespace Mesh.ControlPlane.Certificates;
 internal sealed partial class RootConfigMaps
 {
     /// <summary>Name of the ConfigMaps.</summary>
-    public const string Name = "mesh-ca-root-cert";
+    public const string Name = InjectionSettings.RootConfigMap;
 
     /// <summary>The key under which the PEM text stands.</summary>
     public const string Key = "root-cert.pem";
@@ -68,8 +69,8 @@ internal sealed partial class RootConfigMaps
     /// <summary>The watches; sidecars are served without them.</summary>
     public ImmutableArray<WatchLoop> Loops { get; }
 
-    /// <summary>Namespaces whose ConfigMap is not there or not right.</summary>
-    public int Missing => _bundle() is { } bundle && FirstLists.IsCompleted ? Wrong(bundle).Count() : 0;
+    /// <summary>Namespaces whose ConfigMap is not there or not right; all of them while nothing is known that could be written into it.</summary>
+    public int Missing => FirstLists.IsCompleted ? Wrong(_bundle()).Count() : 0;
 
     /// <summary>ConfigMaps written so far.</summary>
     public long Writes => Interlocked.Read(ref _writes);
@@ -144,14 +145,21 @@ internal sealed partial class RootConfigMaps
             _attempts.Remove(gone);
         }
 
-        return wrong.Length == 0 ? Look : wrong.Min(space => AttemptOf(space).Left(_time));
+        if (wrong.Length == 0)
+        {
+            _trouble = ""; // what fails after that is news again, even in the same words
+            return Look;
+        }
+
+        TimeSpan left = wrong.Min(space => AttemptOf(space).Left(_time));
+        return left > TimeSpan.Zero ? left : TimeSpan.Zero; // while the others were written, its time may have come
     }
 
-    private IEnumerable<string> Wrong(string bundle)
+    private IEnumerable<string> Wrong(string? bundle)
     {
         ImmutableDictionary<ObjectKey, string> maps = _maps.Items;
         return _namespaces.Items.Keys.Select(static key => key.Name)
-            .Where(space => !_ignored.Contains(space) && maps.GetValueOrDefault(new ObjectKey(space, Name)) != bundle)
+            .Where(space => !_ignored.Contains(space) && (bundle is null || maps.GetValueOrDefault(new ObjectKey(space, Name)) != bundle))
             .Order(StringComparer.Ordinal);
     }
 

@@ -25,6 +25,7 @@ internal sealed partial class ServerCertificates : IServerCertificates, IAsyncDi
     private volatile X509Certificate2? _current;
     private volatile string? _trouble;
     private string _shown = "";
+    private string _trusted = ""; // the authority of what is shown
     private Task _renewal = Task.CompletedTask;
 
     /// <summary>Makes it; nothing is asked yet.</summary>
@@ -81,9 +82,9 @@ internal sealed partial class ServerCertificates : IServerCertificates, IAsyncDi
             BundleChanged?.Invoke();
         }
 
-        if (_current is null)
+        if (_current is null || _trusted == next.Authority)
         {
-            Show(next); // there is nothing to lose, and sidecars need not wait for the right to write a webhook configuration
+            Show(next); // nobody loses anything, and sidecars need not wait for the right to write a webhook configuration
         }
 
         // Trust goes first: what replaces another must be trusted already.
@@ -115,8 +116,8 @@ internal sealed partial class ServerCertificates : IServerCertificates, IAsyncDi
     {
         if (_shown != kept.Certificate)
         {
-            _shown = kept.Certificate;
             X509Certificate2 next = CertificateAuthority.Load(kept);
+            (_shown, _trusted) = (kept.Certificate, kept.Authority);
             _current = next; // the old one is left to the collector: a handshake may be using it
             LogShown(next.NotAfter);
         }
@@ -144,6 +145,18 @@ internal sealed partial class ServerCertificates : IServerCertificates, IAsyncDi
 
             return false;
         }
+#pragma warning disable CA1031 // A background loop: what somebody has put into the Secret must not end it unseen.
+        catch (Exception error)
+#pragma warning restore CA1031
+        {
+            if (_trouble != error.Message)
+            {
+                _trouble = error.Message;
+                LogUnexpected(error);
+            }
+
+            return false;
+        }
     }
 
     [LoggerMessage(Level = LogLevel.Information, Message = "the control plane shows a certificate that is good until {End:yyyy-MM-dd}")]
@@ -151,4 +164,7 @@ internal sealed partial class ServerCertificates : IServerCertificates, IAsyncDi
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "the certificate of the control plane cannot be looked after, the last one stays: {Problem}")]
     private partial void LogFailed(string problem);
+
+    [LoggerMessage(Level = LogLevel.Error, Message = "Unexpected: the certificate of the control plane cannot be looked after, the last one stays")]
+    private partial void LogUnexpected(Exception error);
 }

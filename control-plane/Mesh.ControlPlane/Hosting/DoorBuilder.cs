@@ -52,7 +52,7 @@ internal static class DoorBuilder
 
         cluster.Roots = Roots(options, own, (cluster, inside.Injection), runtime);
         TokenReviews reviews = new(cluster.Client, door.Stats, (runtime.Time, runtime.Random, runtime.Logs.CreateLogger<TokenReviews>()));
-        return door with { Callers = given.Token is null ? reviews : new EitherCheck(given.Token, reviews), Operators = cluster.Namespace };
+        return door with { Callers = given.Token is null ? reviews : new EitherCheck(given.Token, reviews), Operators = cluster.Operators };
     }
 
     private static RootConfigMaps? Roots(
@@ -66,7 +66,7 @@ internal static class DoorBuilder
             return null; // a person sees to it
         }
 
-        Func<string?> bundle = options.TlsCa is { } file ? new RootFile(file).Read : () => own!.Bundle;
+        Func<string?> bundle = options.TlsCa is { } file ? new RootFile(file, runtime.Logs.CreateLogger<RootFile>()).Read : () => own!.Bundle;
         ClusterSource cluster = inside.Cluster;
         RootConfigMaps roots = new(
             cluster.Client,

@@ -1,6 +1,7 @@
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using Mesh.ControlPlane.Access;
+using Mesh.ControlPlane.Certificates;
 
 namespace Mesh.ControlPlane.Hosting;
 
@@ -8,12 +9,19 @@ namespace Mesh.ControlPlane.Hosting;
 internal static class DoorKeys
 {
     /// <summary>What the options name: null what they do not; or what is wrong.</summary>
-    public static (X509Certificate2Collection? Certificates, TokenFile? Token, string? Problem) Read(ServeOptions options)
+    /// <param name="options">Completed options.</param>
+    /// <param name="time">Clock of the token's file.</param>
+    public static (X509Certificate2Collection? Certificates, TokenFile? Token, string? Problem) Read(ServeOptions options, TimeProvider time)
     {
-        (TokenFile? token, string? problem) = options.TokenFile is { } file ? TokenFile.Open(file) : default;
+        (TokenFile? token, string? problem) = options.TokenFile is { } file ? TokenFile.Open(file, time) : default;
         if (problem is not null || options.TlsCert is null)
         {
             return (null, token, problem);
+        }
+
+        if (options.TlsCa is { } roots && (problem = RootFile.Problem(roots)) is not null)
+        {
+            return (null, null, problem);
         }
 
         try

@@ -30,10 +30,10 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
     {
         RouteGroupBuilder sidecars = routes.MapGroup("/mesh/v1/sidecars").WithMetadata(SidecarCall.Mark);
         sidecars.MapPost("", RegisterAsync);
-        sidecars.MapDelete("/{id}", Own(LeaveAsync));
-        sidecars.MapPost("/{id}/ack", Own(AckAsync));
-        sidecars.MapPost("/{id}/report", Own(ReportAsync));
-        sidecars.MapGet("/{id}/stream", Own(context => StreamAsync(context, stopping)));
+        sidecars.MapDelete("/{id}", LeaveAsync);
+        sidecars.MapPost("/{id}/ack", AckAsync);
+        sidecars.MapPost("/{id}/report", ReportAsync);
+        sidecars.MapGet("/{id}/stream", context => StreamAsync(context, stopping));
     }
 
     private static string IdOf(HttpContext context) => (string)context.Request.RouteValues["id"]!;
@@ -41,10 +41,26 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
     private static Task UnknownAsync(HttpContext context) => Answers.TextAsync(
         context, StatusCodes.Status404NotFound, $"no sidecar '{IdOf(context)}' is registered; register anew with POST /mesh/v1/sidecars");
 
-    private RequestDelegate Own(RequestDelegate call) => context =>
-        context.Features.Get<Caller>() is { } caller && registry.Find(IdOf(context)) is { } sidecar && !caller.MaySpeakFor(sidecar.Owner)
-            ? ForbidAsync(context, $"sidecar '{sidecar.Id}' was registered by another than {caller}; register your own with POST /mesh/v1/sidecars")
-            : call(context);
+    /// <summary>
+    /// The sidecar that the call is for, if the caller may speak for it; null after answering why not. Asked for once in a call, after its body: until that has come, the id may
+    /// have become another's.
+    /// </summary>
+    private async Task<RegisteredSidecar?> OwnAsync(HttpContext context)
+    {
+        if (registry.Find(IdOf(context)) is not { } sidecar)
+        {
+            await UnknownAsync(context);
+            return null;
+        }
+
+        if (context.Features.Get<Caller>() is { } caller && !caller.MaySpeakFor(sidecar.Owner))
+        {
+            await ForbidAsync(context, $"sidecar '{sidecar.Id}' was registered by another than {caller}; register your own with POST /mesh/v1/sidecars");
+            return null;
+        }
+
+        return sidecar;
+    }
 
     private Task ForbidAsync(HttpContext context, string problem) => guard.RefuseAsync(context, StatusCodes.Status403Forbidden, Refusal.Identity, problem);
 
@@ -76,27 +92,26 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
         await JsonSerializer.SerializeAsync(context.Response.Body, registered, WireJson.Default.SidecarRegistered, context.RequestAborted);
     }
 
-    private Task LeaveAsync(HttpContext context)
+    private async Task LeaveAsync(HttpContext context)
     {
-        if (!registry.Deregister(IdOf(context)))
-        {
-            return UnknownAsync(context);
-        }
-
-        context.Response.StatusCode = StatusCodes.Status204NoContent;
-        return Task.CompletedTask;
-    }
-
-    private async Task AckAsync(HttpContext context)
-    {
-        if (await Answers.BodyAsync(context, WireJson.Default.SidecarAck) is not { } ack)
+        if (await OwnAsync(context) is not { } sidecar)
         {
             return;
         }
 
-        if (registry.Find(IdOf(context)) is not { } sidecar)
+        if (!registry.Deregister(sidecar))
         {
             await UnknownAsync(context);
+            return;
+        }
+
+        context.Response.StatusCode = StatusCodes.Status204NoContent;
+    }
+
+    private async Task AckAsync(HttpContext context)
+    {
+        if (await Answers.BodyAsync(context, WireJson.Default.SidecarAck) is not { } ack || await OwnAsync(context) is not { } sidecar)
+        {
             return;
         }
 
@@ -111,18 +126,18 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
 
     private async Task ReportAsync(HttpContext context)
     {
-        if (await Answers.BodyAsync(context, WireJson.Default.SidecarReport) is not { } report)
+        if (await Answers.BodyAsync(context, WireJson.Default.SidecarReport) is not { } report || await OwnAsync(context) is not { Session: { } session } sidecar)
         {
             return;
         }
 
-        if (!registry.TryReport(IdOf(context), report))
+        if (!registry.TryReport(sidecar, report))
         {
             await UnknownAsync(context);
             return;
         }
 
-        if (registry.Find(IdOf(context))?.Session is { View.Running: null } session && hub.Find(report.Version) is { } content)
+        if (session is { View.Running: null } && hub.Find(report.Version) is { } content)
         {
             session.Resumed(content);
             status.Signal.Set();
@@ -133,9 +148,8 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
 
     private async Task StreamAsync(HttpContext context, CancellationToken stopping)
     {
-        if (registry.Find(IdOf(context)) is not { Session: { } session })
+        if (await OwnAsync(context) is not { Session: { } session })
         {
-            await UnknownAsync(context);
             return;
         }
 

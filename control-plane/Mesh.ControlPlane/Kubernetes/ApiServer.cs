@@ -21,6 +21,9 @@ internal sealed record ApiServer(Uri Address)
     /// <summary>Namespace in which we live.</summary>
     public string Namespace { get; init; } = "default";
 
+    /// <summary>Namespace whose service accounts are operators: ours when a kubelet says so; empty for none, since a kubeconfig's default is anybody's.</summary>
+    public string Operators { get; init; } = "";
+
     /// <summary>Namespace of the leases, where it is another one: control planes that share it count as one.</summary>
     public string? LeaseNamespace { get; init; }
 }

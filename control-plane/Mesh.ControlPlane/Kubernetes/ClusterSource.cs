@@ -21,7 +21,7 @@ internal sealed class ClusterSource : IDisposable
     {
         (TimeProvider time, Random random, ILoggerFactory logs) = runtime;
         ILogger log = logs.CreateLogger("Kubernetes");
-        Namespace = server.Namespace;
+        (Namespace, Operators) = (server.Namespace, server.Operators);
         Client = new KubernetesClient(server, time);
         string leases = server.LeaseNamespace ?? server.Namespace;
         Elector = new LeaderElector(Client, new ObjectKey(leases, LeaseName), identity, (time, random, log));
@@ -34,6 +34,9 @@ internal sealed class ClusterSource : IDisposable
 
     /// <summary>The namespace in which we live.</summary>
     public string Namespace { get; }
+
+    /// <summary>Namespace whose service accounts are operators; empty for none.</summary>
+    public string Operators { get; }
 
     /// <summary>Talks to the cluster.</summary>
     public KubernetesClient Client { get; }

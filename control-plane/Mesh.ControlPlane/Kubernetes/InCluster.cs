@@ -38,12 +38,14 @@ internal static class InCluster
         {
             X509Certificate2Collection roots = [];
             roots.ImportFromPemFile(authorities);
-            string space = Path.Combine(folder, "namespace");
+            string file = Path.Combine(folder, "namespace");
+            string space = File.Exists(file) ? File.ReadAllText(file).Trim() : "";
             return (new ApiServer(address)
             {
                 Roots = roots,
                 Token = token,
-                Namespace = File.Exists(space) ? File.ReadAllText(space).Trim() : "default",
+                Namespace = space.Length > 0 ? space : "default",
+                Operators = space,
             }, null);
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException or CryptographicException)

@@ -124,6 +124,7 @@ internal sealed class KubernetesClient : IDisposable
             options.CertificateChainPolicy = new X509ChainPolicy
             {
                 TrustMode = X509ChainTrustMode.CustomRootTrust,
+                DisableCertificateDownloads = true, // nobody is asked at an address that a certificate names
                 RevocationMode = X509RevocationMode.NoCheck, // a cluster's authority publishes no list
             };
             options.CertificateChainPolicy.CustomTrustStore.AddRange(roots);

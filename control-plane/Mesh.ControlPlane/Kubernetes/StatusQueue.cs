@@ -204,15 +204,20 @@ internal sealed partial class StatusQueue(
                 return null;
             }
 
-            if (failure.Kind != FailureKind.Conflict)
+            if (failure.Kind is not (FailureKind.Conflict or FailureKind.NotFound))
             {
-                return failure.Kind == FailureKind.NotFound ? null : failure; // gone meanwhile
+                return failure;
             }
 
             using ApiAnswer now = await client.GetAsync(path, stop);
             if (now.Failure is not null || now.Object.Find("metadata")?.Text("uid") != uid)
             {
-                return now.Failure is { Kind: not FailureKind.NotFound } ? now.Failure : null;
+                return now.Failure is { Kind: not FailureKind.NotFound } ? now.Failure : null; // gone meanwhile
+            }
+
+            if (failure.Kind == FailureKind.NotFound)
+            {
+                return failure with { Message = $"the rule is there, but its status is not ({failure.Message}); install a CustomResourceDefinition with the subresource status" };
             }
 
             obj = (JsonObject)JsonNode.Parse(now.Object.GetRawText())!;

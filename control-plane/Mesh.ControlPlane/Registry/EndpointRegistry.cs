@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Diagnostics.CodeAnalysis;
 using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Push;
 using Mesh.Rules.Wire;
@@ -92,19 +93,22 @@ internal sealed class EndpointRegistry : IDisposable
     }
 
     /// <summary>Takes a report; false when the sidecar is not known and must register anew.</summary>
-    public bool TryReport(string id, SidecarReport report)
+    public bool TryReport(string id, SidecarReport report) => Find(id) is { } sidecar && TryReport(sidecar, report);
+
+    /// <summary>Takes the report of this very sidecar; false when it is no longer there, or another process has its id.</summary>
+    public bool TryReport(RegisteredSidecar seen, SidecarReport report)
     {
         bool isChanged;
         lock (_gate)
         {
-            if (!_sidecars.TryGetValue(id, out RegisteredSidecar? sidecar))
+            if (!IsThereLocked(seen, out RegisteredSidecar? sidecar))
             {
                 return false;
             }
 
             // The version is for people who look: a thousand sidecars report a new one after each push.
             isChanged = sidecar.IsReady != report.Ready;
-            PutLocked(id, sidecar with { LastSeen = _time.GetTimestamp(), IsReady = report.Ready, ReportedVersion = report.Version }, isChanged);
+            PutLocked(seen.Id, sidecar with { LastSeen = _time.GetTimestamp(), IsReady = report.Ready, ReportedVersion = report.Version }, isChanged);
         }
 
         if (isChanged)
@@ -116,16 +120,19 @@ internal sealed class EndpointRegistry : IDisposable
     }
 
     /// <summary>Takes a sidecar out; false when it is not known.</summary>
-    public bool Deregister(string id)
+    public bool Deregister(string id) => Find(id) is { } sidecar && Deregister(sidecar);
+
+    /// <summary>Takes this very sidecar out; false when it is no longer there, or another process has its id.</summary>
+    public bool Deregister(RegisteredSidecar seen)
     {
         lock (_gate)
         {
-            if (!_sidecars.ContainsKey(id))
+            if (!IsThereLocked(seen, out _))
             {
                 return false;
             }
 
-            PutLocked(id, null);
+            PutLocked(seen.Id, null);
             ArmLocked();
         }
 
@@ -168,6 +175,9 @@ internal sealed class EndpointRegistry : IDisposable
             Changed?.Invoke();
         }
     }
+
+    private bool IsThereLocked(RegisteredSidecar seen, [NotNullWhen(true)] out RegisteredSidecar? now) =>
+        _sidecars.TryGetValue(seen.Id, out now) && ReferenceEquals(now.Session, seen.Session); // the session lasts as long as the process
 
     private RegistryState CurrentOfSidecars()
     {

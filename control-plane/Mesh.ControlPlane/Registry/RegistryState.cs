@@ -24,6 +24,11 @@ internal sealed record RegistryState(
     public RegistryState With(string host, IReadOnlyCollection<RegisteredSidecar> instances)
     {
         MeshService? former = Services.GetValueOrDefault(host);
+        if (instances.Count == 0 && former is null)
+        {
+            return this; // it came and went before anybody looked
+        }
+
         MeshService service = instances.Count > 0 ? Service(host, instances) : former!;
         ImmutableArray<MeshEndpoint> list =
         [

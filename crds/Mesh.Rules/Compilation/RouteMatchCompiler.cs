@@ -63,7 +63,8 @@ internal static class RouteMatchCompiler
         QueryParameters = [.. match.QueryParams.Select(static q => Named(q.Key, q.Value))],
     };
 
-    private static NamedMatch Named(string name, TextMatch match) => new(name, Text(match) ?? Present);
+    /// <summary>A comparison of a named value; one that asks for nothing wants it to be there.</summary>
+    public static NamedMatch Named(string name, TextMatch match) => new(name, Text(match) ?? Present);
 
     private static NamedMatch Without(string name, TextMatch match) => new(name, match.Regex == "*" ? Present : Text(match) ?? Present, IsInverted: true);
 

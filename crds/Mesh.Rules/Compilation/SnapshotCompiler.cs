@@ -164,6 +164,9 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Circuit breaker in force, or null.</summary>
     public RuleDocument? Breaker { get; init; }
 
+    /// <summary>Rate limit in force, or null.</summary>
+    public RuleDocument? RateLimit { get; init; }
+
     /// <summary>Fallback in force, or null.</summary>
     public RuleDocument? Fallback { get; init; }
 
@@ -182,7 +185,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
         ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
-        ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&

@@ -86,12 +86,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         {
             InboundPool = scope.InboundPool(port),
             InboundPort = port,
+            RateLimit = compiler.Rules.CalleeLimits.Find(proxy.Namespace, own.Namespace, own.Host, own.Port, "", null),
             IsDialledByDestination = !proxy.PodAddresses.IsEmpty && address == known, // as Istio: it may listen on any address of its pod
         };
         EndpointConfig app = new(address, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(port);
         _fresh.Add(name);
-        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => ClusterCompiler.Inbound(i)));
+        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => RateLimitCompiler.Apply(ClusterCompiler.Inbound(i), i.RateLimit)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
@@ -110,6 +111,8 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Breakers, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CallerLimits, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CalleeLimits, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Fallbacks, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnFallbacks(Clusters, proxy.Namespace));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
@@ -186,11 +189,12 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             {
                 Resilience = Resilience(service, subset?.Subset.Name ?? "", null),
                 Breaker = compiler.Rules.Breakers.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
+                RateLimit = compiler.Rules.CallerLimits.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
                 Fallback = compiler.Rules.Fallbacks.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
                 Credentials = proxy.Credentials,
             },
             endpoints,
-            static i => FallbackCompiler.Apply(BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker), i.Fallback));
+            static i => FallbackCompiler.Apply(RateLimitCompiler.Apply(BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker), i.RateLimit), i.Fallback));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]

@@ -101,6 +101,25 @@ public static class RuleKinds
         "resilience.mesh.dev",
         "v1alpha1");
 
+    /// <summary>Ours: a token bucket.</summary>
+    public static RuleKind RateLimit { get; } = Of(
+        Networking(
+            "RateLimit",
+            "ratelimits",
+            "rl",
+            "How many requests one host gets in a time, in front of the host or of its application; the rest is refused or waits in line.",
+            [
+                new PrinterColumn("Host", "string", ".spec.host", "The service whose requests are limited"),
+                new PrinterColumn("Tokens", "integer", ".spec.tokens", "Requests for each interval"),
+                new PrinterColumn("Interval", "string", ".spec.interval", "Time in which the tokens come"),
+                new PrinterColumn("Side", "string", ".spec.side", "caller or callee"),
+                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+            ],
+            Kinds.RateLimit.Schema,
+            RateLimitCheck.Check),
+        "resilience.mesh.dev",
+        "v1alpha1");
+
     /// <summary>Ours: an answer in place of a refusal.</summary>
     public static RuleKind Fallback { get; } = Of(
         Networking(
@@ -118,7 +137,7 @@ public static class RuleKinds
         "v1alpha1");
 
     /// <summary>All kinds.</summary>
-    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker, Fallback];
+    public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker, RateLimit, Fallback];
 
     /// <summary>The kind of that group, served version and kind, or null.</summary>
     public static RuleKind? Find(string group, string version, string kind) =>

@@ -4,7 +4,7 @@ namespace Mesh.Rules.Resolution;
 /// <param name="Namespace">Namespace of services and virtual services.</param>
 /// <param name="Pattern">Full name, <c>*.suffix</c> or <c>*</c>, lower case.</param>
 /// <param name="IsExclusion">Whether it takes out what others let in.</param>
-internal readonly record struct EgressHost(string Namespace, string Pattern, bool IsExclusion)
+internal sealed record EgressHost(string Namespace, string Pattern, bool IsExclusion)
 {
     private const string Nowhere = "~";
 

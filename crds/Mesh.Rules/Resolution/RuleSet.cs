@@ -29,6 +29,8 @@ public sealed class RuleSet
         _policies = samePolicies ? previous!._policies : policies;
         Resilience = samePolicies ? previous!.Resilience : new HostPolicyTable<ResiliencePolicy>(policies);
         Breakers = samePolicies ? previous!.Breakers : new HostPolicyTable<CircuitBreaker>(policies);
+        CallerLimits = samePolicies ? previous!.CallerLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: false }));
+        CalleeLimits = samePolicies ? previous!.CalleeLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: true }));
         Fallbacks = samePolicies ? previous!.Fallbacks : new HostPolicyTable<Fallback>(policies);
         bool sameOthers = previous is not null && HasSameOthers(previous);
         VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
@@ -48,6 +50,12 @@ public sealed class RuleSet
 
     /// <summary>Circuit breakers.</summary>
     internal HostPolicyTable<CircuitBreaker> Breakers { get; }
+
+    /// <summary>Rate limits in front of destinations.</summary>
+    internal HostPolicyTable<RateLimit> CallerLimits { get; }
+
+    /// <summary>Rate limits in front of applications.</summary>
+    internal HostPolicyTable<RateLimit> CalleeLimits { get; }
 
     /// <summary>Fallbacks.</summary>
     internal HostPolicyTable<Fallback> Fallbacks { get; }

@@ -98,6 +98,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: no request takes longer than its caller says that it waits (x-envoy-expected-rq-timeout-ms).</summary>
     public bool HonoursCallerDeadline { get; init; }
 
+    /// <summary>Ours: rate limit; null is none.</summary>
+    public RateLimitConfig? RateLimit { get; init; }
+
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }
 

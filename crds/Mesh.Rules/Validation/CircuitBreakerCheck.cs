@@ -27,13 +27,7 @@ internal static class CircuitBreakerCheck
         CheckWindow(breaker, spec);
         CheckWaits(breaker, spec);
         CheckFailures(breaker, spec.Field("failures"));
-        for (int i = 0; i < breaker.ExemptPaths.Length; i++)
-        {
-            if (!breaker.ExemptPaths[i].StartsWith('/') || breaker.ExemptPaths[i].TrimEnd('*').Contains('*'))
-            {
-                spec.Field("exemptPaths").Item(i).Error($"{RuleNode.Quote(breaker.ExemptPaths[i])} is no path; write it from the slash on, with * at the end for all below, such as /orders/cancel or /payments/*");
-            }
-        }
+        PathListCheck.Check(breaker.ExemptPaths, spec.Field("exemptPaths"));
     }
 
     private static void CheckThreshold(double? percent, Cursor at)

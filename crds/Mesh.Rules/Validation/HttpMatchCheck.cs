@@ -55,7 +55,8 @@ internal static class HttpMatchCheck
         }
     }
 
-    private static void CheckNames(ImmutableSortedDictionary<string, TextMatch> headers, Cursor at, bool allowStar = false)
+    /// <summary>Checks header fields and what their values are compared with.</summary>
+    public static void CheckNames(ImmutableSortedDictionary<string, TextMatch> headers, Cursor at, bool allowStar = false)
     {
         foreach ((string name, TextMatch match) in headers)
         {

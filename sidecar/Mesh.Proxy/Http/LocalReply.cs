@@ -55,6 +55,11 @@ internal static class LocalReply
             Append(buffer, ref length, "x-envoy-overloaded: true\r\n"u8);
         }
 
+        if (error.IsRateLimit && !Drops(error, "x-envoy-ratelimited"u8))
+        {
+            Append(buffer, ref length, "x-envoy-ratelimited: true\r\n"u8);
+        }
+
         if (error.Breaker is { } breaker)
         {
             Append(buffer, ref length, "x-mesh-breaker: "u8);

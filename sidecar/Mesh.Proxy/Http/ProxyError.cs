@@ -1,5 +1,6 @@
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Fallbacks;
+using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
@@ -34,6 +35,9 @@ internal readonly record struct ProxyError(
 
     /// <summary>Whether the answer carries <c>x-envoy-overloaded</c>.</summary>
     public bool IsOverload => Flag == ResponseFlag.UO;
+
+    /// <summary>Whether the answer carries <c>x-envoy-ratelimited</c>.</summary>
+    public bool IsRateLimit => Flag == ResponseFlag.RL;
 
     /// <summary>The same, said after a retry: its body tells that it is the last of several failures.</summary>
     public ProxyError AfterRetry() => this with
@@ -76,8 +80,18 @@ internal static class ProxyErrors
         new(503, ResponseFlag.UO, "circuit breaker open", "circuit_breaker_open", new DecisionRecord(DecisionReason.CircuitOpen, rule, refusal.Field, refusal.Limit, refusal.Now))
         {
             Breaker = refusal.State == BreakerState.Closed ? "recovering" : BreakerText.Of(refusal.State),
-            RetryAfterSeconds = (int)Math.Min(int.MaxValue, Math.Ceiling(refusal.RetryAfter.TotalSeconds)),
+            RetryAfterSeconds = Seconds(refusal.RetryAfter),
         };
+
+    /// <summary>The rate limit has no token; <paramref name="rule"/> is its rule.</summary>
+    public static ProxyError RateLimited(in LimitVerdict verdict, string? rule) =>
+        RateLimited(new DecisionRecord(DecisionReason.RateLimited, rule, verdict.Field, verdict.Limit, verdict.Now), verdict.RetryAfter);
+
+    /// <summary>The request was waiting for a token when the drain began: nobody waits for what comes later.</summary>
+    public static ProxyError RateLimitedAtDrain(TimeSpan left, string? rule) => RateLimited(new DecisionRecord(DecisionReason.Draining, rule, "whenExceeded.wait"), left);
+
+    private static ProxyError RateLimited(in DecisionRecord decision, TimeSpan retryAfter) =>
+        new(429, ResponseFlag.RL, "local_rate_limited", "local_rate_limited", decision) { RetryAfterSeconds = Seconds(retryAfter) };
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
     /// <param name="failure">Why, if the connection knows: over TLS the server refuses a client certificate only now.</param>
@@ -145,6 +159,8 @@ internal static class ProxyErrors
 
     private static ProxyError UpstreamTimeout(string details, in DecisionRecord decision) =>
         new(504, ResponseFlag.UT, "upstream request timeout", details, decision);
+
+    private static int Seconds(TimeSpan time) => (int)Math.Min(int.MaxValue, Math.Ceiling(time.TotalSeconds));
 
     private static DecisionRecord Timeout(DecisionReason reason, TimeSpan limit) => new(reason, Limit: (long)limit.TotalMilliseconds);
 

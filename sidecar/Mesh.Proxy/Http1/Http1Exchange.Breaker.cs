@@ -1,4 +1,3 @@
-using System.Text;
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Upstream;
@@ -111,21 +110,5 @@ internal sealed partial class Http1Exchange
     }
 
     // A cancel must get through, whatever became of the calls before it.
-    private bool IsExempt(BreakerConfig config)
-    {
-        foreach (string path in config.ExemptPaths)
-        {
-            ReadOnlySpan<byte> asked = _request.Path;
-            int query = asked.IndexOf((byte)'?');
-            asked = query < 0 ? asked : asked[..query];
-            bool isPrefix = path.EndsWith('*');
-            ReadOnlySpan<char> wanted = isPrefix ? path.AsSpan(0, path.Length - 1) : path;
-            if (isPrefix ? asked.Length >= wanted.Length && Ascii.Equals(asked[..wanted.Length], wanted) : Ascii.Equals(asked, wanted))
-            {
-                return true;
-            }
-        }
-
-        return false;
-    }
+    private bool IsExempt(BreakerConfig config) => PathList.Has(config.ExemptPaths, _request.Path);
 }

@@ -241,6 +241,12 @@ internal sealed partial class Http1Exchange
             return false;
         }
 
+        if (!HasTokenForRetry())
+        {
+            _cluster.EndRetry();
+            return false;
+        }
+
         _holdsPlace = true;
         stats.RqRetry.Add();
         stats.RetriesOn.Add(condition);

@@ -175,7 +175,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         }
 
         _pick = PickFor(_cluster.Config);
-        return AttemptAsync(now);
+        return _cluster.RateLimiter is { } limiter ? LimitAndAttemptAsync(limiter, now) : AttemptAsync(now);
     }
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
@@ -219,7 +219,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
                 await _pause!.WaitAsync(length, _client.Loop, _stop.Token);
             }
 
-            if (_clientIsGone || IsTooLate || IsRouteOver)
+            if (IsOver)
             {
                 return await FailWithoutConnectionAsync(_lastRent);
             }

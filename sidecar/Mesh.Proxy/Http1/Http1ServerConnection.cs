@@ -100,6 +100,7 @@ internal sealed class Http1ServerConnection
     public void Stop()
     {
         _isStopping = true;
+        _exchange?.OnStopping();
         Connection.Transport.Input.CancelPendingRead();
     }
 

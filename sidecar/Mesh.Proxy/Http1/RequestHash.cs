@@ -46,29 +46,8 @@ internal static class RequestHash
         return hash;
     }
 
-    private static ulong? OfCookie(HeaderBlock headers, string name)
-    {
-        for (int i = 0; i < headers.Count; i++)
-        {
-            if (!KnownHeaders.Is(headers.Name(i), "cookie"u8))
-            {
-                continue;
-            }
-
-            ReadOnlySpan<byte> all = headers.Value(i);
-            foreach (Range part in all.Split((byte)';'))
-            {
-                ReadOnlySpan<byte> pair = all[part].Trim(" \t"u8);
-                int equals = pair.IndexOf((byte)'=');
-                if (equals > 0 && Ascii.Equals(pair[..equals], name))
-                {
-                    return XxHash64.Of(pair[(equals + 1)..].Trim((byte)'"'));
-                }
-            }
-        }
-
-        return null;
-    }
+    private static ulong? OfCookie(HeaderBlock headers, string name) =>
+        RequestKey.TryCookie(headers, name, out ReadOnlySpan<byte> value) ? XxHash64.Of(value) : null;
 
     private static ulong? OfParameter(ReadOnlySpan<byte> path, string name)
     {

@@ -33,9 +33,27 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
         Volatile.Write(ref _waiting, ++_last);
         _timer ??= time.CreateTimer(static p => ((Pause)p!).OnTimer(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
         _timer.Change(delay, Timeout.InfiniteTimeSpan);
-        _stop = stop.UnsafeRegister(static p => ((Pause)p!).Stop(), this);
+        // Gone before the next wait begins, so it is always about the wait that goes on.
+        _stop = stop.UnsafeRegister(static p => ((Pause)p!).End(), this);
         return new ValueTask(this, _core.Version);
     }
+
+    /// <summary>
+    /// Moves the end of the wait that goes on; nothing happens without one. Any thread, as long as no other wait begins meanwhile: whoever moves it sees to that.
+    /// </summary>
+    /// <param name="dueAt">Timestamp.</param>
+    public void MoveTo(long dueAt)
+    {
+        if (Volatile.Read(ref _waiting) != 0)
+        {
+            Volatile.Write(ref _dueAt, dueAt);
+            double left = Math.Ceiling(time.GetElapsedTime(time.GetTimestamp(), dueAt).TotalMilliseconds);
+            _timer!.Change(TimeSpan.FromMilliseconds(Math.Clamp(left, 1, int.MaxValue)), Timeout.InfiniteTimeSpan);
+        }
+    }
+
+    /// <summary>Ends the wait that goes on, if there is one. Any thread.</summary>
+    public void End() => End(Volatile.Read(ref _waiting));
 
     void IValueTaskSource.GetResult(short token)
     {
@@ -55,7 +73,8 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
         long wait;
         while ((wait = Volatile.Read(ref _waiting)) != 0)
         {
-            TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), Volatile.Read(ref _dueAt));
+            long dueAt = Volatile.Read(ref _dueAt);
+            TimeSpan left = time.GetElapsedTime(time.GetTimestamp(), dueAt);
             if (left <= TimeSpan.Zero)
             {
                 End(wait);
@@ -63,15 +82,12 @@ internal sealed class Pause(TimeProvider time) : IValueTaskSource
             }
 
             _timer!.Change(TimeSpan.FromMilliseconds(Math.Ceiling(left.TotalMilliseconds)), Timeout.InfiniteTimeSpan);
-            if (Volatile.Read(ref _waiting) == wait)
+            if (Volatile.Read(ref _waiting) == wait && Volatile.Read(ref _dueAt) == dueAt)
             {
-                return; // else this may have moved the timer of a later wait: look again
+                return; // else this may have moved the timer of a later wait, or back to an earlier due time: look again
             }
         }
     }
-
-    // The registration is gone before the next wait begins, so this is always about the wait that goes on.
-    private void Stop() => End(Volatile.Read(ref _waiting));
 
     private void End(long wait)
     {

@@ -15,7 +15,7 @@ internal sealed class VirtualHost
     {
         Config = config;
         _matches = [.. config.Routes.SelectMany(r => new Route(r, prefix => stats?.Get(config.Name, prefix)).Matches)];
-        _gates = [.. _matches.Select(static m => m.Gate)];
+        _gates = Array.ConvertAll(_matches, static m => m.Gate);
         Unrouted = new RouteChoice(config.Name, config.Cluster, RequestPolicy.Of(config.Retry));
     }
 

@@ -7,7 +7,7 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Stats">Its statistics.</param>
 /// <param name="Limits">Its limits; the breaker gauges compare with them.</param>
 /// <param name="HasRetryBudget">A budget has taken the place of maxRetries.</param>
-public readonly record struct ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false)
+public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBreakerConfig Limits, bool HasRetryBudget = false)
 {
     /// <summary>State of the circuit breaker, read from it at this moment: 0 closed (or none), 1 open, 2 half-open, 3 disabled, 4 forced open, 5 metrics only.</summary>
     public int BreakerState { get; init; }
@@ -126,6 +126,25 @@ public static class ClusterStatRows
         OfBreaker("breaker_closed", "Times that the circuit breaker closed", static b => b.Closed),
         OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
     ];
+
+    /// <summary>The rows that a cluster has.</summary>
+    public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback];
+
+    /// <summary>The rows of a rate limit, for clusters that have one.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
+    [
+        OfRateLimit("rate_limit.ok", "Requests that had a token of the rate limit, after a wait too", static s => s.Ok),
+        OfRateLimit("rate_limit.limited", "Requests that the rate limit refused, and retries that were not made for want of a token", static s => s.Limited),
+        OfRateLimit("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.Waited),
+        new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
+        OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
+        new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
+        OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),
+    ];
+
+    private static StatRow<ClusterStatsView> OfRateLimit(string name, string help, Func<RateLimitStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.RateLimit is { } limit ? counter(limit).Value : 0);
 
     /// <summary>The rows of a cluster that has, or had, a Fallback; the others show none of them.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> Fallback { get; } =

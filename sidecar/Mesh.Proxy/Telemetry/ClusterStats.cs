@@ -156,6 +156,9 @@ public sealed class ClusterStats
     /// <summary>Responses by status code, 0..599; upstream_rq_&lt;code&gt; and upstream_rq_Nxx are read from it.</summary>
     public CodeCounters RqByCode { get; } = new();
 
+    /// <summary>Counters of the rate limit; null until there is one.</summary>
+    public RateLimitStats? RateLimit { get; internal set; }
+
     /// <summary>Counters of the circuit breaker; null until there is one.</summary>
     public BreakerStats? Breaker { get; internal set; }
 

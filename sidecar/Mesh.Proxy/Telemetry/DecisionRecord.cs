@@ -92,6 +92,9 @@ public enum DecisionReason : byte
 
     /// <summary>The circuit breaker of the service is open, or lets only a few calls through on trial.</summary>
     CircuitOpen,
+
+    /// <summary>The rate limit has no token for the request, or no wait that is short enough.</summary>
+    RateLimited,
 }
 
 /// <summary>

@@ -62,4 +62,7 @@ public enum ResponseFlag : byte
 
     /// <summary>DNS resolution failed.</summary>
     DF,
+
+    /// <summary>Rate limited.</summary>
+    RL,
 }

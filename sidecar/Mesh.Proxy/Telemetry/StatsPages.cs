@@ -3,7 +3,7 @@ namespace Mesh.Proxy.Telemetry;
 /// <summary>One line of the <c>/stats</c> page.</summary>
 /// <param name="Name">Full name: <c>cluster.&lt;name&gt;;.upstream_rq_total</c>.</param>
 /// <param name="Value">Value.</param>
-public readonly record struct StatLine(string Name, long Value);
+public sealed record StatLine(string Name, long Value);
 
 /// <summary>All statistics at one instant, as Envoy's text lines or as Prometheus families. Made per page; reads live counters.</summary>
 /// <param name="clusters">Clusters.</param>
@@ -22,7 +22,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         foreach (ClusterStatsView cluster in _clusters)
         {
             string scope = $"cluster.{cluster.Name};.";
-            lines.AddRange(RowsOf(cluster.Stats).Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
+            lines.AddRange(ClusterStatRows.Of(cluster.Stats).Select(row => new StatLine(scope + row.Name, row.Read(cluster))));
             lines.AddRange(Codes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(RetriedCodes(cluster).Select(code => new StatLine($"{scope}retry.upstream_rq_{code.Code}", code.Count)));
             lines.AddRange(Classes(cluster).Select(code => new StatLine($"{scope}upstream_rq_{code.Code}xx", code.Count)));
@@ -49,6 +49,7 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
     public void Write(PrometheusText text)
     {
         WriteClusters(text, ClusterStatRows.All, _clusters);
+        WriteClusters(text, ClusterStatRows.RateLimit, [.. _clusters.Where(static c => c.Stats.RateLimit is not null)]);
         WriteClusters(text, ClusterStatRows.Breaker, [.. _clusters.Where(static c => c.Stats.Breaker is not null)]);
         WriteClusters(text, ClusterStatRows.Fallback, [.. _clusters.Where(static c => c.Stats.Fallback is not null)]);
 
@@ -114,9 +115,6 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
             samples.ForEach(s => text.Sample(name, s.Labels, s.Count));
         }
     }
-
-    private static IEnumerable<StatRow<ClusterStatsView>> RowsOf(ClusterStats stats) =>
-        ClusterStatRows.All.Concat(stats.Breaker is null ? [] : ClusterStatRows.Breaker).Concat(stats.Fallback is null ? [] : ClusterStatRows.Fallback);
 
     private static void WriteClusters(PrometheusText text, IEnumerable<StatRow<ClusterStatsView>> rows, List<ClusterStatsView> clusters)
     {

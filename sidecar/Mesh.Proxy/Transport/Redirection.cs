@@ -24,8 +24,8 @@ internal sealed class Redirection(ProxyContext context)
     public ListenerSide? Place(ConnectionContext connection, ListenerSide side)
     {
         // Who calls from loopback dialled loopback, and that is never redirected (semantics 9.2): an explicit proxy costs no question to the kernel.
-        IPAddress? caller = OriginalDestination.Plain(connection.RemoteEndPoint)?.Address;
-        if (caller is null || IPAddress.IsLoopback(caller))
+        IPEndPoint? caller = OriginalDestination.Plain(connection.RemoteEndPoint);
+        if (caller is null || IPAddress.IsLoopback(caller.Address))
         {
             return side;
         }
@@ -57,9 +57,9 @@ internal sealed class Redirection(ProxyContext context)
         return local is null || OwnAddress.HasPort(context.OwnAddresses(), local.Port) ? null : local;
     }
 
-    private ListenerSide? PlaceRedirected(IPEndPoint destination, IPAddress caller, ListenerSide side)
+    private ListenerSide? PlaceRedirected(IPEndPoint destination, IPEndPoint caller, ListenerSide side)
     {
-        if (IsOwn(destination, caller, side.IsInbound))
+        if (IsOwn(destination, caller.Address, side.IsInbound))
         {
             side.Stats.CxLoop.Add();
             return null;
@@ -69,7 +69,7 @@ internal sealed class Redirection(ProxyContext context)
     }
 
     // TPROXY keeps both addresses, so the application is to see its client's. An address of one link would need to be said with its interface.
-    private static IPEndPoint InNameOf(IPAddress caller, IPEndPoint destination) => caller.AddressFamily == destination.AddressFamily && !caller.IsIPv6LinkLocal
+    private static IPEndPoint InNameOf(IPEndPoint caller, IPEndPoint destination) => caller.AddressFamily == destination.AddressFamily && !caller.Address.IsIPv6LinkLocal
         ? new BorrowedEndPoint(destination.Address, destination.Port, caller) : destination;
 
     // On a listener for every address: whoever reaches us through a redirect to our own machine. An outbound caller that dials this machine has that same address.

@@ -4,12 +4,12 @@ namespace Mesh.Proxy.Upstream;
 
 /// <summary>
 /// Where to connect in the name of a client, from its address, which this machine does not have (IP_TRANSPARENT). Needs CAP_NET_ADMIN and the kernel's rules of TPROXY
-/// mode, which lead the answers back. Not equal to the same place in another's name: connections are not shared between clients.
+/// mode, which lead the answers back. Equal to the same place in anybody's name: it is one endpoint, whose connections are each of one client.
 /// </summary>
 /// <param name="address">Address to connect to.</param>
 /// <param name="port">Port to connect to.</param>
-/// <param name="source">Address of the client.</param>
-internal sealed class BorrowedEndPoint(IPAddress address, int port, IPAddress source) : SourcedEndPoint(address, port, source)
+/// <param name="client">The client, with the port it calls from.</param>
+internal class BorrowedEndPoint(IPAddress address, int port, IPEndPoint client) : SourcedEndPoint(address, port, client.Address)
 {
     /// <summary>How many ports to try: one may be in use, or its last connection have ended a moment ago.</summary>
     public const int PortTries = 16;
@@ -18,16 +18,20 @@ internal sealed class BorrowedEndPoint(IPAddress address, int port, IPAddress so
     private const int EndOfPorts = 32_768; // here those begin that systems give to their own connections
 
     private static int _lastPort;
+    private ClientAddresses? _client;
+
+    /// <summary>By whom connections to this place are told apart: all that the client makes are one another's equals, whatever port it calls from.</summary>
+    public ClientAddresses Client => _client ??= new ClientAddresses(new IPEndPoint(Source, 0), this);
 
     /// <summary>
     /// Where the next connection may come from: a port that the client will hardly have. If it called the same address from that very port, the kernel could not tell its
     /// connection to us from ours to the application.
     /// </summary>
-    public IPEndPoint NextSource() => new(Source, FirstPort + (int)((uint)Interlocked.Increment(ref _lastPort) % (EndOfPorts - FirstPort)));
+    public virtual IPEndPoint NextSource()
+    {
+        int port = NextPort();
+        return new IPEndPoint(Source, port == client.Port ? NextPort() : port); // some systems give their own connections any port
+    }
 
-    /// <inheritdoc/>
-    public override bool Equals(object? comparand) => comparand is BorrowedEndPoint other && base.Equals(other) && Source.Equals(other.Source);
-
-    /// <inheritdoc/>
-    public override int GetHashCode() => HashCode.Combine(base.GetHashCode(), Source);
+    private static int NextPort() => FirstPort + (int)((uint)Interlocked.Increment(ref _lastPort) % (EndOfPorts - FirstPort));
 }

@@ -1,4 +1,3 @@
-using System.Net;
 using System.Collections.Immutable;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
@@ -73,6 +72,7 @@ public sealed partial class Cluster
             }
         }
 
+        UpdateRateLimit(next.RateLimit);
         UpdateBreaker(next.Breaker);
         UpdateFallback(next.Fallback);
         WarnIfNobodyCanBeEjected();
@@ -97,7 +97,7 @@ public sealed partial class Cluster
             Dictionary<string, Endpoint> gone = [];
             foreach (Endpoint endpoint in _hosts.All)
             {
-                gone.Add(endpoint.Key, endpoint);
+                gone.Add(endpoint.Address, endpoint);
             }
 
             Dictionary<string, Endpoint> kept = new(desired.Length);
@@ -147,11 +147,11 @@ public sealed partial class Cluster
         Declare([]);
     }
 
-    private Endpoint ReviveOrCreateLocked(EndpointConfig config, IPEndPoint? destination = null)
+    private Endpoint ReviveOrCreateLocked(EndpointConfig config)
     {
-        if (!_draining.Remove(Endpoint.KeyOf(config, destination), out Endpoint? endpoint))
+        if (!_draining.Remove(config.Address, out Endpoint? endpoint))
         {
-            return new Endpoint(this, config, destination);
+            return new Endpoint(this, config);
         }
 
         endpoint.IsRemoved = false;
@@ -167,7 +167,7 @@ public sealed partial class Cluster
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {
-            _draining[endpoint.Key] = endpoint;
+            _draining[endpoint.Address] = endpoint;
         }
     }
 
@@ -175,7 +175,7 @@ public sealed partial class Cluster
     {
         if (endpoint.IsRemoved && endpoint.Pool.IsEmpty)
         {
-            _draining.Remove(endpoint.Key);
+            _draining.Remove(endpoint.Address);
         }
     }
 

@@ -58,7 +58,7 @@ public sealed partial class Cluster
             }
         }
 
-        Endpoint endpoint = ReviveOrCreateLocked(new EndpointConfig(destination.ToString()), destination);
+        Endpoint endpoint = ReviveOrCreateLocked(new EndpointConfig(destination.ToString()));
         _originals.Add(endpoint.Addresses[0], endpoint);
         Stats.MembershipChange.Add();
         RebuildHostsLocked([.. _hosts.All, endpoint]);
@@ -100,6 +100,10 @@ public sealed partial class Cluster
             RebuildHostsLocked([.. _originals.Values]);
         }
     }
+
+    /// <summary>For whom alone the connection has to be made: whose addresses its first bytes will name, or in whose name it will be dialled.</summary>
+    private static ClientAddresses? ClientOf(ClusterConfig config, in PickContext pick) =>
+        pick.Client ?? (config.UsesOriginalDestination && pick.Destination is BorrowedEndPoint borrowed ? borrowed.Client : null);
 
     private RentResult NoOriginalLocked(IPEndPoint? destination) => destination is not null && !_isRetired
         ? Refuse(DecisionReason.DestinationOverflow, "destinations", MaxOriginals, _originals.Count, null)

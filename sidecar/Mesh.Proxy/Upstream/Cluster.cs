@@ -35,6 +35,7 @@ public sealed partial class Cluster
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
+        UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config.Breaker);
         UpdateFallback(config.Fallback);
     }
@@ -141,7 +142,7 @@ public sealed partial class Cluster
                 }
                 else
                 {
-                    waiter = endpoint.Pool.RentLocked(isTcp, loop, pick.Client, ref deferred, out result);
+                    waiter = endpoint.Pool.RentLocked(isTcp, loop, ClientOf(config, in pick), ref deferred, out result);
                 }
             }
 

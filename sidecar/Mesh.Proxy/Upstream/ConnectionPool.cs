@@ -11,6 +11,7 @@ namespace Mesh.Proxy.Upstream;
 internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 {
     private const int MaxOpensPerCall = 3; // as Envoy
+    private const int MaxIdleOfClients = 512; // of those that serve one client each: many clients never come back
     private const string StillConnecting = "connection not established"; // what a request that waits no more was waiting for
 
     private readonly List<UpstreamConnection> _all = [];   // whatever counts against maxConnections, closing ones included
@@ -28,7 +29,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     public PendingRequest? RentLocked(bool isTcp, PipeScheduler? loop, ClientAddresses? client, ref Deferred deferred, out RentResult result)
     {
         // A TCP stream always gets a new connection: what a server says first must not be another caller's.
-        if (!isTcp && FindReadyLocked(loop, ref deferred) is { } ready)
+        if (!isTcp && FindReadyLocked(loop, client, ref deferred) is { } ready)
         {
             if (!TryRefuseLocked(isTcp, TimeSpan.Zero, out result))
             {
@@ -152,6 +153,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
                 Stats.CxOverflow.Add();
                 if (_all.Count > 0) // as Envoy: a pool without any connection may always open one, else its requests would wait for ever
                 {
+                    MakeRoomLocked(ref deferred);
                     return;
                 }
             }
@@ -172,16 +174,6 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             deferred.Open(connection);
         }
     }
-
-    /// <summary>For whom a connection is made: the newest; but of those that need one of their own the oldest that has none.</summary>
-    private PendingRequest NextToServeLocked()
-    {
-        PendingRequest newest = _pending.Last!.Value;
-        return newest.Client is null ? newest : _pending.FirstOrDefault(HasNoneOfItsOwnLocked) ?? newest;
-    }
-
-    private bool HasNoneOfItsOwnLocked(PendingRequest request) =>
-        request.Client is null || !_all.Exists(c => c.State == ConnectionState.Connecting && c.Client == request.Client);
 
     private void ServeOrKeepLocked(UpstreamConnection connection, ref Deferred deferred)
     {
@@ -211,6 +203,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         connection.State = ConnectionState.Ready;
         connection.IdleDeadline = idle > TimeSpan.Zero ? cluster.After(idle) : long.MaxValue;
         _ready.Add(connection);
+        if (connection.Client is not null && _ready.Count > MaxIdleOfClients)
+        {
+            CloseLocked(_ready[0], ref deferred);
+        }
+
         cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
     }
 
@@ -222,6 +219,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         LinkedListNode<PendingRequest>? oldest = _pending.First;
         if (connection.Client is { } client)
         {
+            if (connection.Streams > 0 && oldest is not null && oldest.Value.Client != client && NeedsRoomLocked(oldest.Value))
+            {
+                return null; // one client must not keep the others waiting for ever
+            }
+
             while (oldest is not null && oldest.Value.Client != client)
             {
                 oldest = oldest.Next;
@@ -293,13 +295,20 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     /// <summary>
     /// The warmest idle connection that is still good; it stays in the list. One of another event loop only when the limits let none be made: it has to move.
     /// </summary>
-    private UpstreamConnection? FindReadyLocked(PipeScheduler? loop, ref Deferred deferred)
+    private UpstreamConnection? FindReadyLocked(PipeScheduler? loop, ClientAddresses? client, ref Deferred deferred)
     {
+        UpstreamConnection? elsewhere = null;
         for (int i = _ready.Count - 1; i >= 0; i--)
         {
             UpstreamConnection warmest = _ready[i];
+            if (warmest.Client != client)
+            {
+                continue;
+            }
+
             if (warmest.Loop != loop)
             {
+                elsewhere ??= warmest;
                 continue;
             }
 
@@ -313,7 +322,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
-        return canOpen || _ready.Count == 0 ? null : _ready[^1];
+        return canOpen ? null : elsewhere;
     }
 
     private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)

@@ -16,13 +16,11 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>Creates it.</summary>
     /// <param name="cluster">The cluster.</param>
     /// <param name="config">Its configuration.</param>
-    /// <param name="destination">Original destinations only: where to connect, and in whose name.</param>
-    internal Endpoint(Cluster cluster, EndpointConfig config, IPEndPoint? destination)
+    internal Endpoint(Cluster cluster, EndpointConfig config)
     {
         _config = config;
         _labels = LabelsOf(cluster.Config, config);
-        _addresses = destination is BorrowedEndPoint ? [destination] : AddressesOf(cluster.Config, config);
-        Key = KeyOf(config, destination);
+        _addresses = AddressesOf(cluster.Config, config);
         JoinedAt = cluster.Now;
         Pool = new ConnectionPool(cluster, this);
     }
@@ -75,9 +73,6 @@ public sealed class Endpoint : ILoadTarget
 
     long ILoadTarget.JoinedAt => JoinedAt;
 
-    /// <summary>What tells it from the others of its cluster: its address, and the client in whose name it is called if there is one.</summary>
-    internal string Key { get; }
-
     /// <summary>Where a new connection goes: the first that can be reached, in this order. Never empty, not to be changed.</summary>
     internal IPEndPoint[] Addresses => _addresses;
 
@@ -94,10 +89,6 @@ public sealed class Endpoint : ILoadTarget
 
     /// <summary>No longer in the cluster's list; lives on until its last connection has ended. Guarded by the cluster's lock; a stale host set looks at it without.</summary>
     internal bool IsRemoved { get; set; }
-
-    /// <summary>The <see cref="Key"/> of an endpoint.</summary>
-    internal static string KeyOf(EndpointConfig config, IPEndPoint? destination) =>
-        destination is BorrowedEndPoint { Source: var source } ? $"{config.Address} for {source}" : config.Address;
 
     /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>
     internal void Update(ClusterConfig cluster, EndpointConfig config)

@@ -85,7 +85,8 @@ internal sealed class HostSetBuilder(ProxyRuntime runtime)
 
     private void AddLocalities(ClusterConfig config, Endpoint[] level, long share, ImmutableArray<HostGroup>.Builder groups)
     {
-        (Endpoint[] Healthy, double Weight)[] localities = [.. level.GroupBy(static e => e.Config.Zone).Select(static g => Locality([.. g]))];
+        Endpoint[][] zones = [.. level.GroupBy(static e => e.Config.Zone).Select(static g => g.ToArray())];
+        (Endpoint[] Healthy, double Weight)[] localities = Array.ConvertAll(zones, Locality);
         double sum = localities.Sum(static l => l.Weight);
         foreach ((Endpoint[] healthy, double weight) in localities)
         {

@@ -8,7 +8,7 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="Tried">Endpoints that earlier attempts of the request tried; null for a first attempt.</param>
 /// <param name="LeftPriorities">Priorities that a retry does without, as long as another has somebody healthy; null for none.</param>
 /// <param name="Client">TCP: who the connection has to be made for, because its first bytes will name them; null when any will do.</param>
-/// <param name="Destination">Where the caller was going; null when nobody knows. Only clusters of original destinations look at it.</param>
+/// <param name="Destination">Where the caller was going, and in whose name to go there; null when nobody knows. Only clusters of original destinations look at it.</param>
 /// <param name="Target">The host that was asked for, <c>name:port</c> in lower case; null when nobody said. Only clusters that resolve on demand look at it.</param>
 public readonly record struct PickContext(
     ulong? Hash = null,

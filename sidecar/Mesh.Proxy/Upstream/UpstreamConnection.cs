@@ -19,6 +19,7 @@ public sealed class UpstreamConnection
     private readonly Cluster _cluster;
     private readonly TimeSpan _connectTimeout;
     private readonly TcpKeepaliveConfig? _keepalive;
+    private readonly BorrowedEndPoint? _borrowed; // dialled instead of the endpoint's own address: the same place, in the client's name
     private readonly UpstreamWire? _wire; // null: a connected socket is all that is wanted
     private ConnectionContext? _context;
     private ILoopFeature? _place;
@@ -33,6 +34,7 @@ public sealed class UpstreamConnection
         ClusterConfig config = cluster.Config;
         Loop = loop;
         Client = client;
+        _borrowed = config.UsesOriginalDestination ? client?.Destination as BorrowedEndPoint : null;
         _cluster = cluster;
         _connectTimeout = config.Connection.ConnectTimeout;
         _keepalive = config.Connection.TcpKeepalive;
@@ -200,8 +202,8 @@ public sealed class UpstreamConnection
     {
         ClusterServices services = _cluster.Services;
         IPEndPoint[] addresses = Endpoint.Addresses;
-        ConnectResult made = addresses.Length == 1
-            ? await services.Connector.ConnectAsync(addresses[0], _keepalive, Loop, cancellationToken)
+        ConnectResult made = _borrowed is not null || addresses.Length == 1
+            ? await services.Connector.ConnectAsync(_borrowed ?? addresses[0], _keepalive, Loop, cancellationToken)
             : await new ConnectRace(services, addresses, _keepalive, Loop).RunAsync(cancellationToken);
         if (_wire is null || made.Connection is not { } raw)
         {

@@ -53,6 +53,7 @@ internal sealed class ClusterPages(AdminContext context)
             AppendLimits(text, $"{name}::high_priority", new CircuitBreakerConfig(1024, 1024, 1024, 3));
             text.Append($"{name}::added_via_api::true\n");
             text.Append(cluster.DnsProblem is { } problem ? $"{name}::dns_problem::{problem}\n" : "");
+            text.Append(RateLimitPage.Text(cluster));
             text.Append(BreakerPage.Text(cluster));
             text.Append(FallbackPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)

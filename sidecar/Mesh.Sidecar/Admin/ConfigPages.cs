@@ -97,6 +97,7 @@ internal sealed class ConfigPages(AdminContext context)
         WriteOutlier(json, cluster.Outlier);
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
+        RateLimitPage.WriteConfig(json, cluster.RateLimit);
         BreakerPage.WriteConfig(json, cluster.Breaker);
         FallbackPage.WriteConfig(json, cluster.Fallback);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);

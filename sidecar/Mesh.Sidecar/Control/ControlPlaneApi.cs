@@ -15,6 +15,9 @@ namespace Mesh.Sidecar.Control;
 /// <param name="time">Clock of the timeouts.</param>
 internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<Uri> roots, TimeProvider time)
 {
+    /// <summary>A stream on which nothing came for so long, not even one of the comments that are sent each 5 s, is dead.</summary>
+    public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(15);
+
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
     private const int LongestRefusal = 300; // of an answer's text in the log
     private int _current;
@@ -25,8 +28,8 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
     /// <summary>What the control plane is shown; null shows nothing.</summary>
     public ControlPlaneToken? Token { get; init; }
 
-    /// <summary>Whether there is another address to try.</summary>
-    public bool HasOthers => roots.Count > 1;
+    /// <summary>How many addresses there are to try.</summary>
+    public int Count => roots.Count;
 
     private Uri Root => roots[_current];
 
@@ -37,10 +40,24 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
     public static HttpMessageInvoker CreateClient(ControlPlaneTrust? trust)
     {
         // A sidecar must not go through a proxy, least of all through itself, whatever http_proxy says; nor carry its token wherever an answer sends it.
-        SocketsHttpHandler handler = new() { UseProxy = false, AllowAutoRedirect = false, ConnectTimeout = TimeSpan.FromSeconds(2), AutomaticDecompression = DecompressionMethods.GZip };
+        SocketsHttpHandler handler = new()
+        {
+            UseProxy = false,
+            AllowAutoRedirect = false,
+            ConnectTimeout = TimeSpan.FromSeconds(2),
+            AutomaticDecompression = DecompressionMethods.GZip,
+            // A node that dies says nothing, and TCP would hold the one connection of HTTP/2 for a quarter of an hour.
+            KeepAlivePingDelay = TimeSpan.FromSeconds(2),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(3),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.Always,
+        };
         handler.SslOptions.RemoteCertificateValidationCallback = trust is null ? null : (_, certificate, chain, errors) => trust.Accepts(certificate, chain, errors);
         return new HttpMessageInvoker(handler);
     }
+
+    /// <summary>Whether a call failed in a way that only a new registration, or another token, can mend; anything else passes, and is no reason to end a stream that is well.</summary>
+    public static bool EndsSession(HttpRequestException failure) =>
+        failure.StatusCode is HttpStatusCode.Unauthorized or HttpStatusCode.Forbidden or HttpStatusCode.NotFound or HttpStatusCode.Gone;
 
     /// <summary>Registers the sidecar.</summary>
     public async Task<SidecarRegistered> RegisterAsync(SidecarRegistration registration, CancellationToken stop)
@@ -73,15 +90,16 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
         return true;
     }
 
-    /// <summary>The events of the stream, until it ends.</summary>
+    /// <summary>The events of the stream, until it ends or is silent for <see cref="LongestSilence"/>.</summary>
     /// <param name="id">Id of the sidecar.</param>
     /// <param name="lastEventId">Version already in hand, or empty.</param>
     /// <param name="stop">Ends the stream.</param>
     public async IAsyncEnumerable<SseItem<string>> StreamAsync(string id, string lastEventId, [EnumeratorCancellation] CancellationToken stop)
     {
-        using HttpResponseMessage answer = await SendAsync(Request, stop);
+        using SilenceWatch silence = new(LongestSilence, time, stop);
+        using HttpResponseMessage answer = await silence.GuardAsync(end => SendAsync(Request, end));
         await RequireSuccessAsync(answer, stop);
-        await using Stream body = await answer.Content.ReadAsStreamAsync(stop);
+        await using Stream body = new WatchedStream(await answer.Content.ReadAsStreamAsync(stop), silence);
         await foreach (SseItem<string> item in SseParser.Create(body).EnumerateAsync(stop))
         {
             yield return item;
@@ -108,7 +126,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
             using CancellationTokenSource timeout = new(CallTimeout, time);
             using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(stop, timeout.Token);
             string text = (await answer.Content.ReadAsStringAsync(either.Token)).Trim().ReplaceLineEndings(" ");
-            throw new ControlPlaneRefusal($"it answers {(int)answer.StatusCode}{(text.Length > 0 ? ": " : "")}{text[..Math.Min(text.Length, LongestRefusal)]}")
+            throw new ControlPlaneRefusal($"it answers {(int)answer.StatusCode}{(text.Length > 0 ? ": " : "")}{text[..Math.Min(text.Length, LongestRefusal)]}", answer.StatusCode)
             {
                 RetryAfter = answer.Headers.RetryAfter?.Delta ?? TimeSpan.Zero,
             };
@@ -166,7 +184,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
 }
 
 /// <summary>The control plane said no.</summary>
-internal sealed class ControlPlaneRefusal(string message) : HttpRequestException(message)
+internal sealed class ControlPlaneRefusal(string message, HttpStatusCode status) : HttpRequestException(message, null, status)
 {
     /// <summary>How long it wants to be left alone; zero when it did not say.</summary>
     public TimeSpan RetryAfter { get; init; }

@@ -43,6 +43,7 @@ internal sealed class ControlPlaneTrust(string file)
         using X509Chain chain = new();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
         chain.ChainPolicy.CustomTrustStore.AddRange(Roots());
+        chain.ChainPolicy.DisableCertificateDownloads = true; // nobody is asked at an address that a certificate names
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck; // the root is the mesh's own and publishes no list
         chain.ChainPolicy.ApplicationPolicy.Add(new Oid(ServerAuthentication));
         chain.ChainPolicy.ExtraStore.AddRange(presented?.ChainPolicy.ExtraStore ?? []); // what it has shown between leaf and root

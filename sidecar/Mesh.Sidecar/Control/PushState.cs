@@ -14,6 +14,8 @@ namespace Mesh.Sidecar.Control;
 /// </summary>
 internal sealed record PushState
 {
+    private const string Part = "-partial";
+
     /// <summary>Version of the last push; empty before the first.</summary>
     public string Version { get; private init; } = "";
 
@@ -25,6 +27,12 @@ internal sealed record PushState
         ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
 
     private ImmutableDictionary<RuleKey, PushedRule> Texts { get; init; } = ImmutableDictionary<RuleKey, PushedRule>.Empty;
+
+    /// <summary>
+    /// A version that no control plane knows, so that it sends everything again: for who holds that version, but not wholly or with something to say of it, and has to say so
+    /// to whomever asks next. Empty stays empty.
+    /// </summary>
+    public static string PartOf(string version) => version.Length == 0 || version.EndsWith(Part, StringComparison.Ordinal) ? version : version + Part;
 
     /// <summary>The state after <paramref name="push"/>.</summary>
     public PushState With(PushMessage push, ReadRules read)
@@ -56,7 +64,7 @@ internal sealed record PushState
     /// </summary>
     public PushMessage ToFullPush() => new()
     {
-        Version = Refused.IsEmpty ? Version : Version + "-partial",
+        Version = Refused.IsEmpty ? Version : PartOf(Version),
         IsFull = true,
         Rules = [.. Texts.Values.OrderBy(static r => r.Key.ToString(), StringComparer.Ordinal)],
         Services = [.. View.Services.Values.OrderBy(static s => s.Host, StringComparer.Ordinal)],

@@ -17,8 +17,12 @@ internal sealed partial class SnapshotClient
     private readonly ReadRules _read;
     private readonly LastGoodFile? _lastGood;
     private readonly ProxyRuntime _runtime;
+    private readonly VersionAnswers _answers;
     private readonly ILogger _logger;
     private PushState _state = new();
+    private string _heldVersion = ""; // what the next stream goes on from
+    private volatile string _runningVersion = "";
+    private string _toldTrouble = "";
     private bool _isConnected;
     private string _toldProblem = "";
     private volatile string? _id;
@@ -33,6 +37,7 @@ internal sealed partial class SnapshotClient
         _read = read;
         _lastGood = lastGood;
         _runtime = runtime;
+        _answers = new VersionAnswers(api, runtime.Time);
         _logger = runtime.Loggers.CreateLogger<SnapshotClient>();
     }
 
@@ -45,7 +50,7 @@ internal sealed partial class SnapshotClient
     /// <summary>Runs until <paramref name="stop"/>.</summary>
     public async Task RunAsync(SidecarRegistration registration, CancellationToken stop)
     {
-        ReconnectPause pause = new(_runtime.Random);
+        ReconnectPause pause = new(_runtime.Random, _api.Count);
         while (!stop.IsCancellationRequested)
         {
             SidecarRegistration current = registration with { Node = _id ?? registration.Node };
@@ -55,7 +60,7 @@ internal sealed partial class SnapshotClient
                 return;
             }
 
-            TimeSpan next = pause.Next(_isConnected, _api.HasOthers ? TimeSpan.Zero : end.RetryAfter); // another replica need not be left alone
+            TimeSpan next = pause.Next(_isConnected, end.RetryAfter);
             if (_isConnected || end.Problem != _toldProblem)
             {
                 LogLost(end.Problem);
@@ -112,7 +117,7 @@ internal sealed partial class SnapshotClient
     {
         try
         {
-            await foreach (SseItem<string> item in _api.StreamAsync(id, _state.Version, stop))
+            await foreach (SseItem<string> item in _api.StreamAsync(id, _heldVersion, stop))
             {
                 _isConnected = true;
                 if (item.EventType == SseWriter.PushEvent)
@@ -135,8 +140,9 @@ internal sealed partial class SnapshotClient
         if (read.Message is not { } push)
         {
             Rejected();
+            _heldVersion = PushState.PartOf(_state.Version);
             SidecarFinding unreadable = new("", "error", "", $"{read.Error}; is this sidecar older than the control plane?");
-            await _api.AckAsync(id, new SidecarAck { Version = version, Accepted = false, Findings = [unreadable] }, stop);
+            await AnswerAsync(id, new SidecarAck { Version = version, Accepted = false, Findings = [unreadable] }, stop);
             return;
         }
 
@@ -147,7 +153,7 @@ internal sealed partial class SnapshotClient
             Rejected();
         }
 
-        _state = next; // refused or not: the next delta builds on this one
+        Hold(next, result);
         if (result.IsAccepted)
         {
             _lastGood?.Save(next.ToFullPush());
@@ -159,10 +165,31 @@ internal sealed partial class SnapshotClient
             LogRefused(push.Version);
         }
 
-        await _api.AckAsync(
+        await AnswerAsync(
             id,
             new SidecarAck { Version = push.Version, Accepted = isAccepted, Findings = [.. next.Refused.Values.SelectMany(static f => f), .. result.Findings] },
             stop);
+    }
+
+    // Refused or not: the next delta builds on this one. A version with something to say of it is not held: another replica, or the next run of this one, would find
+    // that nothing is missing, send nothing, and never hear what was said.
+    private void Hold(PushState next, PipelineResult result)
+    {
+        bool isWhole = result.IsAccepted && next.Refused.IsEmpty && result.Findings.IsEmpty;
+        _state = next;
+        _heldVersion = isWhole ? next.Version : PushState.PartOf(next.Version);
+        if (result.IsAccepted)
+        {
+            _runningVersion = _heldVersion;
+        }
+    }
+
+    private async Task AnswerAsync(string id, SidecarAck ack, CancellationToken stop)
+    {
+        if (await _answers.SayAsync(id, ack, stop) is { } problem)
+        {
+            LogUnsaid(ack.Version, problem);
+        }
     }
 
     private async Task<SessionEnd> ReportAsync(SidecarRegistered registered, CancellationToken stop)
@@ -172,12 +199,10 @@ internal sealed partial class SnapshotClient
             using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(Math.Max(100, registered.ReportIntervalMilliseconds)), _runtime.Time);
             while (await timer.WaitForNextTickAsync(stop))
             {
-                if (!await _api.ReportAsync(registered.Id, Report(), stop))
+                if (!await TryReportAsync(registered.Id, stop))
                 {
                     return new SessionEnd("the control plane does not know this sidecar any more");
                 }
-
-                _isConnected = true; // who has all there is hears nothing on the stream
             }
 
             return default;
@@ -186,6 +211,33 @@ internal sealed partial class SnapshotClient
         {
             return SessionEnd.Of(error);
         }
+    }
+
+    /// <summary>One report, and the answer that could not be said before; false when the id is not known. What fails otherwise is tried at the next tick: the stream may be well.</summary>
+    private async Task<bool> TryReportAsync(string id, CancellationToken stop)
+    {
+        try
+        {
+            if (!await _api.ReportAsync(id, Report(), stop))
+            {
+                return false;
+            }
+
+            _isConnected = true; // who has all there is hears nothing on the stream
+            _toldTrouble = "";
+            await _answers.SayAgainAsync(id, stop);
+        }
+        catch (HttpRequestException passing) when (!ControlPlaneApi.EndsSession(passing))
+        {
+            if (passing.Message != _toldTrouble)
+            {
+                LogNotReported(passing.Message);
+            }
+
+            _toldTrouble = passing.Message;
+        }
+
+        return true;
     }
 
     private async Task UseLastGoodAsync()
@@ -197,12 +249,12 @@ internal sealed partial class SnapshotClient
             LogLastGood(push.Version, result.IsAccepted);
             if (result.IsAccepted)
             {
-                _state = loaded; // the control plane learns that there is a state: one that has just started will not empty it
+                Hold(loaded, result); // the control plane learns that there is a state: one that has just started will not empty it
             }
         }
     }
 
-    private SidecarReport Report() => new() { Version = _pipeline.Version, Ready = _isReady };
+    private SidecarReport Report() => new() { Version = _runningVersion, Ready = _isReady };
 
     private static bool IsExpected(Exception error) =>
         error is HttpRequestException or IOException or OperationCanceledException or System.Text.Json.JsonException;
@@ -218,6 +270,12 @@ internal sealed partial class SnapshotClient
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "The control plane is away, the rules in force stay: {Problem}")]
     private partial void LogLost(string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The control plane takes no report, the next one is due in a moment: {Problem}")]
+    private partial void LogNotReported(string problem);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "The answer to version {Version} did not arrive and is said again later: {Problem}")]
+    private partial void LogUnsaid(string version, string problem);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Version {Version} is refused, wholly or in part; what it would have replaced stays")]
     private partial void LogRefused(string version);

@@ -32,21 +32,44 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
     public void Dispose() => _logs.Dispose();
 
     [Fact]
-    public async Task Check_KnownToken_IsItsCallerAndAskedAboutOnceInAMinute()
+    public async Task Check_KnownToken_IsItsCallerAndReviewedAgainBeforeItLapses()
     {
         Know("products-1");
         string token = ReviewStatus.Token("a");
 
         CallerAnswer first = await CheckAsync(token);
-        _time.Advance(TimeSpan.FromSeconds(59));
+        _time.Advance(TimeSpan.FromSeconds(44));
         CallerAnswer again = await CheckAsync(token);
         int asked = Asked;
+        TaskCompletionSource slow = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        _server.Judge = async _ =>
+        {
+            await slow.Task;
+            return ReviewStatus.Known("shop", "products", "products-1");
+        };
         _time.Advance(TimeSpan.FromSeconds(1));
-        await CheckAsync(token);
+        CallerAnswer meanwhile = await CheckAsync(token); // nobody waits for the review
+        await Eventually.HoldsAsync(() => Asked == 2, "it is asked about again");
+        slow.SetResult();
+        await Eventually.HoldsAsync(() => _stats.Reviews == 2, "that is answered");
 
         Assert.Equal(new Caller("shop", "products", "products-1"), first.Caller);
-        Assert.Equal(first, again);
-        Assert.Equal((1, 2), (asked, Asked));
+        Assert.Equal((first, first, 1), (again, meanwhile, asked));
+    }
+
+    [Fact]
+    public async Task Check_KnownTokenIsRefusedLater_ItsTimeIsOver()
+    {
+        Know("products-1");
+        string token = ReviewStatus.Token("a");
+        await CheckAsync(token);
+        _server.Judge = static _ => Task.FromResult(ReviewStatus.Unknown()); // the pod is gone
+
+        _time.Advance(TimeSpan.FromSeconds(45));
+        await CheckAsync(token);
+
+        await Eventually.HoldsAsync(() => _stats.Reviews == 2, "it is asked about again");
+        await Eventually.HoldsAsync(() => CheckAsync(token) is { IsCompletedSuccessfully: true, Result.Caller: null }, "it is refused before the minute is over");
     }
 
     [Fact]
@@ -63,9 +86,9 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
         _server.Judge = static _ => Task.FromResult(ReviewStatus.Unknown("[invalid bearer token, service account token has expired]"));
         CallerAnswer after = await CheckAsync(token);
 
-        Assert.Equal(1, before);
+        Assert.Equal((1, 1), (before, Asked));
         Assert.Null(after.Caller);
-        Assert.Contains("service account token has expired", after.Problem, StringComparison.Ordinal);
+        Assert.Contains("the token has ended", after.Problem, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -134,6 +157,50 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
         Assert.Equal(0, Asked);
     }
 
+    [Theory]
+    [InlineData("junk", "none of a service account")]
+    [InlineData("[1]", "none of a service account")]
+    [InlineData("""{"sub":"a","exp":4102444800}""", "not made for the audience mesh-control-plane")]
+    [InlineData("""{"sub":"a","aud":["https://kubernetes.default.svc",1],"exp":4102444800}""", "not made for the audience mesh-control-plane")]
+    [InlineData("""{"sub":"a","aud":"mesh-control-plane"}""", "does not say when it ends")]
+    [InlineData("""{"sub":"a","aud":"mesh-control-plane","exp":1600000000}""", "the token has ended")]
+    public async Task Check_ClaimsThatCannotBeGood_AreNotSentToAnybody(string claims, string expected)
+    {
+        CallerAnswer answer = await CheckAsync(ReviewStatus.TokenOf(claims));
+
+        Assert.Null(answer.Caller);
+        Assert.Null(answer.RetryAfter);
+        Assert.Contains(expected, answer.Problem, StringComparison.Ordinal);
+        Assert.Equal(0, Asked);
+    }
+
+    [Fact]
+    public async Task Check_QueueIsSlow_IsNotTakenForAnApiServerThatIsAway()
+    {
+        TaskCompletionSource first = new(TaskCreationOptions.RunContinuationsAsynchronously), second = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        int judged = 0;
+        _server.Judge = async _ =>
+        {
+            await (Interlocked.Increment(ref judged) <= MostAtOnce ? first : second).Task;
+            return ReviewStatus.Known("shop", "products");
+        };
+        const int All = (2 * MostAtOnce) + 1;
+        Task<CallerAnswer>[] checks = [.. Enumerable.Range(0, All).Select(i => CheckAsync(ReviewStatus.Token($"pod-{i}")))];
+        await Eventually.HoldsAsync(() => Asked == MostAtOnce && _time.ArmedTimers >= All + (2 * MostAtOnce), "some are asked about and all others wait for their turn");
+
+        _time.Advance(TokenReviews.Patience * 0.8);
+        first.SetResult();
+        await Eventually.HoldsAsync(() => Asked == 2 * MostAtOnce, "the next have their turn, late");
+        _time.Advance(TokenReviews.Patience * 0.8);
+        await Eventually.HoldsAsync(() => checks.Any(static check => check.IsCompletedSuccessfully && check.Result.RetryAfter is not null), "the last has waited for too long");
+        second.SetResult();
+        CallerAnswer[] answers = await Task.WhenAll(checks);
+
+        Assert.Equal(All - 1, answers.Count(static answer => answer.Caller is not null)); // the late ones had time of their own
+        Assert.Equal(0, _stats.FailedReviews);
+        Assert.NotNull((await CheckAsync(ReviewStatus.Token("another"))).Caller); // nobody rests
+    }
+
     [Fact]
     public async Task Check_ManyAtOnce_AskOnce()
     {
@@ -159,20 +226,23 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
     [Fact]
     public async Task Check_ManyTokensAtOnce_AreJudgedAFewAtATime()
     {
+        TaskCompletionSource held = new(TaskCreationOptions.RunContinuationsAsynchronously);
         int underWay = 0, most = 0;
         _server.Judge = async _ =>
         {
-            int now = Interlocked.Increment(ref underWay);
-            InterlockedMax(ref most, now);
-            await Task.Yield();
+            InterlockedMax(ref most, Interlocked.Increment(ref underWay));
+            await held.Task;
             Interlocked.Decrement(ref underWay);
             return ReviewStatus.Known("shop", "products");
         };
 
-        CallerAnswer[] answers = await Task.WhenAll(Enumerable.Range(0, 300).Select(i => CheckAsync(ReviewStatus.Token($"pod-{i}"))));
+        Task<CallerAnswer>[] checks = [.. Enumerable.Range(0, 300).Select(i => CheckAsync(ReviewStatus.Token($"pod-{i}")))];
+        await Eventually.HoldsAsync(() => Volatile.Read(ref underWay) == MostAtOnce, "all turns are taken");
+        held.SetResult();
+        CallerAnswer[] answers = await Task.WhenAll(checks);
 
         Assert.All(answers, static answer => Assert.NotNull(answer.Caller));
-        Assert.InRange(most, 1, 32);
+        Assert.Equal(MostAtOnce, most);
         Assert.Equal(300, _stats.Reviews);
     }
 
@@ -219,7 +289,7 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
-    public async Task Check_ServerAway_WhoWasLetInStaysSoUntilTheMinuteIsOver()
+    public async Task Check_ServerAway_WhoWasLetInStaysSoForTenMinutes()
     {
         Know("products-1");
         string token = ReviewStatus.Token("a");
@@ -227,15 +297,36 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
 
         _server.Fail("tokenreviews", 503, retryAfter: 7);
         CallerAnswer stranger = await CheckAsync(ReviewStatus.Token("b"));
-        _time.Advance(TimeSpan.FromSeconds(59));
-        CallerAnswer known = await CheckAsync(token);
-        _time.Advance(TimeSpan.FromSeconds(1));
+        List<CallerAnswer> known = [];
+        for (int i = 0; i < 9; i++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            known.Add(await CheckAsync(token));
+        }
+
+        _time.Advance(TimeSpan.FromMinutes(1));
         CallerAnswer later = await CheckAsync(token);
 
         Assert.Equal(TimeSpan.FromSeconds(7), stranger.RetryAfter);
-        Assert.NotNull(known.Caller);
+        Assert.All(known, static answer => Assert.NotNull(answer.Caller));
         Assert.Null(later.Caller);
         Assert.NotNull(later.RetryAfter);
+    }
+
+    [Fact]
+    public async Task Check_ServerAway_NobodyIsLetInPastTheTokensEnd()
+    {
+        Know("products-1");
+        string token = ReviewStatus.Token("a", _time.GetUtcNow().AddMinutes(3));
+        await CheckAsync(token);
+        _server.Fail("tokenreviews", 503);
+
+        _time.Advance(TimeSpan.FromMinutes(2));
+        CallerAnswer before = await CheckAsync(token);
+        _time.Advance(TimeSpan.FromMinutes(1));
+
+        Assert.NotNull(before.Caller);
+        Assert.Null((await CheckAsync(token)).Caller);
     }
 
     [Fact]
@@ -271,6 +362,8 @@ public sealed class TokenReviewsTests : IAsyncLifetime, IDisposable
         Assert.Single(_logs.Warnings);
         Assert.All(_logs.Entries, entry => Assert.DoesNotContain(token[..12], entry.Text, StringComparison.Ordinal));
     }
+
+    private const int MostAtOnce = 32;
 
     private int Asked => _server.Count("POST /apis/authentication.k8s.io/v1/tokenreviews");
 

@@ -37,6 +37,22 @@ public sealed class VerdictsTests
     }
 
     [Fact]
+    public void Add_FullOfWhatHolds_TakesOutTheOldest()
+    {
+        Verdicts verdicts = new(2, _time);
+        verdicts.Add("a", CallerAnswer.Unknown("no"), TimeSpan.FromSeconds(50));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        verdicts.Add("b", CallerAnswer.Unknown("no"), TimeSpan.FromSeconds(50));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        verdicts.Add("a", CallerAnswer.Unknown("no"), TimeSpan.FromSeconds(50)); // the first that was added is the younger one now
+
+        verdicts.Add("c", CallerAnswer.Unknown("no"), TimeSpan.FromSeconds(50));
+
+        Assert.Null(verdicts.Find("b"));
+        Assert.NotNull(verdicts.Find("a"));
+    }
+
+    [Fact]
     public void Add_NoTimeLeft_IsNotRemembered()
     {
         Verdicts verdicts = new(10, _time);

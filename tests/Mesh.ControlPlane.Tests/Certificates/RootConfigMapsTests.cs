@@ -119,6 +119,38 @@ public sealed class RootConfigMapsTests : IAsyncLifetime, IDisposable
     }
 
     [Fact]
+    public async Task Run_TimeOfOneComesWhileAnotherIsWritten_IsTriedAtOnce()
+    {
+        _server.Fail("/namespaces/shop/configmaps", 403, times: 1);
+        Run();
+        await HoldsAsync(() => _logs.Warnings.Count > 0 && Text("store") is not null, "the one has failed and waits");
+
+        _server.Coming = request => _time.Advance(request.Contains("POST /api/v1/namespaces/later/", StringComparison.Ordinal) ? TimeSpan.FromSeconds(3) : TimeSpan.Zero);
+        Namespace("later");
+
+        await HoldsAsync(() => Text("later") is not null && Text("shop") is not null, "both are written, and the clock is touched no more");
+        Assert.DoesNotContain(_logs.Entries, static entry => entry.Text.Contains("Unexpected", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task Run_SameFailureAfterAllWasRight_IsNews()
+    {
+        _server.Fail("/namespaces/shop/configmaps", 403);
+        Run();
+        await HoldsAsync(() => _logs.Warnings.Count == 1, "it is said");
+        _server.Mend();
+        await StepUntilAsync(() => Text("shop") == "root one\n", "it is mended");
+        await AreRightAsync();
+
+        _server.Fail("/namespaces/shop/configmaps", 403);
+        Namespace("turn"); // once this is written, the loop has seen that all was right
+        await StepUntilAsync(() => Text("turn") is not null && _roots.Missing == 0, "a round in which nothing is wrong");
+        Put("shop", "somebody's");
+
+        await StepUntilAsync(() => _logs.Warnings.Count == 2, "it is said again");
+    }
+
+    [Fact]
     public async Task Run_NamespaceThatGoes_IsLeftAlone()
     {
         _server.Objects.Put("", "namespaces", "{metadata: {name: going}, status: {phase: Terminating}}");
@@ -164,7 +196,8 @@ public sealed class RootConfigMapsTests : IAsyncLifetime, IDisposable
         _bundle = null;
         Run();
         await HoldsAsync(() => _server.Objects.Watches("configmaps") == 1 && _server.Objects.Watches("namespaces") == 1, "all is watched");
-        Assert.Equal((0, 0), (_roots.Missing, _server.Count("POST ")));
+        await HoldsAsync(() => _roots.Missing == 2, "both are missing it");
+        Assert.Equal(0, _server.Count("POST "));
 
         _bundle = "first\n";
         _roots.Wake();

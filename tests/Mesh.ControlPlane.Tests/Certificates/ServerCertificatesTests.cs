@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 using Mesh.ControlPlane.Certificates;
 using Mesh.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -76,14 +78,52 @@ public sealed class ServerCertificatesTests
 
         await Assert.ThrowsAsync<IOException>(() => certificates.RenewAsync(default));
         string? first = certificates.Current?.Thumbprint;
-        time.Advance(CertificateAuthority.CertificateLife * 0.7);
+        time.Advance(CertificateAuthority.AuthorityLife * 0.7);
+        await Assert.ThrowsAsync<IOException>(() => certificates.RenewAsync(default)); // announces another authority
+        string second = certificates.Current!.Thumbprint;
+        time.Advance(CertificateAuthority.Announcement * 1.1);
         await Assert.ThrowsAsync<IOException>(() => certificates.RenewAsync(default));
 
         Assert.NotNull(first); // there was nothing to lose
-        Assert.Equal(first, certificates.Current!.Thumbprint); // trust goes first
+        Assert.NotEqual(first, second); // of the same authority: it would end else
+        Assert.Equal(second, certificates.Current.Thumbprint); // of the next one: trust goes first
         secret.PublishProblem = null;
         await certificates.RenewAsync(default);
-        Assert.NotEqual(first, certificates.Current.Thumbprint);
+        Assert.NotEqual(second, certificates.Current.Thumbprint);
+    }
+
+    [Fact]
+    public async Task Run_AuthorityThatCannotSign_IsSaidAndTriedAgain()
+    {
+        FakeSecret secret = new();
+        FakeTimeProvider time = new();
+        await using ServerCertificates certificates = New(secret, time);
+        await certificates.RenewAsync(default);
+        string before = certificates.Current!.Thumbprint;
+        KeptCertificates good = secret.Kept!;
+        secret.Kept = OfRsa(time.GetUtcNow()); // somebody has brought an authority of another kind, and too few names
+        using CancellationTokenSource stop = new();
+
+        Task running = certificates.RunAsync(stop.Token);
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                time.Advance(ServerCertificates.RetryInterval);
+                return certificates.Trouble is not null;
+            },
+            "the trouble is said");
+        Assert.Equal(before, certificates.Current.Thumbprint);
+        secret.Kept = good;
+
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                time.Advance(ServerCertificates.RetryInterval);
+                return certificates.Trouble is null;
+            },
+            "it is tried again");
+        await stop.CancelAsync();
+        await running.WaitAsync(TimeSpan.FromSeconds(10));
     }
 
     [Fact]
@@ -118,12 +158,23 @@ public sealed class ServerCertificatesTests
         Assert.StartsWith(bundles[0]!, bundles[1], StringComparison.Ordinal);
     }
 
+    private static KeptCertificates OfRsa(DateTimeOffset now)
+    {
+        using RSA key = RSA.Create(2048);
+        CertificateRequest request = new("CN=brought", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, false, 0, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        using X509Certificate2 authority = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(365));
+        (string pem, string pemKey) = (authority.ExportCertificatePem() + "\n", key.ExportPkcs8PrivateKeyPem() + "\n");
+        return new KeptCertificates(pem, pemKey, pem, pemKey);
+    }
+
     private static ServerCertificates New(FakeSecret secret, TimeProvider time) =>
         new(secret, secret, "mesh.mesh-system", time, NullLogger.Instance);
 
     private sealed class FakeSecret : ICertificateStore, ICaBundleTarget
     {
-        private KeptCertificates? _kept;
+        public KeptCertificates? Kept { get; set; }
 
         public Func<Task>? BeforeWrite { get; set; }
 
@@ -143,18 +194,18 @@ public sealed class ServerCertificatesTests
                 return Task.FromException<KeptCertificates?>(new IOException(problem));
             }
 
-            return Task.FromResult(_kept);
+            return Task.FromResult(Kept);
         }
 
         public async Task<bool> TryWriteAsync(KeptCertificates? former, KeptCertificates certificates, CancellationToken cancellationToken)
         {
             await (BeforeWrite?.Invoke() ?? Task.CompletedTask);
-            if (former != _kept)
+            if (former != Kept)
             {
                 return false;
             }
 
-            _kept = certificates;
+            Kept = certificates;
             Writes++;
             return true;
         }

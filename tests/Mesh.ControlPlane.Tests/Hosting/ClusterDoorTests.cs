@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
 using Mesh.ControlPlane.Certificates;
@@ -79,22 +80,40 @@ public sealed class ClusterDoorTests
     }
 
     [Theory]
-    [InlineData("GET", "/stream")]
-    [InlineData("POST", "/ack")]
-    [InlineData("POST", "/report")]
-    [InlineData("DELETE", "")]
-    public async Task Call_ForAnothersSidecar_IsRefused(string method, string path)
+    [InlineData("GET", "/stream", "")]
+    [InlineData("POST", "/ack", """{"version":"1","accepted":true}""")]
+    [InlineData("POST", "/report", "{}")]
+    [InlineData("DELETE", "", "")]
+    public async Task Call_ForAnothersSidecar_IsRefused(string method, string path, string body)
     {
         await using DoorBench bench = await DoorBench.StartAsync();
         await bench.RegisterAsync(Pod);
 
         foreach (string other in (string[])["shop/products/products-2", "shop/products", "store/products/products-1"])
         {
-            (HttpStatusCode status, string text) = await bench.CallAsync(new HttpMethod(method), $"/mesh/v1/sidecars/products-1.shop{path}", DoorBench.Token(other), Json("{}"));
+            (HttpStatusCode status, string text) = await bench.CallAsync(new HttpMethod(method), $"/mesh/v1/sidecars/products-1.shop{path}", DoorBench.Token(other), Json(body));
 
             Assert.Equal(HttpStatusCode.Forbidden, status);
             Assert.Contains("'products-1.shop' was registered by another than", text, StringComparison.Ordinal);
         }
+    }
+
+    [Theory]
+    [InlineData("/ack", """{"version":"1","accepted":true}""")]
+    [InlineData("/report", "{}")]
+    public async Task Call_IdBecomesAnothersWhileTheBodyComes_IsRefused(string path, string body)
+    {
+        await using DoorBench bench = await DoorBench.StartAsync();
+        string account = DoorBench.Token("shop/products");
+        await bench.RegisterAsync(account, node: "products-1.shop");
+        using SlowBody slow = new(body);
+
+        Task<(HttpStatusCode Status, string Text)> call = bench.CallAsync(HttpMethod.Post, $"/mesh/v1/sidecars/products-1.shop{path}", account + "x", slow); // another signature
+        await Eventually.HoldsAsync(() => bench.Server.Count("tokenreviews") == 2, "the call is judged");
+        await bench.RegisterAsync(Pod); // takes its own id back
+        slow.Rest.SetResult();
+
+        Assert.Equal(HttpStatusCode.Forbidden, (await call.WaitAsync(ServerBench.Patience)).Status);
     }
 
     [Theory]
@@ -222,6 +241,34 @@ public sealed class ClusterDoorTests
         }
 
         Assert.EndsWith("\n", answer, StringComparison.Ordinal);
+    }
+
+    /// <summary>A body whose end comes when the test says so.</summary>
+    private sealed class SlowBody : HttpContent
+    {
+        private readonly byte[] _text;
+
+        public SlowBody(string text)
+        {
+            _text = Encoding.UTF8.GetBytes(text);
+            Headers.ContentType = new MediaTypeHeaderValue("application/json");
+        }
+
+        public TaskCompletionSource Rest { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        protected override async Task SerializeToStreamAsync(Stream stream, TransportContext? context)
+        {
+            await stream.WriteAsync(_text.AsMemory(0, 1));
+            await stream.FlushAsync();
+            await Rest.Task;
+            await stream.WriteAsync(_text.AsMemory(1));
+        }
+
+        protected override bool TryComputeLength(out long length)
+        {
+            length = 0;
+            return false;
+        }
     }
 
     private static StringContent Json(string text) => new(text, Encoding.UTF8, "application/json");

@@ -79,12 +79,15 @@ public sealed class DoorTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, await GetAsync(bench, "/", $"Bearer {Token}"));
 
         string next = Write("next", "another-token-altogether");
-        File.SetLastWriteTimeUtc(next, File.GetLastWriteTimeUtc(path).AddSeconds(1));
+        File.SetLastWriteTimeUtc(next, File.GetLastWriteTimeUtc(path));
         File.Move(next, path, overwrite: true);
 
+        Assert.Equal(HttpStatusCode.OK, await GetAsync(bench, "/", $"Bearer {Token}")); // it is looked at once a second
+        bench.FileTime.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(HttpStatusCode.Unauthorized, await GetAsync(bench, "/", $"Bearer {Token}"));
         Assert.Equal(HttpStatusCode.OK, await GetAsync(bench, "/", "Bearer another-token-altogether"));
         File.Delete(path);
+        bench.FileTime.Advance(TimeSpan.FromSeconds(1));
         Assert.Equal(HttpStatusCode.OK, await GetAsync(bench, "/", "Bearer another-token-altogether"));
     }
 
@@ -100,12 +103,14 @@ public sealed class DoorTests : IDisposable
         Assert.StartsWith("--tls-cert '", Problem(garbage, key, token), StringComparison.Ordinal);
         Assert.StartsWith("--tls-cert '", Problem(cert, garbage, token), StringComparison.Ordinal);
         Assert.StartsWith("--tls-cert '", Problem(Path.Combine(_folder, "missing"), key, token), StringComparison.Ordinal);
-        Assert.Null(DoorKeys.Read(new ServeOptions { TlsCert = cert, TlsKey = key, TokenFile = token }).Problem);
+        Assert.StartsWith("--tls-ca: '", Problem(cert, key, token, garbage), StringComparison.Ordinal);
+        Assert.StartsWith("--tls-ca: '", Problem(cert, key, token, Path.Combine(_folder, "missing")), StringComparison.Ordinal);
+        Assert.Null(DoorKeys.Read(new ServeOptions { TlsCert = cert, TlsKey = key, TokenFile = token, TlsCa = cert }, TimeProvider.System).Problem);
     }
 
-    private static string Problem(string cert, string key, string token)
+    private static string Problem(string cert, string key, string token, string? root = null)
     {
-        string? problem = DoorKeys.Read(new ServeOptions { TlsCert = cert, TlsKey = key, TokenFile = token }).Problem;
+        string? problem = DoorKeys.Read(new ServeOptions { TlsCert = cert, TlsKey = key, TokenFile = token, TlsCa = root }, TimeProvider.System).Problem;
         Assert.NotNull(problem);
         Assert.DoesNotContain('\n', problem);
         return problem;

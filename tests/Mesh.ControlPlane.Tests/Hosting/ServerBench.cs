@@ -8,6 +8,7 @@ using Mesh.ControlPlane.Store;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Injection;
 using Mesh.Rules.Wire;
+using Mesh.Testing;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
@@ -28,6 +29,9 @@ internal sealed class ServerBench : IAsyncDisposable
 
     public IReadOnlyList<string> Printed => _printed;
 
+    /// <summary>Clock of the token's file.</summary>
+    public FakeTimeProvider FileTime { get; } = new();
+
     public Uri Metrics => new(_printed[1]["metrics listening on ".Length..]);
 
     public ControlPlaneServer Server => _server!;
@@ -43,7 +47,7 @@ internal sealed class ServerBench : IAsyncDisposable
 
     public async Task StartAsync(ServeOptions options, Action<IEndpointRouteBuilder> mapRules, ClusterSource? cluster = null, TimeProvider? certificateTime = null)
     {
-        var (certificates, token, problem) = DoorKeys.Read(options);
+        var (certificates, token, problem) = DoorKeys.Read(options, FileTime);
         Assert.Null(problem);
         _own = DoorBuilder.Certificates(options, cluster, (certificateTime ?? TimeProvider.System, NullLoggerFactory.Instance));
         Door door = DoorBuilder.Build(

@@ -41,6 +41,9 @@ internal sealed class ApiDouble : IAsyncDisposable
     /// <summary>Judges a token: the status of its TokenReview. Nobody is known as long as a test says nothing else.</summary>
     public Func<string, Task<JsonObject>> Judge { get; set; } = static _ => Task.FromResult(ReviewStatus.Unknown());
 
+    /// <summary>Called with method, path and query of each request before it is answered.</summary>
+    public Action<string> Coming { get; set; } = static _ => { };
+
     /// <summary>Method, path and query of each request, oldest first.</summary>
     public IReadOnlyList<string> Requests => [.. _requests];
 
@@ -51,6 +54,7 @@ internal sealed class ApiDouble : IAsyncDisposable
         Roots = [Authority.Root],
         Token = BearerToken.FromText(Token),
         Namespace = "mesh",
+        Operators = "mesh",
     };
 
     public static async Task<ApiDouble> StartAsync()
@@ -139,6 +143,7 @@ internal sealed class ApiDouble : IAsyncDisposable
     {
         string request = $"{context.Request.Method} {context.Request.Path}{context.Request.QueryString}";
         _requests.Enqueue(request);
+        Coming(request);
         if (context.Request.Headers.Authorization != $"Bearer {Accepts}")
         {
             await AnswerAsync(context, 401, Status(401, "Unauthorized", "Unauthorized"));

@@ -91,10 +91,25 @@ public sealed class KubeConfigTests : IDisposable
         (ApiServer? server, string? problem) = InCluster.Read(variables.GetValueOrDefault, folder);
 
         Assert.Null(problem);
-        Assert.Equal(("https://[fd00::1]/", "mesh-system"), (server!.Address.AbsoluteUri, server.Namespace));
+        Assert.Equal(("https://[fd00::1]/", "mesh-system", "mesh-system"), (server!.Address.AbsoluteUri, server.Namespace, server.Operators));
         Assert.Equal(("t1", null), server.Token!.Read());
         _authority.Write("token", "t2");
         Assert.Equal(("t2", null), server.Token!.Read());
+    }
+
+    [Fact]
+    public void Operators_WithoutTheKubeletsWord_AreNobody()
+    {
+        _authority.Write("ca.crt", File.ReadAllText(_authority.RootFile));
+        string folder = Path.GetDirectoryName(_authority.Write("token", "t1"))!;
+        Dictionary<string, string> variables = new() { ["KUBERNETES_SERVICE_HOST"] = "10.0.0.1", ["KUBERNETES_SERVICE_PORT"] = "443" };
+
+        ApiServer inside = InCluster.Read(variables.GetValueOrDefault, folder).Server!; // no file that names the namespace
+        ApiServer outside = Read("{token: t}", context: "other").Server!;
+
+        Assert.Equal(("default", ""), (inside.Namespace, inside.Operators));
+        Assert.Equal(("default", ""), (outside.Namespace, outside.Operators));
+        Assert.Equal("", Read("{token: t}").Server!.Operators); // its namespace is a person's choice for kubectl
     }
 
     [Fact]

@@ -8,12 +8,12 @@ internal static class ReviewStatus
 {
     public const string Audience = "mesh-control-plane";
 
-    /// <summary>A token of the form of a service account's, with an end if it has one; nobody has signed it.</summary>
-    public static string Token(string name, DateTimeOffset? end = null)
-    {
-        string claims = end is { } at ? $$"""{"sub":"{{name}}","exp":{{at.ToUnixTimeSeconds()}}}""" : $$"""{"sub":"{{name}}"}""";
-        return $"{Encode("{}")}.{Encode(claims)}.{Encode("signature of " + name)}";
-    }
+    /// <summary>A token of the form of a service account's, whose end is far away if none is given; nobody has signed it.</summary>
+    public static string Token(string name, DateTimeOffset? end = null) =>
+        TokenOf($$"""{"sub":"{{name}}","aud":["{{Audience}}"],"exp":{{(end ?? new DateTimeOffset(2100, 1, 1, 0, 0, 0, TimeSpan.Zero)).ToUnixTimeSeconds()}}}""", name);
+
+    /// <summary>A token with any claims.</summary>
+    public static string TokenOf(string claims, string name = "anybody") => $"{Encode("{}")}.{Encode(claims)}.{Encode("signature of " + name)}";
 
     /// <summary>A refusal: it does not say "authenticated" at all.</summary>
     public static JsonObject Unknown(string error = "[invalid bearer token, unknown]") => new() { ["user"] = new JsonObject(), ["error"] = error };

@@ -170,6 +170,31 @@ public sealed class StatusQueueTests : IAsyncLifetime, IDisposable
         await StepUntilAsync(() => Programmed() == "1 of 1", "a is written in the end");
     }
 
+    [Fact]
+    public async Task Offer_OneHasFailedForLong_HoldsUpNoOther()
+    {
+        _server.Fail("destinationrules/a/", 500);
+        _queue.Offer(A, Put("one"), Status("1 of 1"));
+        await StepUntilAsync(() => _server.Count("PATCH") >= 5, "a is tried again and again");
+
+        _queue.Offer(A with { Name = "b" }, Put("two", "b"), Status("1 of 1"));
+        TimeSpan waited = await StepUntilAsync(() => _queue.Writes == 1, "b is written");
+
+        Assert.InRange(waited, TimeSpan.Zero, TimeSpan.FromSeconds(3)); // a waits for half a minute
+    }
+
+    [Fact]
+    public async Task Offer_KindWithoutStatus_IsSaidOnceAndTriedAgain()
+    {
+        _server.Fail("/status", 404);
+        _queue.Offer(A, Put("one"), Status("1 of 1"));
+
+        await StepUntilAsync(() => _server.Count("PATCH") >= 2, "it is tried again");
+        Assert.Contains("install a CustomResourceDefinition with the subresource status", Assert.Single(_logs.Warnings), StringComparison.Ordinal);
+        _server.Mend();
+        await StepUntilAsync(() => Programmed() == "1 of 1", "it is written in the end");
+    }
+
     [Theory]
     [InlineData(503)]
     [InlineData(429)]

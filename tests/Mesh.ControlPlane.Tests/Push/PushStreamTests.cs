@@ -60,6 +60,26 @@ public sealed class PushStreamTests : IDisposable
     }
 
     [Fact]
+    public void Next_AtAnotherReplica_WhoRefusedARule_IsSentAllAgain_AndDoesNotCountAsRunning()
+    {
+        using PushBench other = new(seed: 2);
+        RuleKey key = _bench.Store.Apply("limits");
+        Assert.Equal(key, other.Store.Apply("limits"));
+        PushMessage first = _bench.Next(new PushStream(_bench.Hub, "default", ""), _bench.Register("a"))!;
+        PushSession session = other.Register("a");
+        Assert.NotNull(other.Hub.Find(first.Version)); // the same content, which it would take for all that is needed
+        other.Hub.Settle();
+
+        string held = first.Version + "-partial"; // what a sidecar says that refused a part of it, in reports too
+        PushMessage again = other.Next(new PushStream(other.Hub, "default", held), session)!;
+        session.Answer(new SidecarAck { Version = again.Version, Accepted = false, Findings = [new SidecarFinding(key.ToString(), "error", "spec.host", "not known here")] });
+
+        Assert.Null(other.Hub.Find(held));
+        Assert.Equal((true, key), (again.IsFull, Assert.Single(again.Rules).Key));
+        Assert.Equal((again.Version, ""), (session.View.NackedVersion, session.View.AckedVersion));
+    }
+
+    [Fact]
     public void Next_ManyChangesWhileTheReaderIsSlow_AreOneDelta()
     {
         (PushSession session, PushStream stream) = Connected();

@@ -1,3 +1,5 @@
+using Mesh.ControlPlane.Access;
+using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Rules.Wire;
@@ -76,6 +78,33 @@ public sealed class EndpointRegistryTests : IDisposable
 
         Assert.Same(first, again);
         Assert.NotSame(first, _registry.Find("a")!.Session);
+    }
+
+    [Theory]
+    [InlineData("another")]
+    [InlineData("a")]
+    public void Register_SameNodeByAnotherCaller_NeverTakesOverTheSession(string pod)
+    {
+        SidecarRegistration same = PushBench.Instance("a.default");
+        Assert.NotNull(_registry.Register(same, new Caller("default", "account", null)).Registered);
+        PushSession first = _registry.Find("a.default")!.Session;
+        Caller other = new("default", "account", pod);
+
+        bool isTaken = _registry.Register(same, other).Registered is not null;
+
+        Assert.Equal(pod == "a", isTaken); // a pod always gets its own id, and begins anew
+        Assert.Equal(!isTaken, ReferenceEquals(first, _registry.Find("a.default")!.Session));
+        Assert.Equal(isTaken ? other.Owner : "service account default/account", _registry.Find("a.default")!.Owner);
+    }
+
+    [Fact]
+    public void Deregister_BeforeAnybodyLooked_LeavesNothingBehind()
+    {
+        Register(PushBench.Instance("a"));
+        Assert.True(_registry.Deregister("a"));
+
+        Assert.Empty(_registry.Current.Services);
+        Assert.Empty(_registry.Current.Endpoints);
     }
 
     [Fact]

@@ -75,7 +75,21 @@ public sealed class AllocationTests(ITestOutputHelper output)
         ResponseHeaders = new HeaderChanges([KeyValuePair.Create("x-by", "mesh")], [], ["server"]),
     });
 
-    private async Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes)
+    [Theory]
+    [InlineData(RateLimitKeySource.None)]
+    [InlineData(RateLimitKeySource.Header)]
+    [InlineData(RateLimitKeySource.Cookie)]
+    [InlineData(RateLimitKeySource.Path)]
+    [InlineData(RateLimitKeySource.ClientIp)]
+    public Task RequestUnderARateLimit_InSteadyState_AllocatesNothing(RateLimitKeySource key) => HoldAsync(
+        "GET / HTTP/1.1\r\nHost: a.test\r\nCookie: a=1; host=b\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        [],
+        new RateLimitConfig { Tokens = RateLimitConfig.MostTokens, Burst = RateLimitConfig.MostTokens, KeySource = key, KeyName = "host", Paths = ["/"], ExemptPaths = ["/no/*"], Headers = [new NamedMatch("cookie", new(StringMatchKind.Present, ""))], MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10 });
+
+    private Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes) => HoldAsync(request, answer, routes, null);
+
+    private async Task HoldAsync(string request, string answer, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -84,7 +98,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
         using TcpListener upstream = new(IPAddress.Loopback, 0);
         upstream.Start();
-        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, routes);
+        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, routes, limit);
         byte[][] requestPieces = Pieces(request);
         byte[][] answerPieces = Pieces(answer);
         using CountdownEvent allAtOnce = new(Connections); // the first answers wait for each other: every connection has had all it needs when it counts
@@ -127,7 +141,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<ProxyHost> StartAsync(string upstream, ImmutableArray<HttpRouteConfig> routes)
+    private static async Task<ProxyHost> StartAsync(string upstream, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit)
     {
         ProxyStats stats = new();
         ProxyOptions options = new() { Outbound = new IPEndPoint(IPAddress.Loopback, 0), Concurrency = 1, Transport = TransportKind.Epoll };
@@ -140,6 +154,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
+            RateLimit = limit,
             Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"] },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,

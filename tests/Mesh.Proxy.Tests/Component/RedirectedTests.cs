@@ -282,7 +282,46 @@ public sealed class RedirectedTests
         }
 
         Assert.Equal(["10.1.1.2", "10.1.1.3", "10.1.1.2"], sources);
-        Assert.Equal(2, pipeline.Context.Clusters.Find(Pipeline.InboundName)!.Endpoints.Count);
+        Assert.Single(pipeline.Context.Clusters.Find(Pipeline.InboundName)!.Endpoints);
+    }
+
+    [Fact]
+    [EffectOf("DestinationRule", "trafficPolicy.connectionPool.tcp.maxConnections")]
+    public async Task Tproxy_Limits_HoldOverAllClients_WhoAreServedInTheirOrder()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1, MaxPendingRequests: 2) }, endpoints: 0);
+        string[] callers = ["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001", "10.1.1.4:50000"];
+        MemoryConnection[] clients = Array.ConvertAll(callers, c => pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(c), local: IPEndPoint.Parse("10.1.1.1:8080")));
+        foreach (MemoryConnection client in clients)
+        {
+            await client.SendAsync(Request("any"));
+        }
+
+        Assert.StartsWith("HTTP/1.1 503 ", await clients[3].ReadHeadAsync(), StringComparison.Ordinal);
+        Assert.Equal(DecisionReason.PendingOverflow, (await pipeline.Sink.NextAsync()).Decision.Reason);
+        for (int i = 0; i < 3; i++) // else the first client would have its second request served before the other's
+        {
+            MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+            Assert.Equal((i + 1, callers[i].Split(':')[0]), (pipeline.Upstreams.Made, ((SourcedEndPoint)pipeline.Upstreams.LastDialled!).Source.ToString()));
+            await AnswerAsync(upstream, clients[i]);
+            Assert.Equal(i == 2 ? null : "", i == 2 ? null : await upstream.ReadToEndAsync());
+        }
+    }
+
+    [Fact]
+    public async Task Tproxy_AtTheLimit_AnotherClientsIdleConnectionMakesRoom()
+    {
+        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1) }, endpoints: 0);
+        MemoryConnection? idle = null;
+        foreach (string caller in (string[])["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001"])
+        {
+            MemoryConnection client = pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(caller), local: IPEndPoint.Parse("10.1.1.1:8080"));
+            await client.SendAsync(Request("any"));
+            Assert.Equal("", idle is null ? "" : await idle.ReadToEndAsync());
+            idle = await pipeline.Upstreams.AcceptAsync();
+            Assert.Equal(1, pipeline.Clusters.Find(Pipeline.InboundName)!.Stats.CxActive.Value);
+            await AnswerAsync(idle, client);
+        }
     }
 
     [Theory]

@@ -27,6 +27,7 @@ internal sealed class RuleScene : IAsyncDisposable
     private readonly List<Task> _served = [];
     private readonly List<MemoryConnection> _clients = [];
     private readonly ProxyIdentity _self;
+    private readonly ProxyContext _context;
 
     private RuleScene(ProxyIdentity? self, Random? random)
     {
@@ -34,7 +35,7 @@ internal sealed class RuleScene : IAsyncDisposable
         ProxyRuntime runtime = new(Time, random ?? new ScriptedRandom(), NullLoggerFactory.Instance);
         Clusters = new ClusterManager(runtime, Upstreams, static _ => { }, Stats, Dns);
         _applier = new SnapshotApplier(Clusters, null, runtime, Stats);
-        ProxyContext context = new()
+        _context = new ProxyContext
         {
             Runtime = runtime,
             Clusters = Clusters,
@@ -44,7 +45,7 @@ internal sealed class RuleScene : IAsyncDisposable
             OutboundPolicy = () => _applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = static () => [],
         };
-        _dispatcher = new ConnectionDispatcher(context, _registry);
+        _dispatcher = new ConnectionDispatcher(_context, _registry);
     }
 
     public FakeTimeProvider Time { get; } = new();
@@ -90,6 +91,16 @@ internal sealed class RuleScene : IAsyncDisposable
 
     /// <summary>A client connects to the outbound port.</summary>
     public MemoryConnection Connect(IPEndPoint? from = null) => Connect(new ListenerSide(IsInbound: false, null, Stats.Outbound), from);
+
+    /// <summary>A caller of the own application connects.</summary>
+    public MemoryConnection ConnectInbound(IPEndPoint? from = null) => Connect(new ListenerSide(IsInbound: true, $"inbound|{_self.ServicePort}||", Stats.Inbound), from);
+
+    /// <summary>Begins a drain.</summary>
+    public void Drain()
+    {
+        _context.IsDraining = true;
+        _registry.StopAll();
+    }
 
     /// <summary>A client connects to the TCP listener of a service entry.</summary>
     public MemoryConnection ConnectTcp(int port, string address = "127.0.0.1")

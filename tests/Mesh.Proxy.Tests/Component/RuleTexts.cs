@@ -54,6 +54,8 @@ internal static class RuleTexts
 
     public static string Breaker(string spec, string name = "cb") => Rule("CircuitBreaker", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
+    public static string Limit(string spec, string name = "rl") => Rule("RateLimit", spec, name, "default", "resilience.mesh.dev/v1alpha1");
+
     public static string Fallback(string spec, string name = "fb") => Rule("Fallback", spec, name, "default", "resilience.mesh.dev/v1alpha1");
 
     public static string Resilience(string spec, string name = "rp") => Rule("ResiliencePolicy", spec, name, "default", "resilience.mesh.dev/v1alpha1");

@@ -46,6 +46,29 @@ public sealed class PauseTests
     }
 
     [Fact]
+    public async Task MoveTo_EndsTheWaitEarlier()
+    {
+        Task wait = _pause.WaitAsync(TimeSpan.FromSeconds(5), null, default).AsTask();
+        _pause.MoveTo(TimeSpan.FromSeconds(2).Ticks);
+        _time.Advance(TimeSpan.FromMilliseconds(1999));
+        Assert.False(wait.IsCompleted);
+        _time.Advance(TimeSpan.FromMilliseconds(1));
+        await wait.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
+    public async Task End_EndsTheWaitThatGoesOn_AndNoOther()
+    {
+        _pause.End();
+        Task wait = _pause.WaitAsync(TimeSpan.FromSeconds(5), null, default).AsTask();
+        Assert.False(wait.IsCompleted);
+        _pause.End();
+        await wait.WaitAsync(TimeSpan.FromSeconds(10));
+        _pause.MoveTo(0);
+        Assert.Equal(0, _time.ArmedTimers);
+    }
+
+    [Fact]
     public async Task Wait_GoesOnOnItsLoop()
     {
         NoSynchronizationContext.Use();

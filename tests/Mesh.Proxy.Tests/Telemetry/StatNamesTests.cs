@@ -11,6 +11,9 @@ public sealed class StatNamesTests
         breaker_shadow_rejected breaker_slow_calls breaker_state
         """;
 
+    private const string RateLimit =
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+
     private const string Fallback = """
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
         """;
@@ -63,6 +66,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void BreakerNames_AreThese() => Assert.Equal(Words(Breaker), ClusterStatRows.Breaker.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void RateLimitNames_AreThese() => Assert.Equal(Words(RateLimit), ClusterStatRows.RateLimit.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));

@@ -50,6 +50,57 @@ public sealed class OriginalDestinationSocketTests
         await result.Connection!.DisposeAsync();
     }
 
+    [Fact]
+    public async Task Connect_InAClientsName_TakesAPortThatHadAConnectionAMomentAgo_AndNotOneThatHasOneNow()
+    {
+        using DataTransport transport = Start(TransportKind.Epoll);
+        using TcpListener first = new(IPAddress.Loopback, 0), second = new(IPAddress.Loopback, 0);
+        first.Start();
+        second.Start();
+        int port = FreePort(), other = FreePort();
+        await ConnectAsync(first, port, stays: false);
+        await ConnectAsync(second, port, stays: true);
+        await ConnectAsync(second, other, stays: false, port, other);
+
+        async Task ConnectAsync(TcpListener server, int expected, bool stays, params int[] ports)
+        {
+            Borrowed target = new((IPEndPoint)server.LocalEndpoint, ports.Length > 0 ? ports : [expected]);
+            ConnectResult result = await transport.Connector.ConnectAsync(target, null, null, CancellationToken.None);
+            Assert.Null(result.FailureText);
+            Socket accepted = await server.AcceptSocketAsync().WaitAsync(TimeSpan.FromSeconds(10));
+            Assert.Equal(expected, ((IPEndPoint)accepted.RemoteEndPoint!).Port);
+            if (!stays)
+            {
+                await result.Connection!.DisposeAsync(); // who ends first keeps the port for a minute
+                Assert.Equal(0, await accepted.ReceiveAsync(new byte[1]).WaitAsync(TimeSpan.FromSeconds(10)));
+                accepted.Dispose();
+            }
+        }
+    }
+
+    [Fact]
+    public void NextSource_IsNeverThePortThatTheClientCallsFrom()
+    {
+        IPEndPoint client = IPEndPoint.Parse("10.1.1.2:20000");
+        BorrowedEndPoint place = new(IPAddress.Loopback, 80, client);
+        Assert.DoesNotContain(client, Enumerable.Range(0, 30_000).Select(_ => place.NextSource())); // more than there are
+    }
+
+    private static int FreePort()
+    {
+        using TcpListener listener = new(IPAddress.Loopback, 0);
+        listener.Start();
+        return ((IPEndPoint)listener.LocalEndpoint).Port;
+    }
+
+    /// <summary>In the name of this machine itself, which needs no capability, from the given ports, one after the other.</summary>
+    private sealed class Borrowed(IPEndPoint place, int[] ports) : BorrowedEndPoint(place.Address, place.Port, new IPEndPoint(IPAddress.Loopback, 1))
+    {
+        private int _next;
+
+        public override IPEndPoint NextSource() => new(Source, ports[_next++ % ports.Length]);
+    }
+
     private static DataTransport Start(TransportKind kind) =>
         DataTransport.Start(kind, 1, NullLoggerFactory.Instance, new BackgroundWork(NullLogger.Instance, new StripedCounter()));
 }

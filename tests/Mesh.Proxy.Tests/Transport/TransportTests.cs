@@ -63,6 +63,33 @@ public abstract class TransportTests(TransportKind transport)
     }
 
     [Fact]
+    public async Task LineForTokens_OfClientsOfAllLoops_ServesThemAll()
+    {
+        const int Clients = 6;
+        const int Requests = 10;
+        await using HostHarness harness = await HostHarness.StartAsync(
+            static c => c with { RateLimit = new RateLimitConfig { Tokens = 500, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = Clients } }, TimeProvider.System, transport);
+        Task serving = ServeAsync(harness, static _ => { });
+
+        SocketPeer[] clients = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => harness.ConnectAsync()));
+        await Task.WhenAll(clients.Select(static async client =>
+        {
+            for (int i = 0; i < Requests; i++)
+            {
+                await client.SendAsync("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n");
+                Assert.Contains("200 OK", await client.ReadUntilAsync("\r\n\r\nok"), StringComparison.Ordinal);
+            }
+        })).WaitAsync(Patience);
+
+        RateLimitStats stats = harness.Host.Clusters.Find(HostHarness.Name)!.Stats.RateLimit!;
+        Assert.Equal((Clients * Requests, 0, 0), (stats.Ok.Value, stats.Waiting.Value, stats.Limited.Value));
+        Assert.InRange(stats.Waited.Value, 1, Clients * Requests);
+        Array.ForEach(clients, static c => c.Dispose());
+        await harness.DisposeAsync();
+        await serving.WaitAsync(Patience);
+    }
+
+    [Fact]
     [EffectOf("ResiliencePolicy", "writeTimeout")]
     public async Task Relay_WhoseUpstreamTakesNothing_IsCutOff()
     {

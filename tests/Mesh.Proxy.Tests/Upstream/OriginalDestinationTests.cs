@@ -75,6 +75,27 @@ public sealed class OriginalDestinationTests
     }
 
     [Fact]
+    public async Task IdleConnections_OfOneClientEach_AreBounded_TheColdestGoes()
+    {
+        using UpstreamHarness harness = New();
+        harness.Connector.ConnectsAtOnce = true;
+        for (int i = 0; i < 520; i++)
+        {
+            RentResult rent = await harness.Cluster.RentHttpAsync(default, null, For(i)).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+            rent.Connection!.Release(reusable: true);
+        }
+
+        Assert.Equal(512, harness.Stats.CxActive.Value);
+        Assert.Single(harness.Cluster.Endpoints);
+        RentResult coldest = await harness.Cluster.RentHttpAsync(default, null, For(8)), gone = await harness.Cluster.RentHttpAsync(default, null, For(7)).AsTask().WaitAsync(TimeSpan.FromSeconds(10));
+        Assert.Equal((true, false), (coldest.Connection!.IsReused, gone.Connection!.IsReused));
+        coldest.Connection.Release(reusable: false);
+        gone.Connection.Release(reusable: false);
+
+        static PickContext For(int client) => new(Destination: new BorrowedEndPoint(IPAddress.Loopback, 80, new IPEndPoint(0x0A + (client << 8), 50_000)));
+    }
+
+    [Fact]
     public async Task UnknownDestination_IsNoUpstream()
     {
         using UpstreamHarness harness = New();

@@ -25,6 +25,9 @@ internal static class RuleBuilder
     public static RuleDocument Policy(string name, ResiliencePolicy spec, string ns = "default", int age = 0) =>
         Document(name, ns, age, RuleKinds.ResiliencePolicy, spec);
 
+    public static RuleDocument RateLimit(string name, RateLimit spec, string ns = "default", int age = 0) =>
+        Document(name, ns, age, RuleKinds.RateLimit, spec);
+
     public static TrafficPolicy Limit(int maxConnections) => new() { ConnectionPool = Pool(maxConnections) };
 
     public static ConnectionPoolSettings Pool(int maxConnections) => new() { Tcp = new TcpSettings { MaxConnections = maxConnections } };

@@ -35,6 +35,9 @@ internal sealed class FakeControlPlane : IAsyncDisposable
     /// <summary>When false, reports are answered with 404.</summary>
     public bool KnowsIds { get; set; } = true;
 
+    /// <summary>Decides on each report and answer: 0 takes it, anything else is the status.</summary>
+    public Func<string, int> Refuses { get; set; } = static _ => 0;
+
     /// <summary>The certificate of the next handshakes.</summary>
     public X509Certificate2? Certificate { get; set; }
 
@@ -93,6 +96,12 @@ internal sealed class FakeControlPlane : IAsyncDisposable
         {
             context.Response.StatusCode = 401;
             await context.Response.WriteAsync("the token is not valid");
+            return;
+        }
+
+        if (context.Request.Method == "POST" && Refuses(context.Request.Path.Value![(context.Request.Path.Value!.LastIndexOf('/') + 1)..]) is > 0 and int status)
+        {
+            context.Response.StatusCode = status;
             return;
         }
 

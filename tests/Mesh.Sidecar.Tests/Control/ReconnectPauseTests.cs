@@ -34,4 +34,17 @@ public sealed class ReconnectPauseTests
         Assert.InRange(pause.Next(false, TimeSpan.FromSeconds(5)).TotalSeconds, 5.1, 5.2);
         Assert.InRange(pause.Next(false, TimeSpan.FromDays(1)).TotalSeconds, 30, 31);
     }
+
+    [Fact]
+    public void Next_OneOfTwoAskedToWait_TheOtherIsTriedFirst_AndTheShorterWishCountsOnceBothHaveRefused()
+    {
+        ReconnectPause pause = new(new Random(1), addresses: 2);
+
+        Assert.InRange(pause.Next(false, TimeSpan.FromSeconds(5)).TotalSeconds, 0.1, 0.2);
+        Assert.InRange(pause.Next(false, TimeSpan.FromSeconds(7)).TotalSeconds, 5.2, 5.4);
+        Assert.InRange(pause.Next(false).TotalSeconds, 0.4, 0.8); // the next round; this one is not there at all
+        Assert.InRange(pause.Next(false, TimeSpan.FromSeconds(7)).TotalSeconds, 7.5, 8);
+        Assert.InRange(pause.Next(true).TotalSeconds, 0.05, 0.1);
+        Assert.InRange(pause.Next(false, TimeSpan.FromSeconds(7)).TotalSeconds, 0.1, 0.2); // the one that has served until now has not refused
+    }
 }

@@ -206,10 +206,9 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         await FakeControlPlane.NextAsync(_control.Refusals);
         await Eventually.HoldsAsync(() => _logs.Warnings.Any(static w => w.Contains("it answers 503", StringComparison.Ordinal)) && _time.ArmedTimers > 0, "the client waits");
 
-        _time.Advance(TimeSpan.FromSeconds(6.9));
-        Assert.False(_control.Refusals.Reader.TryPeek(out _));
+        Assert.InRange(Assert.Single(_time.DueIn).TotalSeconds, 7.1, 7.2);
         _control.BusyFor = null;
-        _time.Advance(TimeSpan.FromSeconds(1));
+        _time.Advance(TimeSpan.FromSeconds(7.2));
 
         Assert.Equal("orders-1", (await FakeControlPlane.NextAsync(_control.Registrations)).Node);
     }
@@ -220,7 +219,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         await using FakeControlPlane other = await FakeControlPlane.StartAsync();
         Create(TimeProvider.System, _control.Address, other.Address);
         _running = _client.RunAsync(Registration, _stop.Token);
-        _control.Push(Full("v1", TestRules.Pushed("products")));
+        _control.Push(Clean("v1"));
         await FakeControlPlane.NextAsync(_control.Acks);
 
         await _control.DisposeAsync();
@@ -230,6 +229,82 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         Assert.Contains(TestRules.Key("products"), _pipeline.Current!.View.Rules.Keys); // nothing is taken from it meanwhile
         await _stop.CancelAsync();
         await _running;
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task RefusedOrWithAFinding_ComesBackWithAVersionThatNoReplicaKnows(bool isRefused)
+    {
+        ListenerConfig listener = new("127.0.0.1_1", "127.0.0.1", 1, "c", "ServiceEntry/default/db");
+        _apply = s => Task.FromResult(new ApplyResult(s.Version, [], isRefused ? [] : [(listener, "permission denied")]));
+        Start(TimeProvider.System);
+        _control.Push(Full("v1", TestRules.Pushed("products"), isRefused ? TestRules.Pushed("delivery", TestRules.Broken("delivery")) : TestRules.Pushed("delivery")));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        await FakeControlPlane.NextAsync(_control.LastEventIds);
+        _control.CutStream();
+
+        Assert.Equal("v1-partial", await FakeControlPlane.NextAsync(_control.LastEventIds)); // so the findings are heard again
+        SidecarReport report;
+        do
+        {
+            report = await FakeControlPlane.NextAsync(_control.Reports);
+        }
+        while (report.Version.Length == 0); // said before the push came
+
+        Assert.Equal("v1-partial", report.Version);
+        _apply = static s => Task.FromResult(new ApplyResult(s.Version, [], []));
+        _control.Push(Clean("v2"));
+        Assert.True((await FakeControlPlane.NextAsync(_control.Acks)).Accepted);
+        await Eventually.HoldsAsync(() => _control.Reports.Reader.TryRead(out SidecarReport? next) && next.Version == "v2", "the whole version is reported");
+    }
+
+    [Fact]
+    public async Task BusyForReportsAndAnswers_TheStreamStays_AndTheAnswerIsSaidAgain()
+    {
+        int refused = 0;
+        _control.Refuses = call => call is "report" or "ack" && Interlocked.Increment(ref refused) > 0 ? 503 : 0;
+        Start(TimeProvider.System);
+        _control.Push(Full("v1", TestRules.Pushed("products")));
+        await Eventually.HoldsAsync(() => _pipeline.Version == "v1" && Volatile.Read(ref refused) >= 3, "an answer and reports are refused");
+
+        _control.Refuses = static _ => 0;
+
+        Assert.Equal("v1", (await FakeControlPlane.NextAsync(_control.Acks)).Version);
+        _control.Push(Full("v2"));
+        Assert.Equal("v2", (await FakeControlPlane.NextAsync(_control.Acks)).Version);
+        Assert.Equal("", await FakeControlPlane.NextAsync(_control.LastEventIds));
+        Assert.False(_control.LastEventIds.Reader.TryPeek(out _)); // one stream, all the while
+    }
+
+    [Theory]
+    [InlineData("report", 403)]
+    [InlineData("ack", 404)]
+    public async Task NotLetInOrNotKnown_RegistersAnew(string call, int status)
+    {
+        _control.Refuses = name => name == call ? status : 0;
+        Start(TimeProvider.System);
+        _control.Push(Full("v1"));
+        await FakeControlPlane.NextAsync(_control.Registrations);
+
+        Assert.Equal("s 1", (await FakeControlPlane.NextAsync(_control.Registrations)).Node);
+    }
+
+    [Fact]
+    public async Task SilentStream_IsGivenUp_AndFollowedAgain()
+    {
+        Start();
+        await FakeControlPlane.NextAsync(_control.LastEventIds);
+        _time.Advance(TimeSpan.FromSeconds(10));
+        _control.Push(Full("v1"));
+        await FakeControlPlane.NextAsync(_control.Acks);
+        Assert.Contains(ControlPlaneApi.LongestSilence, _time.DueIn); // whatever comes begins it anew
+
+        _time.Advance(ControlPlaneApi.LongestSilence);
+        await Eventually.HoldsAsync(() => _logs.Warnings.Any(static w => w.Contains("nothing came for 15 s", StringComparison.Ordinal)) && _time.ArmedTimers > 0, "the client waits");
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal("v1", await FakeControlPlane.NextAsync(_control.LastEventIds));
     }
 
     [Fact]
@@ -248,7 +323,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     public async Task StartWithoutControlPlane_UsesTheStateFolder_AndResumesFromIt()
     {
         Start();
-        _control.Push(Full("v1", TestRules.Pushed("products")));
+        _control.Push(Clean("v1"));
         await FakeControlPlane.NextAsync(_control.Acks);
         await _stop.CancelAsync();
         await _running;
@@ -271,6 +346,12 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         await stop.CancelAsync();
         await _running;
     }
+
+    // With its service, so that there is nothing to say of the rule.
+    private static PushMessage Clean(string version) => Full(version, TestRules.Pushed("products")) with
+    {
+        Services = [new MeshService("products.default.svc.cluster.local", "default", [new MeshServicePort(8080, "HTTP")])],
+    };
 
     private static PushMessage Full(string version, params PushedRule[] rules) => new() { Version = version, IsFull = true, Rules = [.. rules] };
 

@@ -38,8 +38,31 @@ internal sealed class Connecting(EventLoop loop) : LoopHandle
 
     internal override void OnReady(uint events) => _done.TrySetResult(LibC.PendingError(Descriptor));
 
-    private unsafe int Begin(IPEndPoint endPoint, TcpKeepaliveConfig? keepalive)
+    private int Begin(IPEndPoint endPoint, TcpKeepaliveConfig? keepalive)
     {
+        if (endPoint is not BorrowedEndPoint borrowed)
+        {
+            return Begin(endPoint, (endPoint as SourcedEndPoint)?.Source is { } source ? new IPEndPoint(source, 0) : null, isBorrowed: false, keepalive, out _);
+        }
+
+        int error = LibC.AddressInUse;
+        bool isPortTaken = true;
+        for (int left = BorrowedEndPoint.PortTries; isPortTaken && left > 0; left--)
+        {
+            if (Descriptor >= 0)
+            {
+                _ = LibC.Close(Descriptor); // a socket that is bound stays so
+            }
+
+            error = Begin(endPoint, borrowed.NextSource(), isBorrowed: true, keepalive, out isPortTaken);
+        }
+
+        return error;
+    }
+
+    private unsafe int Begin(IPEndPoint endPoint, IPEndPoint? source, bool isBorrowed, TcpKeepaliveConfig? keepalive, out bool isPortTaken)
+    {
+        isPortTaken = false;
         Descriptor = LibC.NewSocket(SocketAddresses.Family(endPoint));
         if (Descriptor < 0)
         {
@@ -52,44 +75,28 @@ internal sealed class Connecting(EventLoop loop) : LoopHandle
             LibC.SetKeepalive(Descriptor, keepalive.TimeSeconds, keepalive.IntervalSeconds, keepalive.Probes);
         }
 
-        byte* address = stackalloc byte[SocketAddresses.MaxBytes];
-        int length;
-        if (endPoint is BorrowedEndPoint borrowed)
+        if (isBorrowed)
         {
-            if (!TryBind(borrowed, address))
-            {
-                return LibC.Error; // from any other address the kernel's rules would bring the connection back to us
-            }
-        }
-        else if (endPoint is SourcedEndPoint { Source: { } source })
-        {
-            length = SocketAddresses.Write(new IPEndPoint(source, 0), address);
-            _ = LibC.TryBindSource(Descriptor, address, length); // an address that this machine lacks: then from any
+            LibC.SetBorrowing(Descriptor, endPoint.AddressFamily == AddressFamily.InterNetworkV6);
         }
 
-        length = SocketAddresses.Write(endPoint, address);
+        byte* address = stackalloc byte[SocketAddresses.MaxBytes];
+        if (source is not null && !LibC.TryBindSource(Descriptor, address, SocketAddresses.Write(source, address)) && isBorrowed)
+        {
+            int refusal = LibC.Error; // from any other address the kernel's rules would bring the connection back to us
+            isPortTaken = refusal == LibC.AddressInUse;
+            return refusal;
+        }
+
+        int length = SocketAddresses.Write(endPoint, address); // an address that this machine lacks is no borrowed one: then from any
         if (LibC.Connect(Descriptor, address, length) == 0)
         {
             return 0;
         }
 
         int error = LibC.Error;
+        isPortTaken = isBorrowed && error == LibC.AddressNotAvailable; // the same two ends have a connection, or had one a moment ago
         return error == LibC.InProgress && !loop.TryWatch(this, Descriptor, LibC.EpollOut) ? LibC.Error : error;
-    }
-
-    private unsafe bool TryBind(BorrowedEndPoint borrowed, byte* address)
-    {
-        LibC.SetBorrowing(Descriptor, borrowed.AddressFamily == AddressFamily.InterNetworkV6);
-        for (int left = BorrowedEndPoint.PortTries; left > 0; left--)
-        {
-            int length = SocketAddresses.Write(borrowed.NextSource(), address);
-            if (LibC.TryBindSource(Descriptor, address, length))
-            {
-                return true;
-            }
-        }
-
-        return false;
     }
 
     private void GiveUp() => loop.Schedule(static c => ((Connecting)c!)._done.TrySetResult(Cancelled), this);

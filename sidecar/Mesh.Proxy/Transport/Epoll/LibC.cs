@@ -16,6 +16,8 @@ internal static unsafe partial class LibC
     public const int WouldBlock = 11;
     public const int TooManyFilesInSystem = 23;
     public const int TooManyFiles = 24;
+    public const int AddressInUse = 98;
+    public const int AddressNotAvailable = 99;
     public const int ConnectionAborted = 103;
     public const int InProgress = 115;
 
@@ -111,11 +113,12 @@ internal static unsafe partial class LibC
         return bind(socket, address, length) == 0;
     }
 
-    /// <summary>Connections of this socket may come from an address that the machine does not have, and have the mark by which the rules of TPROXY mode know them. Needs CAP_NET_ADMIN.</summary>
+    /// <summary>Connections of this socket may come from an address that the machine does not have, and have the mark by which the rules of TPROXY mode know them. Needs CAP_NET_ADMIN. Their ports may have been those of connections that ended a moment ago.</summary>
     public static void SetBorrowing(int socket, bool isIpV6)
     {
-        const int Transparent = 19, TransparentV6 = 75, Mark = 36;
+        const int Transparent = 19, TransparentV6 = 75, ReuseAddress = 2, Mark = 36;
         SetOption(socket, isIpV6 ? SolIpV6 : SolIp, isIpV6 ? TransparentV6 : Transparent, 1);
+        SetOption(socket, SolSocket, ReuseAddress, 1);
         SetOption(socket, SolSocket, Mark, InboundSource.ClientMark);
     }
 

@@ -1,0 +1,45 @@
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>RateLimit → cluster, with every default filled in. Pure.</summary>
+internal static class RateLimitCompiler
+{
+    private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(2);
+    private const int DefaultQueue = 100;
+
+    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is. Bytes are no requests.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
+        rule?.Spec is RateLimit limit && cluster.Protocol != ClusterProtocol.Tcp ? cluster with { RateLimit = Compile(limit, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+
+    private static RateLimitConfig Compile(RateLimit limit, string source)
+    {
+        RateLimitConfig defaults = new();
+        RateLimitWait? wait = limit.WhenExceeded?.Wait;
+        return new RateLimitConfig
+        {
+            IsShadow = limit.Mode == RateLimit.ShadowMode,
+            Tokens = limit.Tokens ?? defaults.Tokens,
+            Interval = limit.Interval ?? defaults.Interval,
+            Burst = limit.Burst ?? limit.Tokens ?? defaults.Burst,
+            KeySource = limit.Key switch
+            {
+                { Header: not null } => RateLimitKeySource.Header,
+                { Cookie: not null } => RateLimitKeySource.Cookie,
+                { Path: true } => RateLimitKeySource.Path,
+                { ClientIp: true } => RateLimitKeySource.ClientIp,
+                _ => RateLimitKeySource.None,
+            },
+            KeyName = limit.Key?.Header ?? limit.Key?.Cookie ?? "",
+            MaxKeys = limit.MaxKeys ?? defaults.MaxKeys,
+            Paths = limit.Paths,
+            ExemptPaths = limit.ExemptPaths,
+            Headers = limit.Match is { } match ? [.. match.Headers.Select(static h => RouteMatchCompiler.Named(h.Key.ToLowerInvariant(), h.Value))] : [],
+            MaxWait = wait is null ? TimeSpan.Zero : wait.MaxWait ?? DefaultWait,
+            MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
+            Source = source,
+        };
+    }
+}

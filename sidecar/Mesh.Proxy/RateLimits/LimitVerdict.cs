@@ -1,0 +1,22 @@
+namespace Mesh.Proxy.RateLimits;
+
+/// <summary>What becomes of a request.</summary>
+internal enum LimitAnswer : byte
+{
+    /// <summary>It goes on.</summary>
+    Passes,
+
+    /// <summary>Its token is to come; it has a place in the line.</summary>
+    Waits,
+
+    /// <summary>It is refused.</summary>
+    Refused,
+}
+
+/// <summary>What a limiter says, and why: the field, its limit and the value at the time. The default lets pass.</summary>
+/// <param name="Answer">What becomes of the request.</param>
+/// <param name="Field">Field of the rule that decided; null for a request that passes.</param>
+/// <param name="Limit">Its value.</param>
+/// <param name="Now">What it was compared with.</param>
+/// <param name="RetryAfter">When there is a token.</param>
+internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field = null, long Limit = -1, long Now = -1, TimeSpan RetryAfter = default);

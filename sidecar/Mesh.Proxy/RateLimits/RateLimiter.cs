@@ -1,0 +1,185 @@
+using System.IO.Pipelines;
+using Mesh.Proxy.Routing;
+using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.RateLimits;
+
+/// <summary>
+/// The rate limit of one upstream: a bucket, or one for each key, and the requests that wait. Time is an argument. Thread-safe by one short lock, under which nobody is called
+/// but timers.
+/// </summary>
+internal sealed class RateLimiter
+{
+    private readonly Lock _gate = new();
+    private readonly long _frequency;
+    private readonly RateLimitStats _stats;
+    private volatile RateLimitConfig _config;
+    private volatile NamedMatcher[] _headers;
+    private TokenLine? _only; // without a key
+    private KeyedLines? _keyed;
+
+    /// <summary>A limiter whose buckets are full.</summary>
+    /// <param name="config">Its rule.</param>
+    /// <param name="frequency">Timestamps a second.</param>
+    /// <param name="stats">Where it counts.</param>
+    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats)
+    {
+        (_config, _frequency, _stats) = (config, frequency, stats);
+        _headers = MatchersOf(config);
+        FillLocked(config);
+    }
+
+    /// <summary>Rule in force.</summary>
+    public RateLimitConfig Config => _config;
+
+    /// <summary>Whether a request without a token may wait for one.</summary>
+    public bool LetsWait => _config is { MaxQueue: > 0, IsShadow: false };
+
+    /// <summary>Whether requests with these header fields count.</summary>
+    public bool Counts(IHeaderFields headers)
+    {
+        foreach (NamedMatcher matcher in _headers)
+        {
+            if (!matcher.FitsHeader(headers))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <summary>Puts another rule in force. Buckets stay unless rate, burst or key changed; who waits keeps its place.</summary>
+    public void Update(RateLimitConfig next)
+    {
+        lock (_gate)
+        {
+            RateLimitConfig former = _config;
+            _config = next;
+            _headers = MatchersOf(next);
+            if (!next.HasBucketsOf(former))
+            {
+                FillLocked(next);
+            }
+        }
+    }
+
+    /// <summary>Takes a token for a request.</summary>
+    /// <param name="key">What it is told apart by; does not count for a limit without keys.</param>
+    /// <param name="now">Timestamp.</param>
+    /// <param name="place">Where it may wait; null when it may not. After <see cref="LimitAnswer.Waits"/> its owner leaves it, once.</param>
+    public LimitVerdict Take(ReadOnlySpan<byte> key, long now, LinePlace? place)
+    {
+        RateLimitConfig config;
+        LimitVerdict verdict;
+        lock (_gate)
+        {
+            config = _config;
+            verdict = TakeLocked(config, LineLocked(key), now, config.IsShadow ? null : place);
+        }
+
+        if (verdict.Answer != LimitAnswer.Refused)
+        {
+            (verdict.Answer == LimitAnswer.Waits ? _stats.Waited : _stats.Ok).Add();
+            return verdict;
+        }
+
+        (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
+        return config.IsShadow ? default : verdict;
+    }
+
+    /// <summary>Waits in <paramref name="place"/>, on an event loop, until its token is there, <paramref name="stop"/> or somebody ends it.</summary>
+    public ValueTask WaitAsync(LinePlace place, long now, PipeScheduler? loop, CancellationToken stop)
+    {
+        lock (_gate) // who moves it up must find the wait begun, or not yet
+        {
+            return place.Pause.WaitAsync(Time(place.DueAt - now), loop, stop);
+        }
+    }
+
+    /// <summary>When the token of a place is there, as a timestamp.</summary>
+    public long DueAt(LinePlace place)
+    {
+        lock (_gate)
+        {
+            return place.DueAt;
+        }
+    }
+
+    /// <summary>The wait is over.</summary>
+    /// <param name="place">The place.</param>
+    /// <param name="hasToken">The token was there and is used; else those behind move up.</param>
+    public void Leave(LinePlace place, bool hasToken)
+    {
+        lock (_gate)
+        {
+            place.Line!.Leave(place, hasToken);
+        }
+
+        _stats.Waiting.Add(-1);
+        if (hasToken)
+        {
+            _stats.Ok.Add();
+        }
+    }
+
+    private static NamedMatcher[] MatchersOf(RateLimitConfig config) => [.. config.Headers.Select(static h => new NamedMatcher(h))];
+
+    private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
+    {
+        bool hasRoom = place is not null && line.Length < config.MaxQueue;
+        if (line.Bucket.TryTake(now, hasRoom ? Timestamps(config.MaxWait) : 0, out long dueAt))
+        {
+            if (dueAt <= now)
+            {
+                return default;
+            }
+
+            line.Join(place!, dueAt);
+            _stats.Waiting.Add();
+            return new LimitVerdict(LimitAnswer.Waits);
+        }
+
+        TimeSpan wait = Time(dueAt - now);
+        return place is null ? new LimitVerdict(LimitAnswer.Refused, "tokens", config.Tokens, line.Bucket.Count(now), wait)
+            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait)
+            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait);
+    }
+
+    private TokenLine LineLocked(ReadOnlySpan<byte> key)
+    {
+        if (_keyed is not { } keyed)
+        {
+            return _only!;
+        }
+
+        int before = keyed.Count;
+        TokenLine line = keyed.Get(key, out bool hasEvicted);
+        if (hasEvicted)
+        {
+            _stats.Evicted.Add();
+        }
+
+        if (keyed.Count != before)
+        {
+            _stats.Keys.Set(keyed.Count);
+        }
+
+        return line;
+    }
+
+    private void FillLocked(RateLimitConfig config)
+    {
+        TokenRate rate = new(config, _frequency);
+        bool hasKey = config.KeySource != RateLimitKeySource.None;
+        _only = hasKey ? null : new TokenLine(rate);
+        _keyed = hasKey ? new KeyedLines(rate, config.MaxKeys) : null;
+        _stats.Keys.Set(0);
+    }
+
+    private long Timestamps(TimeSpan time) => (long)((Int128)time.Ticks * _frequency / TimeSpan.TicksPerSecond);
+
+    // Rounded up: who comes back then finds a token.
+    private TimeSpan Time(long timestamps) => new((long)((((Int128)timestamps * TimeSpan.TicksPerSecond) + _frequency - 1) / _frequency));
+}

@@ -1,0 +1,42 @@
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Proxy.RateLimits;
+
+/// <summary>
+/// What the buckets of one limit have in common. Times are counted in parts of a timestamp so small that a token takes a whole number of them: sums are exact however long
+/// they run. Immutable.
+/// </summary>
+internal sealed class TokenRate
+{
+    private readonly Int128 _perTimestamp;
+
+    /// <summary>Rate and size of a limit.</summary>
+    /// <param name="tokens">Tokens that come in each <paramref name="interval"/>.</param>
+    /// <param name="interval">Time in which they come.</param>
+    /// <param name="burst">Most tokens that a bucket holds.</param>
+    /// <param name="frequency">Timestamps a second.</param>
+    public TokenRate(int tokens, TimeSpan interval, int burst, long frequency)
+    {
+        _perTimestamp = (Int128)tokens * TimeSpan.TicksPerSecond;
+        PerToken = (Int128)interval.Ticks * frequency;
+        Full = PerToken * burst;
+    }
+
+    /// <summary>The same of a rule.</summary>
+    public TokenRate(RateLimitConfig config, long frequency)
+        : this(config.Tokens, config.Interval, config.Burst, frequency)
+    {
+    }
+
+    /// <summary>Time in which a token comes.</summary>
+    public Int128 PerToken { get; }
+
+    /// <summary>Time in which an empty bucket fills.</summary>
+    public Int128 Full { get; }
+
+    /// <summary>A timestamp in parts.</summary>
+    public Int128 Parts(long timestamp) => timestamp * _perTimestamp;
+
+    /// <summary>The first timestamp that is not before <paramref name="parts"/>.</summary>
+    public long Timestamp(Int128 parts) => (long)((parts + _perTimestamp - 1) / _perTimestamp);
+}

@@ -1,0 +1,61 @@
+using System.Globalization;
+using System.Text.Json;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Sidecar.Admin;
+
+/// <summary>Rate limits on the admin pages: what they do now in <c>/clusters</c>, what they were told in <c>/config_dump</c>.</summary>
+internal static class RateLimitPage
+{
+    /// <summary>Lines of <c>/clusters</c>; none for a cluster without a limit.</summary>
+    public static string Text(Cluster cluster)
+    {
+        if (cluster.Config.RateLimit is not { } config || cluster.Stats.RateLimit is not { } stats)
+        {
+            return "";
+        }
+
+        string at = $"{cluster.Name}::rate_limit::";
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{at}limited::{(config.IsShadow ? stats.ShadowLimited : stats.Limited).Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{at}rule::{config.Source}\n");
+    }
+
+    /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, RateLimitConfig? config)
+    {
+        if (config is null)
+        {
+            json.WriteNull("rate_limit");
+            return;
+        }
+
+        json.WriteStartObject("rate_limit");
+        json.WriteString("source", config.Source);
+        json.WriteBoolean("shadow", config.IsShadow);
+        json.WriteNumber("tokens", config.Tokens);
+        json.WriteString("interval", RoutePage.Seconds(config.Interval));
+        json.WriteNumber("burst", config.Burst);
+        json.WriteString("key", config.KeySource == RateLimitKeySource.None ? null : $"{config.KeySource}{(config.KeyName.Length > 0 ? ":" : "")}{config.KeyName}");
+        json.WriteNumber("max_keys", config.MaxKeys);
+        WriteAll(json, "paths", config.Paths);
+        WriteAll(json, "exempt_paths", config.ExemptPaths);
+        WriteAll(json, "headers", config.Headers.Select(static h => h.Match.Kind == StringMatchKind.Present ? h.Name : $"{h.Name}: {h.Match.Kind} {h.Match.Value}"));
+        json.WriteString("max_wait", config.MaxQueue > 0 ? RoutePage.Seconds(config.MaxWait) : null);
+        json.WriteNumber("max_queue", config.MaxQueue);
+        json.WriteEndObject();
+    }
+
+    private static void WriteAll(Utf8JsonWriter json, string name, IEnumerable<string> texts)
+    {
+        json.WriteStartArray(name);
+        foreach (string text in texts)
+        {
+            json.WriteStringValue(text);
+        }
+
+        json.WriteEndArray();
+    }
+}

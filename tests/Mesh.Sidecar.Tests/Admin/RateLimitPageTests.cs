@@ -1,0 +1,50 @@
+using System.Buffers;
+using System.Text;
+using System.Text.Json;
+using Mesh.Rules.Snapshots;
+using Mesh.Sidecar.Admin;
+using Xunit;
+
+namespace Mesh.Sidecar.Tests.Admin;
+
+public sealed class RateLimitPageTests
+{
+    [Fact]
+    public void WriteConfig_Limit_IsThereWithAllItDoes() => Assert.Equal(
+        """
+        {"rate_limit":{"source":"default/rl#spec","shadow":true,"tokens":80,"interval":"60s","burst":10,"key":"Header:x-user","max_keys":500,
+        "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20}}
+        """.Replace("\n", "", StringComparison.Ordinal),
+        Written(new RateLimitConfig
+        {
+            Source = "default/rl#spec",
+            IsShadow = true,
+            Tokens = 80,
+            Interval = TimeSpan.FromMinutes(1),
+            Burst = 10,
+            KeySource = RateLimitKeySource.Header,
+            KeyName = "x-user",
+            MaxKeys = 500,
+            Paths = ["/pay/*"],
+            ExemptPaths = ["/pay/cancel"],
+            Headers = [new NamedMatch("x-class", new(StringMatchKind.Exact, "batch"))],
+            MaxWait = TimeSpan.FromSeconds(2.5),
+            MaxQueue = 20,
+        }));
+
+    [Fact]
+    public void WriteConfig_WithoutALimit_SaysSo() => Assert.Equal("""{"rate_limit":null}""", Written(null));
+
+    private static string Written(RateLimitConfig? config)
+    {
+        ArrayBufferWriter<byte> written = new();
+        using (Utf8JsonWriter json = new(written))
+        {
+            json.WriteStartObject();
+            RateLimitPage.WriteConfig(json, config);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(written.WrittenSpan);
+    }
+}
