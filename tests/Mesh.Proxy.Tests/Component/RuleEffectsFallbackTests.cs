@@ -241,6 +241,18 @@ public sealed class RuleEffectsFallbackTests
     }
 
     [Fact]
+    public async Task Destination_HasItsOwnRateLimit()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            Open, RuleTexts.Limit("host: a.test\ntokens: 1\ninterval: 60s"), RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\nstatic: {body: sorry}"));
+
+        Answered first = await scene.CallAsync(host: "b.test");
+        Answered second = await scene.CallAsync(host: "b.test");
+
+        Assert.Equal((1, 0, "sorry"), (first.Attempts.Length, second.Attempts.Length, second.Body));
+    }
+
+    [Fact]
     public async Task Destination_ThatIsUnknown_LeavesTheFixedAnswer_ElseTheRefusal()
     {
         await using RuleScene scene = await RuleScene.StartAsync(Open, RuleTexts.Fallback("host: b.test\ndestination: {host: nowhere.test}\nstatic: {body: sorry}"));
