@@ -7,19 +7,7 @@ namespace Mesh.Proxy.Transport;
 /// <summary>Where calls of the own application come from, so that the kernel's rules leave them alone (semantics 9.2).</summary>
 public static class InboundSource
 {
-    /// <summary>Mark of packets that are sent to the application in its client's name: rules of TPROXY mode know the connection by it, and keep it in the pod.</summary>
-    public const int ClientMark = 1337;
-
     private static readonly IPAddress Istios = IPAddress.Parse("::6");
-
-    /// <summary>Lets <paramref name="socket"/> come from an address that this machine does not have, before it is bound.</summary>
-    /// <exception cref="SocketException">The process lacks CAP_NET_ADMIN.</exception>
-    internal static void Borrow(Socket socket)
-    {
-        const int SolSocket = 1, SoMark = 36;
-        TransparentEndPoint.Allow(socket);
-        socket.SetRawSocketOption(SolSocket, SoMark, BitConverter.GetBytes(ClientMark));
-    }
 
     /// <summary>
     /// IPv6's companion of Istio's 127.0.0.6; null when another source is wished, or when the machine does not have the address: unlike 127.0.0.6 it must be

@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Text.Json;
-using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
