@@ -7,6 +7,9 @@ namespace Mesh.Proxy.Transport;
 /// <summary>Where calls of the own application come from, so that the kernel's rules leave them alone (semantics 9.2).</summary>
 public static class InboundSource
 {
+    /// <summary>Mark of packets that are sent to the application in its client's name: rules of TPROXY mode know the connection by it, and keep it in the pod.</summary>
+    public const int ClientMark = BorrowedEndPoint.Mark;
+
     private static readonly IPAddress Istios = IPAddress.Parse("::6");
 
     /// <summary>

@@ -1,4 +1,6 @@
 using System.Net;
+using System.Net.Sockets;
+using Mesh.Proxy.Infrastructure;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -13,6 +15,9 @@ internal class BorrowedEndPoint(IPAddress address, int port, IPEndPoint client) 
 {
     /// <summary>How many ports to try: one may be in use, or its last connection have ended a moment ago.</summary>
     public const int PortTries = 16;
+
+    /// <summary>Mark of the packets of such a connection, by which the kernel's rules know it.</summary>
+    public const int Mark = 1337;
 
     private const int FirstPort = 10_000;
     private const int EndOfPorts = 32_768; // here those begin that systems give to their own connections
@@ -31,6 +36,15 @@ internal class BorrowedEndPoint(IPAddress address, int port, IPEndPoint client) 
     {
         int port = NextPort();
         return new IPEndPoint(Source, port == client.Port ? NextPort() : port); // some systems give their own connections any port
+    }
+
+    /// <summary>Lets <paramref name="socket"/> come from an address that this machine does not have, before it is bound.</summary>
+    /// <exception cref="SocketException">The process lacks CAP_NET_ADMIN.</exception>
+    public static void Allow(Socket socket)
+    {
+        const int SolSocket = 1, SoMark = 36;
+        TransparentEndPoint.Allow(socket);
+        socket.SetRawSocketOption(SolSocket, SoMark, BitConverter.GetBytes(Mark));
     }
 
     private static int NextPort() => FirstPort + (int)((uint)Interlocked.Increment(ref _lastPort) % (EndOfPorts - FirstPort));

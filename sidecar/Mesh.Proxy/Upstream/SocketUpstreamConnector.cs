@@ -1,7 +1,6 @@
 using System.IO.Pipelines;
 using System.Net;
 using System.Net.Sockets;
-using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.Logging;
@@ -71,7 +70,7 @@ public sealed class SocketUpstreamConnector : IUpstreamConnector, IDisposable
     // Or fails: from any other address the kernel's rules would bring the connection back to us.
     private static void BindBorrowed(Socket socket, BorrowedEndPoint borrowed)
     {
-        ForeignAddress.Borrow(socket);
+        BorrowedEndPoint.Allow(socket);
         for (int left = BorrowedEndPoint.PortTries; ; left--)
         {
             try

@@ -1,5 +1,5 @@
 using System.Globalization;
-using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Transport;
 using Mesh.Sidecar.Options;
 
 namespace Mesh.Sidecar.Interception;
@@ -11,7 +11,7 @@ namespace Mesh.Sidecar.Interception;
 internal sealed class MangleRules(InitOptions options, bool isIPv6)
 {
     /// <summary>Mark of packets that are for this machine whatever their destination: <see cref="MarkedRoute"/> brings them to loopback.</summary>
-    public const uint InboundMark = ForeignAddress.ClientMark;
+    public const uint InboundMark = InboundSource.ClientMark;
 
     /// <summary>Mark of what the sidecar sends to its own pod as a caller, the one thing on loopback that is led to the inbound side.</summary>
     private const uint OutboundMark = 1338;

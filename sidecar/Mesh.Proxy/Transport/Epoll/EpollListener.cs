@@ -2,6 +2,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Net.Sockets;
 using System.Threading.Tasks.Sources;
+using Mesh.Proxy.Infrastructure;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Transport.Epoll;

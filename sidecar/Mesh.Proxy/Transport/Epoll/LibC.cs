@@ -1,5 +1,4 @@
 using System.Runtime.InteropServices;
-using Mesh.Proxy.Infrastructure;
 
 namespace Mesh.Proxy.Transport.Epoll;
 
@@ -120,7 +119,7 @@ internal static unsafe partial class LibC
         const int Transparent = 19, TransparentV6 = 75, ReuseAddress = 2, Mark = 36;
         SetOption(socket, isIpV6 ? SolIpV6 : SolIp, isIpV6 ? TransparentV6 : Transparent, 1);
         SetOption(socket, SolSocket, ReuseAddress, 1);
-        SetOption(socket, SolSocket, Mark, ForeignAddress.ClientMark);
+        SetOption(socket, SolSocket, Mark, InboundSource.ClientMark);
     }
 
     public static void SetNoDelay(int socket) => SetOption(socket, IpProtoTcp, TcpNoDelay, 1);
