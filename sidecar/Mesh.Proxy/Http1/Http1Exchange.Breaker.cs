@@ -66,6 +66,10 @@ internal sealed partial class Http1Exchange
             {
                 TellBreaker(isLate ? BreakerFailures.Timeout : BreakerFailures.ConnectFailure, TimeSpan.Zero);
             }
+            else
+            {
+                _breaker = null; // the trial has had its calls
+            }
         }
     }
 
