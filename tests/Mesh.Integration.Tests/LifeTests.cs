@@ -127,18 +127,44 @@ public sealed class LifeTests : IDisposable
         return client;
     }
 
+    /// <summary>One request, and its whole answer: what is left unread would be taken for the next one. Empty when the connection ends.</summary>
     private static async Task<string> AskAsync(TcpClient client)
     {
         byte[] buffer = new byte[4096];
+        StringBuilder answer = new();
         try
         {
             await client.Client.SendAsync("GET / HTTP/1.1\r\nHost: partner.example\r\n\r\n"u8.ToArray());
-            int read = await client.Client.ReceiveAsync(buffer).WaitAsync(TimeSpan.FromSeconds(30));
-            return Encoding.ASCII.GetString(buffer, 0, read);
+            while (!IsWhole(answer.ToString()))
+            {
+                int read = await client.Client.ReceiveAsync(buffer).WaitAsync(TimeSpan.FromSeconds(30));
+                if (read == 0)
+                {
+                    return "";
+                }
+
+                answer.Append(Encoding.ASCII.GetString(buffer, 0, read));
+            }
+
+            return answer.ToString();
         }
         catch (SocketException)
         {
             return "";
         }
+    }
+
+    private static bool IsWhole(string answer)
+    {
+        int end = answer.IndexOf("\r\n\r\n", StringComparison.Ordinal);
+        if (end < 0)
+        {
+            return false;
+        }
+
+        string[] length = [.. answer[..end].Split("\r\n").Where(static l => l.StartsWith("content-length:", StringComparison.OrdinalIgnoreCase))];
+        return length is [var line, ..]
+            ? answer.Length >= end + 4 + int.Parse(line.Split(':')[1], System.Globalization.CultureInfo.InvariantCulture)
+            : answer.EndsWith("0\r\n\r\n", StringComparison.Ordinal);
     }
 }
