@@ -81,10 +81,13 @@ check "the hook waits until the sidecar is ready" inside "$program" wait --timeo
 arrive() { outside curl -s -m 5 -w ' %{http_code}' "$@"; }
 comes() { outside bash -c 'exec 3<>"/dev/tcp/$1/$2" && read -r -t 5 line <&3; echo "$line"' comes "$@"; }
 stat() { inside curl -s http://127.0.0.1:15000/stats | awk -v name="$1: " 'index($0, name) == 1 { print $2 }'; }
-# Of so many slow calls at once, how many are refused: those beyond the connections and the one that waits.
+# Of so many slow calls, how many are refused: those beyond the connections and the one that waits. One after the other: as in Envoy a call also waits while its connection is made.
 refused() { # URL CALLS
   local i
-  for ((i = 0; i < $2; i++)); do outside curl -s -m 10 -o /dev/null -w '%{http_code}\n' "$1" & done | grep -c 503
+  for ((i = 0; i < $2; i++)); do
+    outside curl -s -m 10 -o /dev/null -w '%{http_code}\n' "$1" &
+    sleep 0.3
+  done | grep -c 503
 }
 check "a port, at the address that was dialled" says '^orders at 10.203.0.2 from 127.0.0.6; 200$' arrive http://10.203.0.2:8080/
 check "another port, of an application that listens on the pod's address alone" says '^stock at 10.203.0.2 from 127.0.0.6; 200$' arrive http://10.203.0.2:9090/
