@@ -71,6 +71,12 @@ public sealed record SidecarReport
 
     /// <summary>Whether the sidecar takes new traffic (false while draining: its endpoint is taken out).</summary>
     public bool Ready { get; set; } = true;
+
+    /// <summary>Circuits that all callers share.</summary>
+    public ImmutableArray<CircuitReport> Circuits { get; set; } = [];
+
+    /// <summary>Limits that all callers share.</summary>
+    public ImmutableArray<LimitReport> Limits { get; set; } = [];
 }
 
 /// <summary>JSON of the sidecar messages (camelCase, no reflection). A field that is left out has its default, null is refused.</summary>
@@ -80,4 +86,5 @@ public sealed record SidecarReport
 [JsonSerializable(typeof(SidecarRegistered))]
 [JsonSerializable(typeof(SidecarAck))]
 [JsonSerializable(typeof(SidecarReport))]
+[JsonSerializable(typeof(SidecarOrders))]
 public sealed partial class WireJson : JsonSerializerContext;

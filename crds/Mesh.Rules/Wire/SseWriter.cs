@@ -15,6 +15,9 @@ public static class SseWriter
     /// <summary>The event type of a push.</summary>
     public const string PushEvent = "push";
 
+    /// <summary>The event type of <see cref="SidecarOrders"/>: JSON, without an id, since it is no version that a stream could go on from.</summary>
+    public const string OrdersEvent = "orders";
+
     /// <summary>One event. Its data arrives as it was, but for the last line break, which the framing drops, and with <c>\n</c> line ends.</summary>
     /// <param name="output">Receives UTF-8.</param>
     /// <param name="id">The event's id, one line.</param>

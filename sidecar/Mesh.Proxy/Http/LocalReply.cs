@@ -146,7 +146,7 @@ internal static class LocalReply
             Append(buffer, ref length, "\""u8);
         }
 
-        Append(buffer, ref length, "; scope=sidecar"u8);
+        Append(buffer, ref length, decision.Scope == DecisionScope.Mesh ? "; scope=mesh"u8 : "; scope=sidecar"u8);
     }
 
     /// <summary>Appends bytes as they are.</summary>

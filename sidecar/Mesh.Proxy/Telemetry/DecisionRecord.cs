@@ -97,6 +97,16 @@ public enum DecisionReason : byte
     RateLimited,
 }
 
+/// <summary>Whom a decision is about.</summary>
+public enum DecisionScope
+{
+    /// <summary>This sidecar alone.</summary>
+    Sidecar,
+
+    /// <summary>All sidecars together: the control plane has decided, or given out the share that is used up.</summary>
+    Mesh,
+}
+
 /// <summary>
 /// What was decided and why, made where the decision falls: rule, field, limit and value at that instant. The reply header,
 /// access log, metrics and <c>explain</c> all read it; it becomes text only when somebody asks.
@@ -110,6 +120,9 @@ public readonly record struct DecisionRecord(DecisionReason Reason, string? Rule
 {
     /// <summary>What else helps, in words: <c>dns: NXDOMAIN for api.example.com</c>; null when nothing does. Without quotation marks and line ends.</summary>
     public string? Detail { get; init; }
+
+    /// <summary>Whose limit and value these are.</summary>
+    public DecisionScope Scope { get; init; }
 
     /// <summary>Whether a decision fell.</summary>
     public bool IsSet => Reason != DecisionReason.None;
