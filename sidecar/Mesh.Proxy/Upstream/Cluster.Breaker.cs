@@ -48,9 +48,9 @@ public sealed partial class Cluster
             Tell(breaker, change);
         }
 
-        if (permit is { IsTrial: true } && outcome != BreakerOutcome.Ignored && breaker.Config.IsMesh)
+        if (breaker.TakeNews())
         {
-            Services.OnTrial();
+            Services.OnBreakerNews();
         }
     }
 

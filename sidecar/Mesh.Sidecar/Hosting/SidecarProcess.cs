@@ -106,7 +106,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Extend = new MeshReports(_proxy.Clusters).AddTo,
                 Ordered = new MeshOrders(_proxy.Clusters).Take,
             };
-            _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnBreakerNews = _client.ReportSoon;
         }
         else
         {
