@@ -26,6 +26,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly Door _door;
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
+    private readonly IPEndPoint? _replicaAddress;
+    private readonly ReplicaLink? _link;
     private Task _loops = Task.CompletedTask;
     private volatile bool _isComplete;
 
@@ -49,12 +51,22 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _isComplete = cluster is null;
         _apiAddress = options.Listen;
         _metricsAddress = options.MetricsListen!;
+        _replicaAddress = options.ReplicaAddress;
         _api = WebHost.Create(_apiAddress, door.Tls, runtime.Log);
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
         SharedCircuits circuits = new(store, runtime.Time, runtime.Random, logs.CreateLogger<SharedCircuits>());
-        MeshCoordinator coordinator = new(runtime.Time, [circuits]);
+        RelayedReports relay = new(runtime.Time);
+        MeshCoordinator coordinator = new(runtime.Time, [circuits], cluster is null ? null : (() => cluster.Elector.IsLeader, relay));
+        ReplicaRoutes? replicas = null;
+        if (cluster is not null)
+        {
+            ReplicaAccess access = new(options, door);
+            _link = new ReplicaLink(coordinator, relay, () => cluster.Elector.LeaderAddress, access.At, (runtime.Time, logs.CreateLogger<ReplicaLink>()));
+            replicas = new ReplicaRoutes(coordinator, _link);
+        }
+
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
         {
@@ -69,7 +81,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
         new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
-        new BreakerRoutes(coordinator, circuits).Map(_api);
+        new BreakerRoutes(coordinator, circuits, replicas).Map(_api);
+        replicas?.Map(_api);
         mapRules(_api);
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
         {
@@ -94,6 +107,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     {
         await StartAsync(_api, "--listen", _apiAddress);
         await StartAsync(_metrics, "--metrics-listen", _metricsAddress);
+        _cluster?.Elector.Address = ReplicaAddress();
         _loops = RunAsync();
         print($"api listening on {WebHost.AddressOf(_api)}");
         print($"metrics listening on {WebHost.AddressOf(_metrics)}");
@@ -115,6 +129,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         await _loops;
         await _api.DisposeAsync();
         await _metrics.DisposeAsync();
+        _link?.Dispose();
         _registry.Dispose();
         _stop.Dispose();
     }
@@ -144,7 +159,15 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
 
         _isComplete = !_stop.IsCancellationRequested;
-        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token), _link?.RunAsync(_stop.Token) ?? Task.CompletedTask);
+    }
+
+    // An address that stands for all of a machine's is none that others could dial.
+    private string? ReplicaAddress()
+    {
+        IPEndPoint address = _replicaAddress ?? _apiAddress;
+        return address.Address.Equals(IPAddress.Any) || address.Address.Equals(IPAddress.IPv6Any) ? null
+            : new IPEndPoint(address.Address, address.Port == 0 ? new Uri(WebHost.AddressOf(_api)).Port : address.Port).ToString();
     }
 
     /// <summary>A sidecar that asks before the first lists are here would be told that there is nothing, and believe it.</summary>

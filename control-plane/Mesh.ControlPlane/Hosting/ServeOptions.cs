@@ -38,6 +38,12 @@ internal sealed record ServeOptions
     /// <summary>Namespace of the leases by which one writer of statuses is chosen, or null for our own.</summary>
     public string? LeaseNamespace { get; init; }
 
+    /// <summary>Where the other replicas reach <see cref="Listen"/>; null for its own address, if that is one.</summary>
+    public IPEndPoint? ReplicaAddress { get; init; }
+
+    /// <summary>File with the token that this replica shows to the others, or null.</summary>
+    public string? ReplicaToken { get; init; }
+
     /// <summary>Where the admission webhooks listen, or null for none.</summary>
     public IPEndPoint? WebhookListen { get; init; }
 
