@@ -13,6 +13,13 @@ internal static class BreakerCompiler
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
+    /// <summary>The cluster under breakers of single routes.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    {
+        RouteBreakers = new RouteBreakers(rules.ToImmutableSortedDictionary(
+            static r => ((CircuitBreaker)r.Spec).Route!, static r => Compile((CircuitBreaker)r.Spec, r.Key), StringComparer.Ordinal)),
+    };
+
     /// <summary>What the rule says, for whoever carries it out: a sidecar, or the control plane for all of them.</summary>
     public static BreakerConfig Compile(CircuitBreaker breaker, RuleKey rule)
     {

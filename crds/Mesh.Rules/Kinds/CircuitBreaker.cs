@@ -24,6 +24,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Only for this port of the host.</summary>
     public int? Port { get; init; }
 
+    /// <summary>Only for the route of this name.</summary>
+    public string? Route { get; init; }
+
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
@@ -89,6 +92,8 @@ public sealed record CircuitBreaker : IHostPolicy
             "Only for this subset of the host.")
         .Port("port", static (o, v) => o with { Port = v },
             "Only for this port of the host.")
+        .Text("route", static (o, v) => o with { Route = v },
+            "Only for the route of this name in a VirtualService: its calls to the host have a breaker of their own, in place of the host's.")
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: decides and counts (breaker_shadow_rejected), and refuses nothing.", "enforce", ShadowMode)
         .Enum("scope", static (o, v) => o with { Scope = v },

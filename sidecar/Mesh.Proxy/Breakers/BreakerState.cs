@@ -1,3 +1,5 @@
+using Mesh.Rules.Snapshots;
+
 namespace Mesh.Proxy.Breakers;
 
 /// <summary>State of a circuit breaker; the numbers are those of its gauge.</summary>
@@ -61,6 +63,13 @@ internal readonly record struct BreakerRefusal(BreakerState State, string? Field
 /// <param name="Reason">Word for the event log: <c>failure_rate</c>, <c>slow_call_rate</c>, <c>wait_over</c>, <c>trial_good</c>, <c>trial_timeout</c>, <c>rule</c>.</param>
 /// <param name="Figures">Calls and rates that decided.</param>
 internal sealed record BreakerChange(BreakerState From, BreakerState To, string Reason, BreakerFigures Figures);
+
+/// <summary>A circuit breaker as it is now, for the pages.</summary>
+/// <param name="Route">The route it is for; null for the whole upstream.</param>
+/// <param name="Config">Its rule.</param>
+/// <param name="State">State.</param>
+/// <param name="Figures">What it looks back on.</param>
+public readonly record struct BreakerView(string? Route, BreakerConfig Config, BreakerState State, BreakerFigures Figures);
 
 /// <summary>What a window holds.</summary>
 /// <param name="Calls">Calls.</param>

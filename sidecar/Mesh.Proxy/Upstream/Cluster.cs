@@ -36,7 +36,7 @@ public sealed partial class Cluster
         _originalsCheck = new(RemoveUnusedOriginals);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
-        UpdateBreaker(config.Breaker);
+        UpdateBreaker(config);
         UpdateFallback(config.Fallback);
     }
 

@@ -10,48 +10,60 @@ namespace Mesh.Sidecar.Admin;
 internal static class BreakerPage
 {
     /// <summary>Lines of <c>/clusters</c>; none for a cluster without a breaker.</summary>
-    public static string Text(Cluster cluster)
-    {
-        if (cluster.Config.Breaker is not { } config)
-        {
-            return "";
-        }
+    public static string Text(Cluster cluster) => string.Concat(cluster.Breakers().Select(b => Text(cluster.Name, b)));
 
-        BreakerFigures figures = cluster.BreakerFigures;
-        string at = $"{cluster.Name}::breaker::";
+    private static string Text(string cluster, BreakerView breaker)
+    {
+        BreakerFigures figures = breaker.Figures;
+        string at = breaker.Route is null ? $"{cluster}::breaker::" : $"{cluster}::breaker::route::{breaker.Route}::";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}state::{BreakerText.Of(cluster.BreakerState)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{config.Source}\n");
+            $"{at}state::{BreakerText.Of(breaker.State)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{breaker.Config.Source}\n");
     }
 
     /// <summary>The breaker as it is now, for <c>/clusters?format=json</c>; nothing for a cluster without one.</summary>
     public static void WriteState(Utf8JsonWriter json, Cluster cluster)
     {
-        if (cluster.Config.Breaker is not { } config)
+        foreach (BreakerView breaker in cluster.Breakers())
         {
-            return;
+            BreakerFigures figures = breaker.Figures;
+            json.WriteStartObject(breaker.Route is null ? "breaker" : $"breaker of route {breaker.Route}");
+            json.WriteString("state", BreakerText.Of(breaker.State));
+            json.WriteNumber("calls", figures.Calls);
+            json.WriteNumber("failures", figures.Failures);
+            json.WriteNumber("slow_calls", figures.Slow);
+            json.WriteString("rule", breaker.Config.Source);
+            json.WriteEndObject();
         }
-
-        BreakerFigures figures = cluster.BreakerFigures;
-        json.WriteStartObject("breaker");
-        json.WriteString("state", BreakerText.Of(cluster.BreakerState));
-        json.WriteNumber("calls", figures.Calls);
-        json.WriteNumber("failures", figures.Failures);
-        json.WriteNumber("slow_calls", figures.Slow);
-        json.WriteString("rule", config.Source);
-        json.WriteEndObject();
     }
 
-    /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
-    public static void WriteConfig(Utf8JsonWriter json, BreakerConfig? config)
+    /// <summary>The rules as they were compiled, for <c>/config_dump</c>; null without one.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, ClusterConfig cluster)
     {
-        if (config is null)
+        if (cluster.Breaker is { } own)
+        {
+            WriteConfig(json, "circuit_breaker", own);
+        }
+        else
         {
             json.WriteNull("circuit_breaker");
-            return;
         }
 
-        json.WriteStartObject("circuit_breaker");
+        if (cluster.RouteBreakers is { } routes)
+        {
+            json.WriteStartObject("circuit_breakers_of_routes");
+            foreach ((string route, BreakerConfig config) in routes.ByRoute)
+            {
+                WriteConfig(json, route, config);
+            }
+
+            json.WriteEndObject();
+        }
+    }
+
+    private static void WriteConfig(Utf8JsonWriter json, string name, BreakerConfig config)
+    {
+        json.WriteStartObject(name);
         json.WriteString("source", config.Source);
         json.WriteString("state", config.Mode.ToString());
         json.WriteBoolean("shadow", config.IsShadow);
