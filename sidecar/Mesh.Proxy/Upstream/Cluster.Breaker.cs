@@ -17,12 +17,15 @@ public sealed partial class Cluster
     /// <summary>Calls and rates that the circuit breaker looks back on; empty where there is none.</summary>
     public BreakerFigures BreakerFigures => _breaker?.Figures(Now) ?? default;
 
+    /// <summary>What the control plane decided for all callers of this upstream; null when this sidecar decides.</summary>
+    public OrderInForce? CircuitOrder => _breaker?.Order(Now);
+
     /// <summary>All circuit breakers, as they are now: the upstream's, then those of single routes.</summary>
     public IEnumerable<BreakerView> Breakers()
     {
         long now = Now;
         IEnumerable<(string? Route, CircuitBreaker Breaker)> all = (_routeBreakers ?? ImmutableSortedDictionary<string, CircuitBreaker>.Empty).Select(static r => ((string?)r.Key, r.Value));
-        return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now)));
+        return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now), b.Breaker.Order(now)));
     }
 
     /// <summary>The circuit breaker for calls by a route of that name, or null.</summary>
@@ -53,6 +56,11 @@ public sealed partial class Cluster
         if (breaker.Leave(permit, outcome, time, now) is { } change)
         {
             Tell(breaker, change);
+        }
+
+        if (permit is { IsTrial: true } && outcome != BreakerOutcome.Ignored && breaker.Config.IsMesh)
+        {
+            Services.OnTrial();
         }
     }
 
@@ -91,6 +99,23 @@ public sealed partial class Cluster
             return; // its rule is gone; a call was still under way
         }
 
+        Count(stats, change);
+        BreakerFigures figures = change.Figures;
+        Services.OnBreaker(new BreakerEvent(
+            Services.Runtime.Time.GetUtcNow(), Name, BreakerText.Of(change.From), BreakerText.Of(change.To), change.Reason,
+            figures.Calls, figures.FailureRate, figures.SlowRate, breaker.Config.Source, !breaker.Config.IsShadow)
+        {
+            Order = change.Order,
+        });
+    }
+
+    private static void Count(BreakerStats stats, BreakerChange change)
+    {
+        if (change is { From: BreakerState.Closed, To: BreakerState.Closed })
+        {
+            return; // only who decides has changed
+        }
+
         (change.To switch
         {
             BreakerState.Open => stats.Opened,
@@ -98,9 +123,5 @@ public sealed partial class Cluster
             BreakerState.Closed => stats.Closed,
             _ => stats.Forced,
         }).Add();
-        BreakerFigures figures = change.Figures;
-        Services.OnBreaker(new BreakerEvent(
-            Services.Runtime.Time.GetUtcNow(), Name, BreakerText.Of(change.From), BreakerText.Of(change.To), change.Reason,
-            figures.Calls, figures.FailureRate, figures.SlowRate, breaker.Config.Source, !breaker.Config.IsShadow));
     }
 }
