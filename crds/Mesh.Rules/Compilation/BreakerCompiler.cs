@@ -45,6 +45,7 @@ internal static class BreakerCompiler
             OpenTimeGrowth = breaker.WaitDurationGrowth ?? defaults.OpenTimeGrowth,
             LongestOpenTime = breaker.MaxWaitDurationInOpenState ?? defaults.LongestOpenTime,
             TrialCalls = breaker.PermittedNumberOfCallsInHalfOpenState ?? defaults.TrialCalls,
+            TrialTimeout = breaker.CallTimeoutInHalfOpenState ?? TimeSpan.Zero,
             LongestTrial = breaker.MaxWaitDurationInHalfOpenState ?? TimeSpan.Zero,
             Recovery = breaker.RecoveryDuration ?? TimeSpan.Zero,
             Failures = breaker.Failures.IsEmpty ? BreakerFailures.Default : breaker.Failures.Aggregate(BreakerFailures.None, static (all, word) => all | Flag(word)),
