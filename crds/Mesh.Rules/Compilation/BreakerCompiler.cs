@@ -7,14 +7,14 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>CircuitBreaker → cluster, with resilience4j's defaults filled in. Pure.</summary>
-internal static class BreakerCompiler
+public static class BreakerCompiler
 {
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
+    internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
     /// <summary>The cluster under breakers of single routes.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    internal static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
     {
         RouteBreakers = new RouteBreakers(rules.ToImmutableSortedDictionary(
             static r => ((CircuitBreaker)r.Spec).Route!, static r => Compile((CircuitBreaker)r.Spec, r.Key), StringComparer.Ordinal)),
