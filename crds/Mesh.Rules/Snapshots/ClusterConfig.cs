@@ -104,6 +104,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }
 
+    /// <summary>Ours: most calls under way at one time; null is no limit.</summary>
+    public ConcurrencyConfig? Concurrency { get; init; }
+
     /// <summary>Ours: what callers get instead of a refusal; null is none.</summary>
     public FallbackConfig? Fallback { get; init; }
 

@@ -37,6 +37,7 @@ public sealed partial class Cluster
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config.Breaker);
+        UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
     }
 

@@ -33,4 +33,7 @@ internal sealed record ClusterServices(
 
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
+
+    /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
 }
