@@ -17,6 +17,7 @@ internal static class PolicyCompiler
 
         cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
         cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
+        cluster = ConcurrencyCompiler.Apply(cluster, policies.Resilience);
         return FallbackCompiler.Apply(cluster, policies.Fallback);
     }
 }

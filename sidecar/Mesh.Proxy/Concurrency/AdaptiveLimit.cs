@@ -3,33 +3,35 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Proxy.Concurrency;
 
 /// <summary>
-/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0041). It compares the median latency of a short window with that of a long time. Each
-/// cut is an experiment: calls that wait for each other get faster by it in proportion, and calls that don't, do not; then the limit goes back at once and the new latency is
-/// the usual one. So it learns what is usual under any load, and never has to choke the traffic to measure. Time is an argument. Not thread-safe.
+/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0041). It compares the typical latency of a short window with that of a long time. Each
+/// cut is an experiment: calls that wait for each other get faster by it in proportion, and calls that don't, do not; then the limit goes back at once, and the new latency is
+/// the usual one. So it learns what is usual under any load, and never chokes the traffic to measure. Latencies are compared as logarithms, and a difference counts when it
+/// is more than chance makes it. Time is an argument. Not thread-safe.
 /// </summary>
 internal sealed class AdaptiveLimit
 {
-    private const int Samples = 256; // of a window, the latest
+    private const double Sure = 2; // standard errors
+    private const int LongestTrial = 6; // windows
     private const int LongestRest = 32; // windows
     private const int MostChanges = 16;
-    private const double FirstCut = 0.5; // at most, when answers became slower
-    private const double NextCut = 0.875; // to look further
+    private const double DeepestCut = 0.5;
     private const double Growth = 0.1;
+    private const double Knee = 0.85; // of the limit at which answers became slower: below it growth is free, above it rests
 
-    private readonly long[] _samples = new long[Samples];
-    private readonly long[] _sorted = new long[Samples];
+    private static readonly double[] Depths = [0.875, 0.75, 0.625];
+
     private readonly Queue<LimitChange> _changes = new(MostChanges);
     private readonly long _interval;
     private readonly double _frequency;
+    private readonly double _buffer;
+    private LatencySample _window;
     private long _began; // of the window
     private long _changedAt; // calls that began before say nothing about the limit now
-    private int _count;
-    private int _most; // calls under way in the window
-    private double _usual; // 0 until the first window
+    private double? _usual; // null until the first window
     private int _before; // limit before the cut that is on trial; 0 when none is
-    private double _latencyBefore;
-    private int _settled; // where the latest trial ended
-    private int _rest = 1; // windows without growth after a trial that ended there
+    private LatencySample _windowBefore; // the one that led to the cut
+    private int _ceiling; // where answers last became slower; 0 until they do
+    private int _rest = 1; // windows without growth after that; longer each time it happens at the same place
     private int _resting;
 
     /// <summary>A limit that has learnt nothing yet.</summary>
@@ -41,6 +43,7 @@ internal sealed class AdaptiveLimit
     {
         (Config, _frequency, _began, _changedAt) = (config, frequency, now, now);
         _interval = (long)(config.UpdateInterval.TotalSeconds * frequency);
+        _buffer = Math.Log(1 + (config.BufferPercent / 100.0));
         Limit = Math.Clamp(first, config.MinCalls, config.MaxCalls);
     }
 
@@ -53,6 +56,10 @@ internal sealed class AdaptiveLimit
     /// <summary>The latest changes, oldest first.</summary>
     public IReadOnlyCollection<LimitChange> Changes => _changes;
 
+    private bool IsUsedUp => _window.MostActive >= Limit;
+
+    private bool IsHalfUsed => _window.MeanActive * 2 >= Limit;
+
     /// <summary>An answer has begun, or was given up; at the end of a window this may change the limit.</summary>
     /// <param name="startedAt">When the upstream had its request, as a timestamp.</param>
     /// <param name="now">Timestamp.</param>
@@ -64,91 +71,107 @@ internal sealed class AdaptiveLimit
             return null;
         }
 
-        _samples[_count++ % Samples] = now - startedAt;
-        _most = Math.Max(_most, active);
-        if (now - _began < _interval || _count < Config.RequestCount)
+        _window.Add(now - startedAt, active);
+        if (now - _began < _interval || _window.Count < Config.RequestCount || (_before != 0 && IsUsedUp && !CanTell()))
         {
             return null;
         }
 
-        double latency = Math.Max(Median(), 1); // a clock may stand still
-        LimitChange? change = Judge(latency, now);
+        _usual ??= _window.Typical;
+        LimitChange? change = _before != 0 ? JudgeTrial(now) : Judge(now);
         _changedAt = change is null ? _changedAt : now;
-        (_began, _count, _most) = (now, 0, 0);
+        (_began, _window) = (now, default);
         return change;
     }
 
-    private bool IsUsedUp => _most >= Limit;
-
-    private LimitChange? Judge(double latency, long now)
+    private LimitChange? Judge(long now)
     {
-        _usual = _usual == 0 ? latency : _usual;
-        if (_before != 0)
+        double slower = _window.Typical - _usual!.Value;
+        int at = Limit;
+        if (slower > _buffer + (Sure * Math.Sqrt(_window.Error2)) && IsHalfUsed && Cut("slower", Math.Max(DeepestCut, Math.Min(Depth(), Math.Exp(-slower))), now) is { } cut)
         {
-            return JudgeTrial(latency, now);
-        }
-
-        if (latency > _usual * (1 + (Config.BufferPercent / 100.0)) && _most * 2 >= Limit && Cut("slower", Math.Max(FirstCut, _usual / latency), latency, now) is { } cut)
-        {
+            RestBelow(at);
             return cut;
         }
 
-        Learn(latency);
+        Learn(isProven: false);
         if (!IsUsedUp)
         {
             return null;
         }
 
-        if (_resting > 0)
+        int more = Math.Min(Config.MaxCalls, Limit + Math.Max(1, (int)(Limit * Growth)));
+        if (_resting > 0 && (more == Limit || more >= _ceiling * Knee))
         {
             _resting--;
             return null;
         }
 
-        int more = Math.Min(Config.MaxCalls, Limit + Math.Max(1, (int)(Limit * Growth)));
-        return more > Limit ? Change(more, "room", latency, now) : Cut("trial", NextCut, latency, now);
+        if (more > Limit)
+        {
+            return Change(more, "room", now);
+        }
+
+        LimitChange? trial = Cut("trial", Depth(), now);
+        RestBelow(at);
+        return trial;
     }
 
     // Calls that all wait for each other take less time in the same measure as there are fewer of them; calls that don't take as long as before. Half of the way decides.
-    private LimitChange? JudgeTrial(double latency, long now)
+    private LimitChange? JudgeTrial(long now)
     {
-        (int before, double latencyBefore) = (_before, _latencyBefore);
+        int before = _before;
         _before = 0;
+        double faster = _windowBefore.Typical - _window.Typical;
         if (!IsUsedUp)
         {
-            Learn(latency); // fewer calls came: nobody can tell what it was
+            Learn(isProven: false); // fewer calls came: nobody can tell what it was
             return null;
         }
 
-        if (latency <= latencyBefore * (1 + (Limit / (double)before)) / 2)
+        if (faster >= -Math.Log((1 + (Limit / (double)before)) / 2))
         {
-            _usual = Math.Min(_usual, latency);
-            LimitChange? further = Cut("faster", NextCut, latency, now);
-            if (further is null)
+            if (_window.Typical < _usual)
             {
-                Rest(Limit);
+                Learn(isProven: false);
             }
 
-            return further;
+            return Cut("faster", Depth(), now);
         }
 
-        LimitChange back = Change(before, "no_faster", latency, now);
-        _usual = latency;
-        Rest(before);
+        LimitChange back = Change(before, "no_faster", now);
+        Learn(isProven: true);
         return back;
     }
 
-    // Where it ends again and again it looks for more less and less often.
-    private void Rest(int at)
+    /// <summary>Whether there are answers enough to tell what a cut has done, or as many as anybody will wait for.</summary>
+    private bool CanTell() => _window.Count >= Config.RequestCount * LongestTrial || IsTold(Limit / (double)_before, _window.Error2 + _windowBefore.Error2);
+
+    private static bool IsTold(double ratio, double error2) => Sure * Math.Sqrt(error2) <= -Math.Log(ratio) / 2;
+
+    /// <summary>How much to cut: no more than it takes to see an effect in a few windows.</summary>
+    private double Depth()
     {
-        _rest = Math.Abs(at - _settled) <= Math.Max(1, at * Growth) ? Math.Min(_rest * 2, LongestRest) : 1;
-        (_settled, _resting) = (at, _rest);
+        double error2 = 2 * _window.Error2 / 4;
+        return Array.Find(Depths, d => IsTold(d, error2)) is > 0 and double enough ? enough : Depths[^1];
     }
 
-    // Down at once by half; up slowly, unless there was so little to do that the limit can't be why.
-    private void Learn(double latency) => _usual += (latency - _usual) / (latency < _usual ? 2 : _most * 2 < Limit ? 4 : 16);
+    private void RestBelow(int ceiling)
+    {
+        bool isSame = Math.Abs(ceiling - _ceiling) <= Math.Max(2, ceiling / 4);
+        _rest = isSame ? Math.Min(_rest * 2, LongestRest) : 2;
+        (_ceiling, _resting) = (ceiling, _rest);
+    }
 
-    private LimitChange? Cut(string reason, double to, double latency, long now)
+    // Down soon; up only when it is proven that calls don't wait for each other, or when there is so little to do that they can't. Within chance hardly at all.
+    private void Learn(bool isProven)
+    {
+        double change = _window.Typical - _usual!.Value;
+        double share = Math.Abs(change) <= Sure * Math.Sqrt(_window.Error2) ? 1 / 32.0 : change < 0 ? 1 / 2.0 : isProven ? 1 : !IsHalfUsed ? 1 / 4.0 : 1 / 64.0;
+        _usual += change * share;
+    }
+
+    private LimitChange? Cut(string reason, double to, long now)
     {
         int less = Math.Max(Config.MinCalls, Math.Min(Limit - 1, (int)Math.Round(Limit * to)));
         if (less >= Limit)
@@ -156,13 +179,13 @@ internal sealed class AdaptiveLimit
             return null;
         }
 
-        (_before, _latencyBefore) = (Limit, latency);
-        return Change(less, reason, latency, now);
+        (_before, _windowBefore) = (Limit, _window);
+        return Change(less, reason, now);
     }
 
-    private LimitChange Change(int to, string reason, double latency, long now)
+    private LimitChange Change(int to, string reason, long now)
     {
-        LimitChange change = new(now, Limit, to, reason, TimeSpan.FromSeconds(latency / _frequency), TimeSpan.FromSeconds(_usual / _frequency), _count, _most);
+        LimitChange change = new(now, Limit, to, reason, Time(_window.Typical), Time(_usual!.Value), _window.Count, _window.MostActive);
         if (_changes.Count == MostChanges)
         {
             _changes.Dequeue();
@@ -173,11 +196,5 @@ internal sealed class AdaptiveLimit
         return change;
     }
 
-    private double Median()
-    {
-        int count = Math.Min(_count, Samples);
-        _samples.AsSpan(0, count).CopyTo(_sorted);
-        _sorted.AsSpan(0, count).Sort();
-        return _sorted[count / 2];
-    }
+    private TimeSpan Time(double log) => TimeSpan.FromSeconds(Math.Exp(log) / _frequency);
 }

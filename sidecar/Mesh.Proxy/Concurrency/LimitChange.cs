@@ -9,7 +9,7 @@ namespace Mesh.Proxy.Concurrency;
 /// <c>no_faster</c>: they took no less time after it went down, so it goes back. <c>room</c>: it was used up and answers took no longer than usual, so it went up.
 /// <c>trial</c>: it was used up and can't go up, so less was tried.
 /// </param>
-/// <param name="Latency">Half of the latest answers took longer.</param>
+/// <param name="Latency">Typical time of the latest answers: their geometric mean.</param>
 /// <param name="Usual">The same over a long time.</param>
 /// <param name="Answers">Answers that were measured.</param>
 /// <param name="Active">Most calls under way meanwhile.</param>

@@ -6,7 +6,7 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="From">Limit before.</param>
 /// <param name="To">Limit now.</param>
 /// <param name="Reason"><c>slower</c>, <c>faster</c>, <c>no_faster</c>, <c>room</c> or <c>trial</c>.</param>
-/// <param name="Latency">Half of the latest answers took longer.</param>
+/// <param name="Latency">Typical time of the latest answers: their geometric mean.</param>
 /// <param name="Usual">The same over a long time.</param>
 /// <param name="Answers">Answers that were measured.</param>
 /// <param name="Active">Most calls under way meanwhile.</param>
