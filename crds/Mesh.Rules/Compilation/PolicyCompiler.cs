@@ -16,6 +16,7 @@ internal static class PolicyCompiler
         }
 
         cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
+        cluster = BreakerCompiler.Apply(cluster, policies.RouteBreakers);
         cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
         cluster = ConcurrencyCompiler.Apply(cluster, policies.Resilience);
         return FallbackCompiler.Apply(cluster, policies.Fallback);

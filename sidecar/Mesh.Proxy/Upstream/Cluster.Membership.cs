@@ -73,7 +73,7 @@ public sealed partial class Cluster
         }
 
         UpdateRateLimit(next.RateLimit);
-        UpdateBreaker(next.Breaker);
+        UpdateBreaker(next);
         UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
         WarnIfNobodyCanBeEjected();

@@ -36,4 +36,7 @@ internal sealed record ClusterServices(
 
     /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
     public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
+
+    /// <summary>Told when a call on trial of a shared circuit has ended, on its event loop.</summary>
+    public Action OnTrial { get; set; } = static () => { };
 }
