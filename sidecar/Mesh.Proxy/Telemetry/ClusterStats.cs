@@ -165,6 +165,9 @@ public sealed class ClusterStats
     /// <summary>Counters of the fallback; null until there is one.</summary>
     public FallbackStats? Fallback { get; internal set; }
 
+    /// <summary>Counters of rules in shadow mode; null until there is one.</summary>
+    public ShadowStats? Shadow { get; internal set; }
+
     /// <summary>membership_total.</summary>
     public Gauge MembershipTotal { get; } = new();
 
