@@ -8,7 +8,7 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>Value of <see cref="Profile"/> that turns the safe defaults on.</summary>
     public const string SafeProfile = "safe";
 
-    /// <summary>Value of <see cref="Mode"/> that changes nothing.</summary>
+    /// <summary>Value of <see cref="Mode"/> that changes nothing and counts what it would have changed.</summary>
     public const string ShadowMode = "shadow";
 
     /// <summary>The host the policy is about, as in a DestinationRule.</summary>
@@ -54,8 +54,7 @@ public sealed record ResiliencePolicy : IHostPolicy
             "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries, no longer than the caller waits (x-envoy-expected-rq-timeout-ms).",
             "istio", SafeProfile)
         .Enum("mode", static (o, v) => o with { Mode = v },
-            "enforce (default), or shadow: the policy changes nothing.", "enforce", ShadowMode)
-            .NotEnforcedYet("a policy in shadow mode changes nothing, and what it would have changed is not reported", "enforce")
+            "enforce (default), or shadow: the policy changes nothing, and what it would have changed is counted.", "enforce", ShadowMode)
         .Duration("pendingTimeout", static (o, v) => o with { PendingTimeout = v },
             "Longest wait of a request for a connection; then 503. Unset: no limit.")
         .Duration("writeTimeout", static (o, v) => o with { WriteTimeout = v },

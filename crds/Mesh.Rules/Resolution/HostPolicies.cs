@@ -34,7 +34,10 @@ internal sealed class HostPolicies
     }
 
     /// <summary>What holds for an upstream as a whole.</summary>
-    public ClusterPolicies For(in PolicyTarget target) => new(Resilience.Find(in target), _breakers.Find(in target), _limits.Find(in target), _fallbacks.Find(in target));
+    public ClusterPolicies For(in PolicyTarget target) => new(Resilience.Find(in target), _breakers.Find(in target), _limits.Find(in target), _fallbacks.Find(in target))
+    {
+        ResilienceInShadow = Resilience.Find(in target, inShadow: true),
+    };
 
     private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
 }
@@ -46,7 +49,10 @@ internal sealed class HostPolicies
 /// <param name="Fallback">Fallback.</param>
 internal readonly record struct ClusterPolicies(RuleDocument? Resilience, RuleDocument? Breaker, RuleDocument? RateLimit, RuleDocument? Fallback)
 {
+    /// <summary>ResiliencePolicy in shadow mode, beside the one in force.</summary>
+    public RuleDocument? ResilienceInShadow { get; init; }
+
     /// <summary>Whether these are the very same documents.</summary>
     public bool AreThoseOf(in ClusterPolicies other) =>
-        ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
+        ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
 }

@@ -36,6 +36,11 @@ internal static class ResiliencePolicyCheck
             spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout or retries");
         }
 
+        if (policy.Mode == ResiliencePolicy.ShadowMode)
+        {
+            ShadowCheck.Check(policy, spec);
+        }
+
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));

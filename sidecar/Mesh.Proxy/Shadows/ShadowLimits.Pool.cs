@@ -36,7 +36,8 @@ internal sealed partial class ShadowLimits
         return pool.Idle.Count > 0 ? pool.Idle[^1] : null;
     }
 
-    private void Open(VirtualPool pool, long at)
+    /// <summary>Opens connections while calls wait that no connecting one will serve; of one that is made for <paramref name="begins"/> its caller knows when it is there.</summary>
+    private void Open(VirtualPool pool, long at, VirtualCall? begins = null)
     {
         for (int i = 0; i < MaxOpensPerCall && pool.Waiting.Count > pool.Connecting; i++)
         {
@@ -53,10 +54,9 @@ internal sealed partial class ShadowLimits
             pool.All.Add(made);
             pool.Connecting++;
             _connections++;
-            VirtualCall newest = pool.Waiting.Last!.Value;
-            if (newest is { AttachedAt: null, Opens: null })
+            if (begins is { AttachedAt: null, Opens: null })
             {
-                newest.Opens = made; // the real one waits too, perhaps for a connection that is made for it
+                begins.Opens = made; // the real one waits too, perhaps for a connection that is made for it
             }
             else
             {

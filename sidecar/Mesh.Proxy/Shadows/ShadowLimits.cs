@@ -134,7 +134,7 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
             call.State = VirtualState.Waiting;
             pool.Waiting.AddLast(call.Node);
             _waiting++;
-            Open(pool, now);
+            Open(pool, now, begins: call);
             Advance(now); // where connecting takes no time
             CountDelay(call);
         }

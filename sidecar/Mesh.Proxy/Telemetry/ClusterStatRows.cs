@@ -129,7 +129,7 @@ public static class ClusterStatRows
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback];
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback, .. stats.Shadow is null ? [] : ShadowStatRows.All];
 
     /// <summary>The rows of a rate limit, for clusters that have one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =

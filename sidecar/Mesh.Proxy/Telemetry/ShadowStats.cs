@@ -24,6 +24,9 @@ public sealed class ShadowStats
     /// <summary>shadow_rq_delayed: calls that would have waited for a connection longer than they did.</summary>
     public ShadowCount Delayed { get; } = new();
 
+    /// <summary>shadow_rq_judged: outcomes that outlier detection in shadow mode was told of.</summary>
+    public StripedCounter Judged { get; } = new();
+
     /// <summary>shadow_ejections: endpoints that would have been ejected.</summary>
     public ShadowCount Ejections { get; } = new();
 

@@ -30,7 +30,7 @@ public sealed partial class Cluster
     // What the rule in force has refused is not judged a second time.
     private void BeginShadowLocked(ShadowLimits shadow, Endpoint endpoint, bool isTcp, UpstreamConnection? connection, PendingRequest? waiter, UpstreamConnection? made)
     {
-        Stats.Shadow!.See(Stats);
+        Stats.NeededShadow.See(Stats);
         if (connection is null && waiter is null)
         {
             return;
@@ -95,7 +95,7 @@ public sealed partial class Cluster
         Deferred deferred = default;
         lock (_gate)
         {
-            Stats.Shadow ??= next is null ? null : new ShadowStats();
+            ShadowStats? stats = next is null ? null : Stats.NeededShadow;
             if (next?.PoolSource is null)
             {
                 _shadowLimits = null;
@@ -106,7 +106,7 @@ public sealed partial class Cluster
             }
             else
             {
-                _shadowLimits = new ShadowLimits(next, Services.Runtime.Time, Stats.Shadow!);
+                _shadowLimits = new ShadowLimits(next, Services.Runtime.Time, stats!);
             }
 
             if (next?.Outlier is null)
@@ -122,6 +122,7 @@ public sealed partial class Cluster
     // An endpoint that would be out would get no calls, so nothing that happens to it counts meanwhile.
     private void RecordInShadow(OutlierConfig policy, Endpoint endpoint, UpstreamOutcome outcome, int statusCode)
     {
+        Stats.NeededShadow.Judged.Add();
         EndpointOutlierState state = endpoint.ShadowOutlier;
         EjectionCause reached = state.IsEjected ? EjectionCause.None : Observe(policy, state, outcome, statusCode);
         if (reached == EjectionCause.None)
@@ -159,8 +160,9 @@ public sealed partial class Cluster
         }
 
         bool isOut = verdict == EjectionVerdict.Ejected;
-        (isOut ? Stats.Shadow!.Ejections : Stats.Shadow!.EjectionsOverflow).Add(at);
-        Stats.Shadow.EjectionsActive.Set(CountShadowEjectedLocked());
+        ShadowStats stats = Stats.NeededShadow;
+        (isOut ? stats.Ejections : stats.EjectionsOverflow).Add(at);
+        stats.EjectionsActive.Set(CountShadowEjectedLocked());
         DateTimeOffset? until = isOut ? at + OutlierDetector.EjectionTime(policy, state) : null;
         deferred.Tell(ShadowEvent(endpoint, lastAction, OutlierDetector.Name(cause), until) with { IsEject = true });
     }
@@ -189,7 +191,7 @@ public sealed partial class Cluster
                 OutlierDetector.Decay(policy, endpoint.ShadowOutlier, now, Services.Runtime.Time);
             }
 
-            Stats.Shadow!.EjectionsActive.Set(CountShadowEjectedLocked());
+            Stats.NeededShadow.EjectionsActive.Set(CountShadowEjectedLocked());
         }
 
         ScheduleShadowSweep(config);

@@ -345,7 +345,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqPendingActive.Add(-1);
         if (cluster.Config.Shadow is { PendingTimeout.Ticks: > 0 } shadow && cluster.Since(node.Value.EnqueuedAt) >= shadow.PendingTimeout)
         {
-            Stats.Shadow!.PendingTimeout.Add(cluster.Services.Runtime.Time.GetUtcNow());
+            Stats.NeededShadow.PendingTimeout.Add(cluster.Services.Runtime.Time.GetUtcNow());
         }
 
         return node.Value;

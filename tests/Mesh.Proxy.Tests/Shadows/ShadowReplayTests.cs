@@ -47,6 +47,7 @@ public sealed class ShadowReplayTests
             Assert.Equal((0, Calls), (real.Refused, shadow.Evaluated.Value));
             AssertNear(enforcing.Stats.RqActiveOverflow.Value, shadow.RequestOverflow.Value, where);
             AssertNear(enforcing.Stats.RqPendingOverflow.Value - enforcing.Stats.RqActiveOverflow.Value, shadow.PendingOverflow.Value, where);
+            shadowed.Time.Advance(TimeSpan.FromSeconds(10)); // it may run behind
             Assert.Equal((0, 0), (shadowed.Cluster.ShadowFigures.Waiting, shadowed.Cluster.ShadowFigures.Active)); // all that was begun has ended
         }
     }
@@ -68,6 +69,6 @@ public sealed class ShadowReplayTests
         Assert.Equal(enforcing.Stats.CxOverflow.Value, shadowed.Stats.Shadow.ConnectionOverflow.Value);
     }
 
-    // 1 % of all calls.
+    // 1 % of all calls: where connections are made and where calls run behind, the order of two events may differ; with keep-alive and one endpoint it hardly does.
     private static void AssertNear(long expected, long actual, string where) => Assert.True(Math.Abs(expected - actual) <= Calls / 100, where);
 }
