@@ -8,7 +8,7 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>Value of <see cref="Profile"/> that turns the safe defaults on.</summary>
     public const string SafeProfile = "safe";
 
-    /// <summary>Value of <see cref="Mode"/> that changes nothing.</summary>
+    /// <summary>Value of <see cref="Mode"/> that changes nothing and counts what it would have changed.</summary>
     public const string ShadowMode = "shadow";
 
     /// <summary>Value of <see cref="Side"/> for the application's own sidecar.</summary>
@@ -68,8 +68,7 @@ public sealed record ResiliencePolicy : IHostPolicy
             "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries, no longer than the caller waits (x-envoy-expected-rq-timeout-ms).",
             "istio", SafeProfile)
         .Enum("mode", static (o, v) => o with { Mode = v },
-            "enforce (default), or shadow: the policy changes nothing.", "enforce", ShadowMode)
-            .NotEnforcedYet("a policy in shadow mode changes nothing, and what it would have changed is not reported", "enforce")
+            "enforce (default), or shadow: the policy changes nothing, and what it would have changed is counted.", "enforce", ShadowMode)
         .Enum("side", static (o, v) => o with { Side = v },
             "Where it holds. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application; such a policy speaks of concurrency alone.",
             "caller", CalleeSide)

@@ -113,6 +113,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: what callers get instead of a refusal; null is none.</summary>
     public FallbackConfig? Fallback { get; init; }
 
+    /// <summary>Ours: what rules in shadow mode would do; null is none.</summary>
+    public ShadowConfig? Shadow { get; init; }
+
     /// <summary>TLS towards the endpoints; null is plain text.</summary>
     public UpstreamTlsConfig? Tls { get; init; }
 

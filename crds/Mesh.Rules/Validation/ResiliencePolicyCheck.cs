@@ -40,6 +40,11 @@ internal static class ResiliencePolicyCheck
             ConcurrencyCheck.Check(concurrency, policy.Mode == ResiliencePolicy.ShadowMode, spec.Field("concurrency"));
         }
 
+        if (policy.Mode == ResiliencePolicy.ShadowMode)
+        {
+            ShadowCheck.Check(policy, spec);
+        }
+
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));

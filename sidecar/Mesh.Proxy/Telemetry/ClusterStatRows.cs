@@ -144,7 +144,10 @@ public static class ClusterStatRows
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency, .. stats.Fallback is null ? [] : Fallback];
+    [
+        .. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency,
+        .. stats.Fallback is null ? [] : Fallback, .. stats.Shadow is null ? [] : ShadowStatRows.All,
+    ];
 
     /// <summary>The rows of a bulkhead, for clusters that have or had one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> Concurrency { get; } =

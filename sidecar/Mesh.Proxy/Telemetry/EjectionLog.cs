@@ -69,6 +69,11 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteString("action", ejection.IsEject ? "EJECT" : "UNEJECT");
             json.WriteNumber("num_ejections", ejection.NumEjections);
             json.WriteBoolean("enforced", ejection.IsEnforced);
+            if (ejection.IsShadow)
+            {
+                json.WriteBoolean("shadow", true);
+            }
+
             json.WriteNumber("secs_since_last_action", ejection.SinceLastAction is { } since ? (long)since.TotalSeconds : -1);
             json.WriteString("timestamp", Time(ejection.Timestamp));
             json.WriteString("until", ejection.Until is { } until ? Time(until) : null);

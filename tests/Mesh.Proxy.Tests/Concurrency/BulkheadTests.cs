@@ -62,7 +62,7 @@ public sealed class BulkheadTests
         WaitingPlace place = Joined(bulkhead);
         bulkhead.Leave();
 
-        Assert.True(bulkhead.WaitAsync(place, TimeSpan.FromSeconds(1), null, CancellationToken.None).IsCompletedSuccessfully);
+        Assert.True(bulkhead.WaitAsync(place, TimeSpan.FromSeconds(1), null, CancellationToken.None).AsTask().IsCompletedSuccessfully);
         Assert.True(bulkhead.EndWait(place));
     }
 
