@@ -1,4 +1,5 @@
 using Mesh.Proxy.Breakers;
+using Mesh.Proxy.Concurrency;
 using Mesh.Proxy.Fallbacks;
 using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Routing;
@@ -99,6 +100,14 @@ internal static class ProxyErrors
 
     private static ProxyError RateLimited(in DecisionRecord decision, TimeSpan retryAfter) =>
         new(429, ResponseFlag.RL, "local_rate_limited", "local_rate_limited", decision) { RetryAfterSeconds = Seconds(retryAfter) };
+
+    /// <summary>The bulkhead has no place; <paramref name="rule"/> is its rule. Envoy's words for its adaptive concurrency, with the flag of an overflow.</summary>
+    /// <param name="verdict">What decided.</param>
+    /// <param name="rule">Its rule.</param>
+    /// <param name="isDrain">The request was waiting when the drain began.</param>
+    public static ProxyError ConcurrencyOverflow(in BulkheadVerdict verdict, string? rule, bool isDrain) => new(
+        503, ResponseFlag.UO, "reached concurrency limit", "reached_concurrency_limit",
+        isDrain ? new DecisionRecord(DecisionReason.Draining, rule, verdict.Field) : new DecisionRecord(DecisionReason.ConcurrencyOverflow, rule, verdict.Field, verdict.Limit, verdict.Now));
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
     /// <param name="failure">Why, if the connection knows: over TLS the server refuses a client certificate only now.</param>

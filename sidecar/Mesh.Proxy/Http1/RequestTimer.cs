@@ -1,4 +1,5 @@
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Microsoft.AspNetCore.Connections;
 
@@ -39,6 +40,9 @@ internal sealed class RequestTimer : IDisposable
     private TimeSpan _perTry;
     private TimeSpan _try; // this attempt's
     private TimeSpan _write;
+    private TimeSpan _shadowWrite; // longest write of a policy in shadow mode; zero for none
+    private ShadowStats? _shadow;
+    private long? _shadowSince;
     private bool _isComplete;
     private bool _hasAttempt;
 
@@ -89,11 +93,15 @@ internal sealed class RequestTimer : IDisposable
         Move(ref _routeDueAt, Later(now, route));
     }
 
+    /// <summary>Counts, beside the limits in force, writes that last as long as <paramref name="write"/>; zero for none. After each <see cref="Begin"/>.</summary>
+    public void Watch(TimeSpan write, ShadowStats? stats) => (_shadowWrite, _shadow, _shadowSince) = (write, stats, null);
+
     /// <summary>Takes the place of one that has passed, for the next attempt of the same request.</summary>
     public void ContinueAfter(RequestTimer passed)
     {
         (_route, _perTry, _try, _write, _isComplete) = (passed._route, passed._perTry, passed._perTry, passed._write, passed._isComplete);
         Move(ref _routeDueAt, passed._routeDueAt);
+        Watch(passed._shadowWrite, passed._shadow);
     }
 
     /// <summary>Milliseconds that the upstream may take, at least 1: one attempt's, else what is left of the route's; 0 when there is no limit.</summary>
@@ -165,10 +173,24 @@ internal sealed class RequestTimer : IDisposable
         {
             Move(ref _writeDueAt, Later(_time.GetTimestamp(), _write));
         }
+
+        _shadowSince = _shadow is null ? null : _time.GetTimestamp();
     }
 
     /// <summary>The upstream has taken them. False when a limit has passed.</summary>
-    public bool EndWrite() => _write > TimeSpan.Zero ? Move(ref _writeDueAt, Never) : !HasPassed;
+    public bool EndWrite()
+    {
+        if (_shadowSince is { } since)
+        {
+            _shadowSince = null;
+            if (_time.GetElapsedTime(since) >= _shadowWrite)
+            {
+                _shadow!.WriteTimeout.Add(_time.GetUtcNow());
+            }
+        }
+
+        return _write > TimeSpan.Zero ? Move(ref _writeDueAt, Never) : !HasPassed;
+    }
 
     /// <summary>The head of the answer is there: the time of the attempt is over, the route's goes on. False when it comes too late.</summary>
     public bool HeadReceived()
