@@ -11,9 +11,17 @@ internal static class BreakerCompiler
 {
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+        rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
-    private static BreakerConfig Compile(CircuitBreaker breaker, string source)
+    /// <summary>The cluster under breakers of single routes.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    {
+        RouteBreakers = new RouteBreakers(rules.ToImmutableSortedDictionary(
+            static r => ((CircuitBreaker)r.Spec).Route!, static r => Compile((CircuitBreaker)r.Spec, r.Key), StringComparer.Ordinal)),
+    };
+
+    /// <summary>What the rule says, for whoever carries it out: a sidecar, or the control plane for all of them.</summary>
+    public static BreakerConfig Compile(CircuitBreaker breaker, RuleKey rule)
     {
         BreakerConfig defaults = new();
         ImmutableArray<int> codes = [.. breaker.Failures.Where(static f => char.IsAsciiDigit(f[0]) && f != "5xx").Select(static f => int.Parse(f, NumberStyles.None, CultureInfo.InvariantCulture)).Order()];
@@ -43,7 +51,16 @@ internal static class BreakerCompiler
             FailureCodes = codes,
             IgnoredCodes = [.. breaker.IgnoredCodes.Select(static c => (int)c).Order()],
             ExemptPaths = breaker.ExemptPaths,
-            Source = source,
+            IsMesh = breaker.Scope == CircuitBreaker.MeshScope,
+            Probers = breaker.Probers?.Mode switch
+            {
+                BreakerProberRule.PerZone => BreakerProbers.PerZone,
+                BreakerProberRule.RandomN => BreakerProbers.Random,
+                _ => BreakerProbers.FirstAndLast,
+            },
+            ProberCount = breaker.Probers?.Count ?? defaults.ProberCount,
+            Rule = rule.ToString(),
+            Source = $"{rule.Namespace}/{rule.Name}#spec",
         };
     }
 

@@ -16,6 +16,7 @@ internal static class PolicyCompiler
         }
 
         cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
+        cluster = BreakerCompiler.Apply(cluster, policies.RouteBreakers);
         cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
         return FallbackCompiler.Apply(cluster, policies.Fallback);
     }

@@ -9,6 +9,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Value of <see cref="Mode"/> that refuses nothing.</summary>
     public const string ShadowMode = "shadow";
 
+    /// <summary>Value of <see cref="Scope"/> for a circuit that all callers share.</summary>
+    public const string MeshScope = "mesh";
+
     /// <summary>Value of <see cref="SlidingWindowType"/> for a window of seconds.</summary>
     public const string TimeBased = "TIME_BASED";
 
@@ -21,11 +24,17 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Only for this port of the host.</summary>
     public int? Port { get; init; }
 
+    /// <summary>Only for the route of this name.</summary>
+    public string? Route { get; init; }
+
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
     /// <summary>Who decides: sidecar (default) or mesh.</summary>
     public string? Scope { get; init; }
+
+    /// <summary>With scope mesh: who tries while the circuit is half-open.</summary>
+    public BreakerProberRule? Probers { get; init; }
 
     /// <summary>auto (default), forcedOpen, disabled or metricsOnly.</summary>
     public string? State { get; init; }
@@ -83,11 +92,15 @@ public sealed record CircuitBreaker : IHostPolicy
             "Only for this subset of the host.")
         .Port("port", static (o, v) => o with { Port = v },
             "Only for this port of the host.")
+        .Text("route", static (o, v) => o with { Route = v },
+            "Only for the route of this name in a VirtualService: its calls to the host have a breaker of their own, in place of the host's.")
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: decides and counts (breaker_shadow_rejected), and refuses nothing.", "enforce", ShadowMode)
         .Enum("scope", static (o, v) => o with { Scope = v },
-            "Who decides. sidecar (default): each caller's sidecar by what it sees. mesh: all callers together.", "sidecar", "mesh")
-            .NotEnforcedYet("each sidecar decides by itself", "sidecar")
+            "Who decides. sidecar (default): each caller's sidecar by what it sees. mesh: the control plane, on the sum over all callers and for all of them; while it is away its last word holds for some seconds, then each sidecar decides.",
+            "sidecar", MeshScope)
+        .Field("probers", BreakerProberRule.Schema, static (o, v) => o with { Probers = v },
+            "With scope mesh: which callers make the calls on trial; all others send nothing until the circuit closes.")
         .Enum("state", static (o, v) => o with { State = v },
             "auto (default): by what happens. forcedOpen: refuses every call. disabled: lets every call pass. metricsOnly: counts, and lets every call pass.",
             "auto", "forcedOpen", "disabled", "metricsOnly")

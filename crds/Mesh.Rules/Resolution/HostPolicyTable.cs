@@ -12,9 +12,14 @@ internal sealed class HostPolicyTable
 {
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _byNamespace;
 
+    private readonly ImmutableArray<string> _routes; // that some policy is for
+
     /// <summary>Indexes <paramref name="policies"/>, all of one kind.</summary>
-    public HostPolicyTable(IEnumerable<RuleDocument> policies) =>
+    public HostPolicyTable(IEnumerable<RuleDocument> policies)
+    {
         _byNamespace = policies.GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal).ToImmutableDictionary(static g => g.Key, static g => InOrder(g));
+        _routes = [.. policies.Select(static r => ((IHostPolicy)r.Spec).Route).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
 
     /// <summary>The policy in force, or null. Those that change nothing are passed over.</summary>
     /// <param name="target">What it is to hold for.</param>
@@ -39,6 +44,18 @@ internal sealed class HostPolicyTable
             && (string.IsNullOrEmpty(policy.Subset) || policy.Subset == wanted.Subset)
             && (policy.Route is null || policy.Route == route)
             && HostMatch.Matches(HostMatch.Expand(policy.Host ?? "", ruleNamespace), wanted.Host);
+    }
+
+    /// <summary>The policies in force for single routes to <paramref name="target"/>, one a route.</summary>
+    public ImmutableArray<RuleDocument> FindForRoutes(in PolicyTarget target)
+    {
+        if (_routes.IsEmpty)
+        {
+            return [];
+        }
+
+        PolicyTarget wanted = target;
+        return [.. _routes.Select(route => Find(in wanted, route)).OfType<RuleDocument>().Where(static r => ((IHostPolicy)r.Spec).Route is not null)];
     }
 
     /// <summary>The older policy of the same kind and namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>

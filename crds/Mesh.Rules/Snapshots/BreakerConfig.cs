@@ -44,6 +44,19 @@ public enum BreakerFailures
     Default = ServerError | ConnectFailure | Reset | Timeout,
 }
 
+/// <summary>Who tries while a circuit that all callers share is half-open.</summary>
+public enum BreakerProbers
+{
+    /// <summary>The callers that registered first and last: a rolling replacement of all of them leaves one at any time.</summary>
+    FirstAndLast,
+
+    /// <summary>One caller of each zone.</summary>
+    PerZone,
+
+    /// <summary>So many callers by chance.</summary>
+    Random,
+}
+
 /// <summary>A circuit breaker with every default of resilience4j filled in (semantics 11.1). Rates in percent.</summary>
 public sealed record BreakerConfig
 {
@@ -104,11 +117,23 @@ public sealed record BreakerConfig
     /// <summary>Paths that always pass and never count; one that ends in <c>*</c> stands for all that begin so.</summary>
     public ImmutableArray<string> ExemptPaths { get; init; } = [];
 
+    /// <summary>All callers together decide: the control plane on the sum of their reports. Without its word each sidecar does.</summary>
+    public bool IsMesh { get; init; }
+
+    /// <summary>Who tries while the shared circuit is half-open.</summary>
+    public BreakerProbers Probers { get; init; }
+
+    /// <summary>How many, for <see cref="BreakerProbers.Random"/>.</summary>
+    public int ProberCount { get; init; } = 2;
+
+    /// <summary>The rule as reports and orders name it, <c>CircuitBreaker/default/products</c>.</summary>
+    public string Rule { get; init; } = "";
+
     /// <summary>Rule and path, <c>default/products#spec</c>.</summary>
     public string Source { get; init; } = "";
 
     /// <inheritdoc/>
-    public bool Equals(BreakerConfig? other) => other is not null && Numbers == other.Numbers && Times == other.Times && Source == other.Source
+    public bool Equals(BreakerConfig? other) => other is not null && Numbers == other.Numbers && Times == other.Times && Sharing == other.Sharing && Source == other.Source
         && FailureCodes.AsSpan().SequenceEqual(other.FailureCodes.AsSpan()) && IgnoredCodes.AsSpan().SequenceEqual(other.IgnoredCodes.AsSpan())
         && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan());
 
@@ -117,6 +142,8 @@ public sealed record BreakerConfig
 
     private (BreakerMode, bool, double, double, bool, int, int, int, BreakerFailures) Numbers =>
         (Mode, IsShadow, FailureRate, SlowRate, IsTimeBased, WindowSize, MinimumCalls, TrialCalls, Failures);
+
+    private (bool, BreakerProbers, int, string) Sharing => (IsMesh, Probers, ProberCount, Rule);
 
     private (TimeSpan, TimeSpan, double, TimeSpan, TimeSpan, TimeSpan) Times => (SlowCall, OpenTime, OpenTimeGrowth, LongestOpenTime, LongestTrial, Recovery);
 }

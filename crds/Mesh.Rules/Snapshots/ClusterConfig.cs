@@ -104,6 +104,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }
 
+    /// <summary>Ours: circuit breakers of single routes, each in place of <see cref="Breaker"/>; null is none.</summary>
+    public RouteBreakers? RouteBreakers { get; init; }
+
     /// <summary>Ours: what callers get instead of a refusal; null is none.</summary>
     public FallbackConfig? Fallback { get; init; }
 

@@ -22,10 +22,16 @@ internal static class CircuitBreakerCheck
             spec.Field("subset").Error($"subset name is invalid: {subset}");
         }
 
+        if (breaker is { Route: not null, Scope: CircuitBreaker.MeshScope })
+        {
+            spec.Field("scope").Error("the breaker of one route is each sidecar's own; leave out scope, or route");
+        }
+
         CheckThreshold(breaker.FailureRateThreshold, spec.Field("failureRateThreshold"));
         CheckThreshold(breaker.SlowCallRateThreshold, spec.Field("slowCallRateThreshold"));
         CheckWindow(breaker, spec);
         CheckWaits(breaker, spec);
+        CheckProbers(breaker, spec.Field("probers"));
         CheckFailures(breaker, spec.Field("failures"));
         PathListCheck.Check(breaker.ExemptPaths, spec.Field("exemptPaths"));
     }
@@ -63,6 +69,18 @@ internal static class CircuitBreakerCheck
         if (breaker is { MaxWaitDurationInOpenState: not null, WaitDurationGrowth: null or 1 })
         {
             spec.Field("maxWaitDurationInOpenState").Warn("has no effect without waitDurationGrowth");
+        }
+    }
+
+    private static void CheckProbers(CircuitBreaker breaker, Cursor at)
+    {
+        if (breaker is { Probers: not null, Scope: not CircuitBreaker.MeshScope })
+        {
+            at.Warn("has no effect without scope: mesh");
+        }
+        else if (breaker.Probers is { Count: not null, Mode: not BreakerProberRule.RandomN })
+        {
+            at.Field("count").Warn("has no effect without mode: random-n");
         }
     }
 

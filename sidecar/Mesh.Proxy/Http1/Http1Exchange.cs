@@ -166,6 +166,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             return RefuseAsync(ProxyErrors.NoCluster(), goesOn: true);
         }
 
+        _routeName = choice.RouteName;
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(choice.Policy, now);

@@ -73,7 +73,7 @@ public sealed partial class Cluster
         }
 
         UpdateRateLimit(next.RateLimit);
-        UpdateBreaker(next.Breaker);
+        UpdateBreaker(next);
         UpdateFallback(next.Fallback);
         UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();

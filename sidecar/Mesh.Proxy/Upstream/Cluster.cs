@@ -35,9 +35,10 @@ public sealed partial class Cluster
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
+        _orderEnd = new(EndOrder);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
-        UpdateBreaker(config.Breaker);
+        UpdateBreaker(config);
         UpdateFallback(config.Fallback);
         UpdateShadow(config.Shadow);
     }

@@ -50,6 +50,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
 
+    /// <summary>Told when a call on trial of a circuit that all callers share has ended, on the call's event loop; must not block or throw.</summary>
+    public Action OnTrial { set => _services.OnTrial = value; }
+
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;
 

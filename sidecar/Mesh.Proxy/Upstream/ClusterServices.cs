@@ -33,4 +33,7 @@ internal sealed record ClusterServices(
 
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
+
+    /// <summary>Told when a call on trial of a shared circuit has ended, on its event loop.</summary>
+    public Action OnTrial { get; set; } = static () => { };
 }

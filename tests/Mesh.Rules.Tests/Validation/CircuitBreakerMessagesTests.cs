@@ -12,7 +12,8 @@ public sealed class CircuitBreakerMessagesTests
         subset: v1
         port: 443
         mode: enforce
-        scope: sidecar
+        scope: mesh
+        probers: {mode: random-n, count: 3}
         state: auto
         slidingWindowType: TIME_BASED
         slidingWindowSize: 30
@@ -40,6 +41,7 @@ public sealed class CircuitBreakerMessagesTests
         Assert.Empty(read.Diagnostics);
         Assert.Equal(("pay.example.com", "v1", 443, "TIME_BASED", 30, 20), (breaker.Host, breaker.Subset, breaker.Port, breaker.SlidingWindowType, breaker.SlidingWindowSize, breaker.MinimumNumberOfCalls));
         Assert.Equal((12.5, 80, 2, 5), (breaker.FailureRateThreshold, breaker.SlowCallRateThreshold, breaker.WaitDurationGrowth, breaker.PermittedNumberOfCallsInHalfOpenState));
+        Assert.Equal(("mesh", "random-n", 3), (breaker.Scope, breaker.Probers?.Mode, breaker.Probers?.Count));
         Assert.Equal("gateway-error,timeout,429", string.Join(',', breaker.Failures));
         Assert.Equal(501, Assert.Single(breaker.IgnoredCodes));
     }
@@ -54,6 +56,9 @@ public sealed class CircuitBreakerMessagesTests
     [InlineData("host: a\nslidingWindowSize: 0", "spec.slidingWindowSize", "1..10000")]
     [InlineData("host: a\nslidingWindowType: TIME_BASED\nslidingWindowSize: 4000", "spec.slidingWindowSize", "at most 3600")]
     [InlineData("host: a\nwaitDurationInOpenState: 2s\nmaxWaitDurationInOpenState: 1s\nwaitDurationGrowth: 2", "spec.maxWaitDurationInOpenState", "greater than or equal to waitDurationInOpenState")]
+    [InlineData("host: a\nscope: mesh\nprobers: {mode: first}", "spec.probers.mode", "write one of first-and-last, per-zone, random-n")]
+    [InlineData("host: a\nroute: search\nscope: mesh", "spec.scope", "the breaker of one route is each sidecar's own; leave out scope, or route")]
+    [InlineData("host: a\nscope: mesh\nprobers: {mode: random-n, count: 0}", "spec.probers.count", "1..1000")]
     [InlineData("host: a\nfailures: [4xx]", "spec.failures[0]", "write 5xx, gateway-error")]
     [InlineData("host: a\nfailures: ['99']", "spec.failures[0]", "or a status code")]
     [InlineData("host: a\nignoredCodes: [600]", "spec.ignoredCodes[0]", "100..599")]
@@ -71,7 +76,8 @@ public sealed class CircuitBreakerMessagesTests
     [Theory]
     [InlineData("host: a\nslidingWindowSize: 10\nminimumNumberOfCalls: 20", "spec.minimumNumberOfCalls", "10 are enough")]
     [InlineData("host: a\nmaxWaitDurationInOpenState: 5m", "spec.maxWaitDurationInOpenState", "has no effect without waitDurationGrowth")]
-    [InlineData("host: a\nscope: mesh", "spec.scope", "each sidecar decides by itself")]
+    [InlineData("host: a\nprobers: {mode: per-zone}", "spec.probers", "has no effect without scope: mesh")]
+    [InlineData("host: a\nscope: mesh\nprobers: {count: 3}", "spec.probers.count", "has no effect without mode: random-n")]
     public void Read_SurprisingSpec_Warns(string spec, string path, string message)
     {
         Diagnostic warning = Assert.Single(Read(spec).Diagnostics);
