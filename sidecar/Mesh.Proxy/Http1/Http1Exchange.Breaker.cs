@@ -1,5 +1,6 @@
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -42,6 +43,12 @@ internal sealed partial class Http1Exchange
         _refusal = _cluster!.EnterBreaker(breaker, now, (_attempt == 1 || _again == Again.Elsewhere) && _breaker is null, out _permit);
         _breaker = _permit.IsHeld ? breaker : null;
         _sentAllAt = 0;
+        if (_refusal.IsShadow)
+        {
+            Decided(ProxyErrors.CircuitOpen(_refusal, breaker.Config.Source).Decision with { Verdict = DecisionVerdict.Shadow });
+            _refusal = default;
+        }
+
         return !_refusal.IsSet;
     }
 

@@ -135,7 +135,13 @@ internal sealed partial class Http1Exchange
             _ => ResetReason.Overflow,
         };
         bool mayRetry = _retry is not null && rent.Status is RentStatus.ConnectFailure or RentStatus.ConnectTimeout;
-        return mayRetry && TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (!mayRetry || !TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(rent.Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     /// <summary>An attempt has brought no usable answer: counts what has happened, unless it was the client's fault, and decides whether to try again.</summary>
@@ -160,7 +166,13 @@ internal sealed partial class Http1Exchange
         CountFailure(upstream.Endpoint, failure, limit);
         ResetReason reason = limit is not null ? ResetReason.LocalReset
             : failure == ResponseFlag.UPE ? ResetReason.ProtocolError : ResetReason.ConnectionTermination;
-        return limit != TimeLimit.Route && _retry is not null && TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (limit == TimeLimit.Route || _retry is null || !TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(FailureOf(upstream, failure).Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     private void CountFailure(Endpoint endpoint, ResponseFlag failure, TimeLimit? limit)
@@ -216,6 +228,7 @@ internal sealed partial class Http1Exchange
         }
 
         _cluster!.Stats.RetryRqByCode.Add(status);
+        Decided(new DecisionRecord(DecisionReason.None) { Verdict = DecisionVerdict.Retried }, status);
         return true;
     }
 
