@@ -1,4 +1,5 @@
 using Mesh.Cli.Checking;
+using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
 using Mesh.Cli.Reports;
 
@@ -17,12 +18,23 @@ internal static class Application
     public const int WrongUsage = 2;
 
     /// <summary>Does what <paramref name="arguments"/> ask for.</summary>
-    public static int Run(IReadOnlyList<string> arguments, TextReader input, TextWriter output, TextWriter error)
+    /// <param name="arguments">The command line.</param>
+    /// <param name="input">Standard input.</param>
+    /// <param name="output">What was asked for.</param>
+    /// <param name="error">What else is to be said.</param>
+    /// <param name="http">Carries requests to sidecars and control planes; null goes straight to them.</param>
+    public static int Run(IReadOnlyList<string> arguments, TextReader input, TextWriter output, TextWriter error, HttpMessageHandler? http = null)
     {
         CommandLineResult line = CommandLine.Read(arguments);
         if (line.Inject is { } inject)
         {
             return InjectCommand.Run(inject, input, output, error);
+        }
+
+        if (line.Explain is { } explain)
+        {
+            using SocketsHttpHandler direct = new() { UseProxy = false };
+            return ExplainCommand.Run(explain, input, output, error, http ?? direct);
         }
 
         if (line.Options is not { } options)
