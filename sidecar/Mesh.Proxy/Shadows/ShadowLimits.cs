@@ -110,6 +110,7 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         stats.Evaluated.Add();
         if (isTcp && _connections >= _config.Limits.MaxConnections)
         {
+            call.Refused = DecisionReason.ConnectionOverflow;
             stats.StreamOverflow.Add(time.GetUtcNow());
             stats.ConnectionOverflow.Add(time.GetUtcNow());
         }
@@ -123,6 +124,7 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         }
         else if (_waiting >= _config.Limits.MaxPendingRequests)
         {
+            call.Refused = DecisionReason.PendingOverflow;
             stats.PendingOverflow.Add(time.GetUtcNow());
         }
         else if (_waiting >= MaxWaiting)

@@ -27,6 +27,24 @@ public sealed partial class Cluster
         }
     }
 
+    /// <summary>What limits in shadow mode would have said to the call that has <paramref name="connection"/>; unset when they would have let it pass.</summary>
+    internal DecisionRecord ShadowRefusalOf(UpstreamConnection connection)
+    {
+        if (_config.Shadow is not { PoolSource: { } rule, Limits: { } limits })
+        {
+            return default;
+        }
+
+        return (connection.Shadow?.Refused switch
+        {
+            DecisionReason.PendingOverflow => new DecisionRecord(DecisionReason.PendingOverflow, rule, "http.http1MaxPendingRequests", limits.MaxPendingRequests),
+            DecisionReason.RequestOverflow => new DecisionRecord(DecisionReason.RequestOverflow, rule, "http.http2MaxRequests", limits.MaxRequests),
+            DecisionReason.ConnectionOverflow => new DecisionRecord(DecisionReason.ConnectionOverflow, rule, "tcp.maxConnections", limits.MaxConnections),
+            _ => default,
+        }) with
+        { Verdict = DecisionVerdict.Shadow };
+    }
+
     // What the rule in force has refused is not judged a second time.
     private void BeginShadowLocked(ShadowLimits shadow, Endpoint endpoint, bool isTcp, UpstreamConnection? connection, PendingRequest? waiter, UpstreamConnection? made)
     {

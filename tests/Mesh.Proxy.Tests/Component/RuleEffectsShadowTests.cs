@@ -26,6 +26,9 @@ public sealed class RuleEffectsShadowTests
         Assert.Equal((1, 1, 1), scene.Cluster("b.test").ShadowFigures);
         Assert.Equal(scene.Time.GetUtcNow(), shadow.PendingOverflow.LastAt);
         Assert.Equal(0, scene.Cluster("b.test").Stats.RqPendingOverflow.Value);
+        Assert.All(scene.Clusters.Decisions.Read(), static d => Assert.Equal(
+            new DecisionRecord(DecisionReason.PendingOverflow, "default/shadow#spec.trafficPolicy.connectionPool", "http.http1MaxPendingRequests", 1) { Verdict = DecisionVerdict.Shadow }, d.Decision));
+        Assert.Equal(3, scene.Clusters.Decisions.Read().Count);
         Assert.Null(scene.Cluster("a.test").Stats.Shadow);
     }
 
