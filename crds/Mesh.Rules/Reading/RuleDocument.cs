@@ -34,8 +34,17 @@ public sealed record RuleDocument
     /// <summary>metadata.labels.</summary>
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>metadata.annotations; few mean something to us: <c>resilience.mesh.dev/…</c>.</summary>
+    /// <summary>Annotation by which a kind that is not ours gets a mode: <c>enforce</c> or <c>shadow</c>.</summary>
+    public const string ModeAnnotation = "mesh.dev/mode";
+
+    /// <summary>Its value for a rule that is evaluated beside the one in force, and enforces nothing.</summary>
+    public const string ShadowMode = "shadow";
+
+    /// <summary>metadata.annotations; few mean something to us: <c>resilience.mesh.dev/…</c>, <see cref="ModeAnnotation"/>.</summary>
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Whether <see cref="ModeAnnotation"/> says that it enforces nothing.</summary>
+    public bool IsShadow => Annotations.GetValueOrDefault(ModeAnnotation) == ShadowMode;
 
     /// <summary>metadata.creationTimestamp; the order of several rules for one host depends on it.</summary>
     public DateTimeOffset? CreationTimestamp { get; init; }

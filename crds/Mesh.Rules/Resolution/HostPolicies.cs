@@ -35,8 +35,11 @@ internal sealed class HostPolicies
     }
 
     /// <summary>What holds for an upstream as a whole.</summary>
-    public ClusterPolicies For(in PolicyTarget target) => 
-        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.Find(in target), _fallbacks.Find(in target));
+    public ClusterPolicies For(in PolicyTarget target) =>
+        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.Find(in target), _fallbacks.Find(in target))
+        {
+            ResilienceInShadow = Resilience.Find(in target, inShadow: true),
+        };
 
     private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
 }
@@ -50,8 +53,12 @@ internal sealed class HostPolicies
 internal readonly record struct ClusterPolicies(
     RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, RuleDocument? RateLimit, RuleDocument? Fallback)
 {
+    /// <summary>ResiliencePolicy in shadow mode, beside the one in force.</summary>
+    public RuleDocument? ResilienceInShadow { get; init; }
+
     /// <summary>Whether these are the very same documents.</summary>
     public bool AreThoseOf(in ClusterPolicies other) =>
-        ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
+        ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
+        RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
         ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
 }

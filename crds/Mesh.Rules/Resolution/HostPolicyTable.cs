@@ -24,7 +24,8 @@ internal sealed class HostPolicyTable
     /// <summary>The policy in force, or null. Those that change nothing are passed over.</summary>
     /// <param name="target">What it is to hold for.</param>
     /// <param name="route">Name of the route; null asks for what belongs to the cluster, which policies of single routes do not say.</param>
-    public RuleDocument? Find(in PolicyTarget target, string? route = null)
+    /// <param name="inShadow">One of those that are passed over: the one that is evaluated beside the policy in force.</param>
+    public RuleDocument? Find(in PolicyTarget target, string? route = null, bool inShadow = false)
     {
         if (_byNamespace.IsEmpty)
         {
@@ -37,7 +38,7 @@ internal sealed class HostPolicyTable
         RuleDocument? Pick(string from) => _byNamespace.GetValueOrDefault(from, []).FirstOrDefault(r => IsFor((IHostPolicy)r.Spec, r.Key.Namespace));
 
         bool IsFor(IHostPolicy policy, string ruleNamespace) =>
-            !policy.IsPassedOver
+            policy.IsPassedOver == inShadow
             && policy.IsCallee == wanted.IsCallee
             && (policy.Port is null || policy.Port == wanted.Port)
             && (string.IsNullOrEmpty(policy.Subset) || policy.Subset == wanted.Subset)
@@ -61,7 +62,7 @@ internal sealed class HostPolicyTable
     public static RuleDocument? HidingOf(RuleDocument rule, IEnumerable<RuleDocument> all) =>
         InOrder(all.Where(r => r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.Key.Kind == rule.Key.Kind).Append(rule))
             .TakeWhile(r => !ReferenceEquals(r, rule))
-            .FirstOrDefault(r => !((IHostPolicy)r.Spec).IsPassedOver && Selection(r) == Selection(rule));
+            .FirstOrDefault(r => ((IHostPolicy)r.Spec).IsPassedOver == ((IHostPolicy)rule.Spec).IsPassedOver && Selection(r) == Selection(rule));
 
     private static ImmutableArray<RuleDocument> InOrder(IEnumerable<RuleDocument> rules) =>
     [

@@ -31,6 +31,7 @@ public sealed partial class Cluster
         _dns = new DnsMembership(this, services.Dns);
         _onDemand = new HostsOnDemand(this, _dns);
         _sweep = new(Sweep);
+        _shadowSweep = new(SweepShadow);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
@@ -38,7 +39,9 @@ public sealed partial class Cluster
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config);
+        UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
+        UpdateShadow(config.Shadow);
     }
 
     /// <summary>Name.</summary>
@@ -147,7 +150,12 @@ public sealed partial class Cluster
                 }
                 else
                 {
+                    UpstreamConnection? newest = endpoint.Pool.Newest;
                     waiter = endpoint.Pool.RentLocked(isTcp, loop, ClientOf(config, in pick), ref deferred, out result);
+                    if (_shadowLimits is { } shadow)
+                    {
+                        BeginShadowLocked(shadow, endpoint, isTcp, result.Connection, waiter, endpoint.Pool.Newest is { } made && made != newest ? made : null);
+                    }
                 }
             }
 

@@ -56,6 +56,7 @@ internal sealed class ClusterPages(AdminContext context)
             text.Append(RateLimitPage.Text(cluster));
             text.Append(BreakerPage.Text(cluster));
             text.Append(FallbackPage.Text(cluster));
+            text.Append(ShadowPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)
             {
                 string at = $"{name}::{endpoint.Address}::";

@@ -100,6 +100,7 @@ internal sealed class ConfigPages(AdminContext context)
         RateLimitPage.WriteConfig(json, cluster.RateLimit);
         BreakerPage.WriteConfig(json, cluster);
         FallbackPage.WriteConfig(json, cluster.Fallback);
+        ShadowPage.WriteConfig(json, cluster.Shadow);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)

@@ -64,7 +64,10 @@ public sealed class ResiliencePolicyTests
 
     [Theory]
     [InlineData("host: a", "spec", "says nothing yet")]
-    [InlineData("host: a\nmode: shadow\nprofile: safe", "spec.mode", "accepted but not enforced yet")]
+    [InlineData("host: a\nmode: shadow\nprofile: safe", "spec.profile", "its budget, Retry-After and callers' deadlines are not")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, backoff: {base: 1s}}", "spec.retries.backoff", "not evaluated in shadow mode")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, maxRetryAfter: 1s}", "spec.retries.maxRetryAfter", "not evaluated in shadow mode")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, budget: {percent: 10}}", "spec.retries.budget", "not evaluated in shadow mode")]
     [InlineData("host: a\nretries: {methods: [POST]}", "spec.retries.methods[0]", "Idempotency-Key")]
     [InlineData("host: a\nretries: {backoff: {jitter: none}}", "spec.retries.backoff.jitter", "write jitter: full")]
     [InlineData("host: a\nretries: {backoff: {jitterRatio: 0.5}}", "spec.retries.backoff.jitterRatio", "jitter: ratio")]
