@@ -1,7 +1,10 @@
+using Mesh.Cli.Asking;
+using Mesh.Cli.Breakers;
 using Mesh.Cli.Checking;
 using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
 using Mesh.Cli.Reports;
+using Mesh.Cli.Status;
 
 namespace Mesh.Cli;
 
@@ -37,6 +40,16 @@ internal static class Application
             return ExplainCommand.Run(explain, input, output, error, http ?? direct);
         }
 
+        if (line.Breaker is { } breaker)
+        {
+            return At(breaker.ControlPlane, controlPlane => BreakerCommand.Run(breaker, controlPlane, output, error));
+        }
+
+        if (line.Status is { } status)
+        {
+            return At(status.ControlPlane, controlPlane => StatusCommand.Run(status, controlPlane, output, error));
+        }
+
         if (line.Options is not { } options)
         {
             output.Write(line.Output);
@@ -57,6 +70,19 @@ internal static class Application
             _ => TextReport.Write(report),
         });
         return report.Errors > 0 ? Refused : Good;
+
+        int At(ControlPlaneOptions where, Func<ControlPlane, int> run)
+        {
+            (SocketsHttpHandler? direct, string? problem) = ControlPlane.HandlerFor(where);
+            using (direct)
+            {
+                (ControlPlane? opened, problem) = direct is null ? (null, problem) : ControlPlane.Open(where, http ?? direct);
+                using (opened)
+                {
+                    return opened is null ? Fail(problem!) : run(opened);
+                }
+            }
+        }
 
         int Fail(string message)
         {

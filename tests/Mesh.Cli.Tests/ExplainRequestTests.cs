@@ -77,7 +77,9 @@ public sealed class ExplainRequestTests
     [InlineData("""{"verdict":"waited","reason":"rate_limited","rule":"default/rl#spec","field":"tokens","limit":10,"scope":"sidecar","outcome":"not-sent","taken_ms":812.5}""",
         "what happened  it had to wait, and went on after 812.5 ms", "no wait if     it came later", "RateLimit default/rl#spec.tokens = 10")]
     [InlineData("""{"verdict":"shadow","reason":"circuit_open","rule":"default/cb#spec","field":"state","scope":"sidecar","outcome":"not-sent"}""",
-        "nothing: the rule is in shadow mode; enforced, it would have refused it (circuit_open)", "would pass if  state were auto", "held open by hand or by its rule")]
+        "nothing: the rule is in shadow mode; enforced, it would have refused it (circuit_open)", "would pass if  state were auto", "the rule of the circuit breaker holds it open")]
+    [InlineData("""{"verdict":"refused","reason":"circuit_open","rule":"default/cb#spec","detail":"opened by hand","cluster":"outbound|80||b.test","scope":"mesh","outcome":"not-sent"}""",
+        "somebody opened the circuit by hand, for all callers", "meshctl breaker auto b.test", "mesh: all sidecars together")]
     [InlineData("""{"verdict":"retried","reason":"upstream_503","scope":"sidecar","status":503,"attempts":1,"outcome":"answered","taken_ms":3}""",
         "attempt 1 failed (503 upstream_503, after 3 ms), and another one followed", "the upstream answered 503", "counted        against the endpoint, for outlier detection")]
     [InlineData("""{"verdict":"replaced","reason":"no_endpoints","cluster":"outbound|80||b.test","scope":"sidecar","status":503,"flag":"UH","outcome":"not-sent","fallback":"stale"}""",
@@ -121,7 +123,8 @@ public sealed class ExplainRequestTests
 
     [Theory]
     [InlineData("<html>", "is this the address of a sidecar's admin port?")]
-    [InlineData("[1]", "the answer is no JSON object")]
+    [InlineData("[1]", "the answer is a list; is this the address of a sidecar's admin port?")]
+    [InlineData("7", "the answer is neither an object nor a list")]
     public void Explain_NobodyAnswers_EndsWith1(string text, string problem)
     {
         using StubPages pages = new StubPages().Add($"{Admin}/decisions?request=x", text);

@@ -4,10 +4,17 @@ using System.Text.Json.Nodes;
 
 namespace Mesh.Cli.Asking;
 
-/// <summary>What came of a question: an object, or the one line that says why there is none.</summary>
-/// <param name="Page">The object.</param>
+/// <summary>What came of a question: an object or a list, or the one line that says why there is none.</summary>
+/// <param name="Root">The object or list.</param>
 /// <param name="Problem">Why there is none.</param>
-internal readonly record struct JsonAnswer(JsonObject? Page, string? Problem);
+internal readonly record struct JsonAnswer(JsonNode? Root, string? Problem)
+{
+    /// <summary>The object.</summary>
+    public JsonObject? Page => Root as JsonObject;
+
+    /// <summary>The objects of the list; none when it is no list.</summary>
+    public IEnumerable<JsonObject> Items => (Root as JsonArray)?.OfType<JsonObject>() ?? [];
+}
 
 /// <summary>Asks sidecars and control planes for JSON. Failures are values; no question takes longer than <see cref="Longest"/>.</summary>
 /// <param name="handler">Carries the requests; the caller's.</param>
@@ -65,7 +72,7 @@ internal sealed class JsonSource(HttpMessageHandler handler) : IDisposable
     {
         try
         {
-            return JsonNode.Parse(text.Length == 0 ? "{}" : text) is JsonObject found ? new JsonAnswer(found, null) : new JsonAnswer(null, $"{page.AbsoluteUri}: the answer is no JSON object");
+            return JsonNode.Parse(text.Length == 0 ? "{}" : text) is { } found and (JsonObject or JsonArray) ? new JsonAnswer(found, null) : new JsonAnswer(null, $"{page.AbsoluteUri}: the answer is neither an object nor a list");
         }
         catch (JsonException)
         {

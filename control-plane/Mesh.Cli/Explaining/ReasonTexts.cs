@@ -62,7 +62,8 @@ internal static class ReasonTexts
 
     private static string Circuit(Decision d) => d.Field switch
     {
-        "state" => "the circuit breaker is held open by hand or by its rule",
+        "state" => "the rule of the circuit breaker holds it open",
+        _ when ByHand(d) => "somebody opened the circuit by hand, for all callers",
         _ when d.Text("breaker") is "half_open" => $"the circuit is on trial: {Count(d.Limit, "call")} may go out, and all of them have",
         _ when d.Text("breaker") is "recovering" => "the circuit has just closed, and takes its calls back bit by bit",
         "slowCallRateThreshold" => $"the circuit is open: {d.Now}% of the calls were slow, and from {d.Limit}% on it opens",
@@ -73,10 +74,13 @@ internal static class ReasonTexts
     private static string[] CircuitPasses(Decision d) => d.Field switch
     {
         "state" => ["state were auto"],
+        _ when ByHand(d) => [$"somebody lifted it: meshctl breaker auto {d.Host}", Later(d)],
         _ when d.Text("breaker") is "half_open" or "recovering" => [Later(d)],
         _ when d.Field.EndsWith("RateThreshold", StringComparison.Ordinal) && d.Now is >= 0 and < 100 => [Later(d), $"{d.Field} were above {d.Now}"],
         _ => [Later(d)],
     };
+
+    private static bool ByHand(Decision d) => d.Text("detail") == "opened by hand";
 
     private static string Rate(Decision d) => d.Field switch
     {

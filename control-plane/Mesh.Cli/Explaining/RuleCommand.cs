@@ -56,7 +56,7 @@ internal static class RuleCommand
 
         foreach (RuleHits hit in hits)
         {
-            block.Line($"  decided {hit.Count} times at sidecar {hit.Sidecar}: {hit.Reason}, {hit.Verdict}{(hit.Field.Length > 0 ? $", by {hit.Field}" : "")}, scope {hit.Scope}");
+            block.Line($"  decided {(hit.Count == 1 ? "once" : $"{hit.Count} times")} at sidecar {hit.Sidecar}: {hit.Reason}, {hit.Verdict}{(hit.Field.Length > 0 ? $", by {hit.Field}" : "")}, scope {hit.Scope}");
         }
 
         if (options.Admins.Count > 0 && uses.Count == 0)

@@ -25,7 +25,7 @@ internal static class SidecarAnswers
         .. admins.Select(admin =>
         {
             JsonAnswer answer = source.Get(new Uri(admin, page));
-            return new SidecarAnswer(admin, answer.Page, answer.Problem);
+            return new SidecarAnswer(admin, answer.Page, answer.Problem ?? (answer.Page is null ? $"{admin}: the answer is a list; is this the address of a sidecar's admin port?" : null));
         }),
     ];
 

@@ -9,7 +9,11 @@ namespace Mesh.Proxy.Telemetry;
 /// <param name="Scope">Whose limit.</param>
 /// <param name="Verdict">What it did.</param>
 /// <param name="Count">How often.</param>
-public readonly record struct DecisionCount(DecisionReason Reason, string Rule, string Field, DecisionScope Scope, DecisionVerdict Verdict, long Count);
+public readonly record struct DecisionCount(DecisionReason Reason, string Rule, string Field, DecisionScope Scope, DecisionVerdict Verdict, long Count)
+{
+    /// <summary>The reason in words; <c>upstream_answer</c> when the upstream's own status decided.</summary>
+    public string ReasonText => Reason == DecisionReason.None ? "upstream_answer" : Reason.ToText();
+}
 
 /// <summary>
 /// The metric <c>mesh_decisions_total</c>. A series is made when its decision falls for the first time; rules come and go, so their number is bounded: what is new
@@ -56,10 +60,9 @@ public sealed class DecisionCounters
         text.Family(Name, StatType.Counter, "Decisions on requests, by reason, rule, field, scope and verdict");
         foreach (DecisionCount c in all)
         {
-            string reason = c.Reason == DecisionReason.None ? "upstream_answer" : c.Reason.ToText();
             text.Sample(
                 Name,
-                PrometheusText.Labels(("reason", reason), ("rule", c.Rule), ("field", c.Field), ("scope", c.Scope.ToText()), ("verdict", c.Verdict.ToText())),
+                PrometheusText.Labels(("reason", c.ReasonText), ("rule", c.Rule), ("field", c.Field), ("scope", c.Scope.ToText()), ("verdict", c.Verdict.ToText())),
                 c.Count);
         }
     }

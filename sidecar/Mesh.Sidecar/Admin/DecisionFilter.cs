@@ -24,7 +24,7 @@ internal sealed record DecisionFilter(string? Request, string? Host, string? Rul
         && IsOf(d.Decision.Rule, Rule) && (Reason is null || d.Reason == Reason);
 
     /// <summary>Whether a count is among them.</summary>
-    public bool Fits(DecisionCount count) => IsOf(count.Rule, Rule) && (Reason is null || count.Reason.ToText() == Reason);
+    public bool Fits(DecisionCount count) => IsOf(count.Rule, Rule) && (Reason is null || count.ReasonText == Reason);
 
     /// <summary>Whether <paramref name="rule"/> is the rule asked for or a place in it.</summary>
     public static bool IsOf(string? rule, string? asked) =>

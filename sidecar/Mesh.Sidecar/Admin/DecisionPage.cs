@@ -33,7 +33,7 @@ internal sealed class DecisionPage(AdminContext context)
         foreach (DecisionCount count in counts)
         {
             json.WriteStartObject();
-            json.WriteString("reason", count.Reason == DecisionReason.None ? "upstream_answer" : count.Reason.ToText());
+            json.WriteString("reason", count.ReasonText);
             WriteText(json, "rule", count.Rule);
             WriteText(json, "field", count.Field);
             json.WriteString("scope", count.Scope.ToText());

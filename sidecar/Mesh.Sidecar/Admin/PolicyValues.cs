@@ -106,15 +106,21 @@ internal static class PolicyValues
 
     private static IEnumerable<PolicyValue> Breaker(Cluster cluster)
     {
-        if (cluster.Config.Breaker is not { } config)
+        return cluster.Breakers().SelectMany(static b => Breaker(b));
+    }
+
+    private static IEnumerable<PolicyValue> Breaker(BreakerView breaker)
+    {
+        (BreakerConfig config, BreakerFigures figures) = (breaker.Config, breaker.Figures);
+        if (breaker.Route is { } route)
         {
-            yield break;
+            yield return Value("route", route);
         }
 
-        BreakerFigures figures = cluster.BreakerFigures;
         string calls = figures.Calls == 1 ? "1 call" : $"{figures.Calls} calls";
         yield return Value("mode", config.IsShadow ? "shadow" : "enforce");
-        yield return Value("state", StateOf(config.Mode), BreakerText.Of(cluster.BreakerState));
+        yield return Value("scope", config.IsMesh ? "mesh" : "sidecar", !config.IsMesh ? null : breaker.Order is null ? "decided by this sidecar: the control plane has no word in force" : "decided by the control plane");
+        yield return Value("state", StateOf(config.Mode), BreakerText.Of(breaker.State));
         yield return Value("failureRateThreshold", Percent(config.FailureRate), $"{Percent(figures.FailureRate)} of {calls} failed");
         yield return Value("slowCallRateThreshold", $"{Percent(config.SlowRate)} slower than {RoutePage.Seconds(config.SlowCall)}", $"{Percent(figures.SlowRate)} of {calls} slow");
         yield return Value("minimumNumberOfCalls", Text(config.MinimumCalls), calls);
