@@ -19,4 +19,8 @@ internal enum LimitAnswer : byte
 /// <param name="Limit">Its value.</param>
 /// <param name="Now">What it was compared with.</param>
 /// <param name="RetryAfter">When there is a token.</param>
-internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field = null, long Limit = -1, long Now = -1, TimeSpan RetryAfter = default);
+internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field = null, long Limit = -1, long Now = -1, TimeSpan RetryAfter = default)
+{
+    /// <summary>The time of the day decided, not the tokens.</summary>
+    public bool IsClosed { get; init; }
+}
