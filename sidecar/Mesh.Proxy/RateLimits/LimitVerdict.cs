@@ -23,4 +23,7 @@ internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field =
 {
     /// <summary>Whether it passes only because the rule is in shadow mode.</summary>
     public bool IsShadow => Answer == LimitAnswer.Passes && Field is not null;
+
+    /// <summary>The time of the day decided, not the tokens.</summary>
+    public bool IsClosed { get; init; }
 }
