@@ -37,7 +37,7 @@ public static class PartnerMaximum
                 .Select(a => Warning($"metadata.annotations.{a}", $"'{rule.Annotations[a]}' is no number of 1 or more, and so it says nothing; write for example \"80\""));
         }
 
-        return rule.Spec is not DestinationRule { TrafficPolicy: var policy } destination ? [] :
+        return rule.IsShadow || rule.Spec is not DestinationRule { TrafficPolicy: var policy } destination ? [] :
             from entry in entries
             where NumberOf(entry, MaxConnections) is not null
             let host = ((ServiceEntry)entry.Spec).Hosts.FirstOrDefault(h => IsMeant(HostMatch.Expand(destination.Host ?? "", rule.Key.Namespace), h.ToLowerInvariant()))

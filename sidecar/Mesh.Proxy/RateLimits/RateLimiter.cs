@@ -16,6 +16,8 @@ internal sealed class RateLimiter
     private readonly RateLimitStats _stats;
     private volatile RateLimitConfig _config;
     private volatile NamedMatcher[] _headers;
+    private readonly TimeProvider _time;
+    private OpeningTimes? _hours;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
 
@@ -23,9 +25,11 @@ internal sealed class RateLimiter
     /// <param name="config">Its rule.</param>
     /// <param name="frequency">Timestamps a second.</param>
     /// <param name="stats">Where it counts.</param>
-    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats)
+    /// <param name="time">Clock on the wall, for allowed hours.</param>
+    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats, TimeProvider time)
     {
-        (_config, _frequency, _stats) = (config, frequency, stats);
+        (_config, _frequency, _stats, _time) = (config, frequency, stats, time);
+        _hours = HoursOf(config);
         _headers = MatchersOf(config);
         FillLocked(config);
     }
@@ -58,6 +62,7 @@ internal sealed class RateLimiter
             RateLimitConfig former = _config;
             _config = next;
             _headers = MatchersOf(next);
+            _hours = next.AllowedHours == _hours?.Hours ? _hours : HoursOf(next);
             if (!next.HasBucketsOf(former))
             {
                 FillLocked(next);
@@ -86,7 +91,7 @@ internal sealed class RateLimiter
         }
 
         (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
-        return config.IsShadow ? default : verdict;
+        return config.IsShadow ? verdict with { Answer = LimitAnswer.Passes } : verdict;
     }
 
     /// <summary>Waits in <paramref name="place"/>, on an event loop, until its token is there, <paramref name="stop"/> or somebody ends it.</summary>
@@ -94,7 +99,7 @@ internal sealed class RateLimiter
     {
         lock (_gate) // who moves it up must find the wait begun, or not yet
         {
-            return place.Pause.WaitAsync(Time(place.DueAt - now), loop, stop);
+            return place.Pause.WaitAsync(Time(Math.Max(place.DueAt, place.NotBefore) - now), loop, stop);
         }
     }
 
@@ -103,7 +108,7 @@ internal sealed class RateLimiter
     {
         lock (_gate)
         {
-            return place.DueAt;
+            return Math.Max(place.DueAt, place.NotBefore);
         }
     }
 
@@ -126,17 +131,28 @@ internal sealed class RateLimiter
 
     private static NamedMatcher[] MatchersOf(RateLimitConfig config) => [.. config.Headers.Select(static h => new NamedMatcher(h))];
 
+    private OpeningTimes? HoursOf(RateLimitConfig config) => config.AllowedHours is { } hours ? new OpeningTimes(hours, _time) : null;
+
+    // Outside the allowed hours tokens are taken of the time at which they begin.
     private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
     {
+        long from = _hours?.OpensAt(now) ?? now;
         bool hasRoom = place is not null && line.Length < config.MaxQueue;
-        if (line.Bucket.TryTake(now, hasRoom ? Timestamps(config.MaxWait) : 0, out long dueAt))
+        long longest = hasRoom ? Timestamps(config.MaxWait) : 0;
+        if (from - now > longest)
+        {
+            return new LimitVerdict(LimitAnswer.Refused, "allowedHours", RetryAfter: Time(from - now)) { IsClosed = true };
+        }
+
+        if (line.Bucket.TryTake(from, longest - (from - now), out long dueAt))
         {
             if (dueAt <= now)
             {
                 return default;
             }
 
-            line.Join(place!, dueAt);
+            place!.NotBefore = from;
+            line.Join(place, dueAt);
             _stats.Waiting.Add();
             return new LimitVerdict(LimitAnswer.Waits);
         }

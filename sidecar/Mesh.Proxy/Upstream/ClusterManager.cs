@@ -44,6 +44,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
+    /// <summary>The last decisions of the proxy.</summary>
+    public DecisionLog Decisions => _services.Decisions;
+
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
@@ -52,6 +55,9 @@ public sealed class ClusterManager : IDisposable
 
     /// <summary>Told when the control plane should soon hear of a circuit that all callers share: a call on trial has ended, or so much has failed that a breaker of our own would open. On the call's event loop; must not block or throw.</summary>
     public Action OnBreakerNews { set => _services.OnBreakerNews = value; }
+
+    /// <summary>Told of every change of an adaptive concurrency limit, outside locks; must not block or throw.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { set => _services.OnConcurrency = value; }
 
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;

@@ -28,6 +28,9 @@ internal sealed record ClusterServices(
     BackgroundWork Background,
     ILogger Logger)
 {
+    /// <summary>The last decisions, for those that fall without a request in hand too.</summary>
+    public DecisionLog Decisions { get; } = new();
+
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
 
@@ -36,4 +39,7 @@ internal sealed record ClusterServices(
 
     /// <summary>Told when the control plane should soon hear of a shared circuit; on the event loop of a call.</summary>
     public Action OnBreakerNews { get; set; } = static () => { };
+
+    /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
 }
