@@ -44,6 +44,9 @@ internal readonly record struct BreakerPermit(int Mark)
 {
     /// <summary>Whether there is something to give back.</summary>
     public bool IsHeld => Mark != 0;
+
+    /// <summary>Whether it is one of the few of a trial.</summary>
+    public bool IsTrial => (BreakerState)(Mark & CircuitBreaker.StateMask) == BreakerState.HalfOpen;
 }
 
 /// <summary>Why a call is refused: the field, its limit and the value at the time. <c>default</c> refuses nothing.</summary>

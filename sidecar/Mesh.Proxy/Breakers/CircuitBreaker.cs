@@ -9,7 +9,7 @@ namespace Mesh.Proxy.Breakers;
 internal sealed partial class CircuitBreaker
 {
     private const int StateBits = 3;
-    private const int StateMask = (1 << StateBits) - 1;
+    internal const int StateMask = (1 << StateBits) - 1;
     private const double FirstShare = 0.1; // of the calls, when a recovery begins
 
     private readonly Lock _gate = new();
