@@ -2,6 +2,7 @@ using Mesh.Cli.Checking;
 using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
 using Mesh.Cli.Reports;
+using Mesh.Cli.Shadows;
 
 namespace Mesh.Cli;
 
@@ -35,6 +36,12 @@ internal static class Application
         {
             using SocketsHttpHandler direct = new() { UseProxy = false };
             return ExplainCommand.Run(explain, input, output, error, http ?? direct);
+        }
+
+        if (line.Shadow is { } shadow)
+        {
+            using SocketsHttpHandler direct = new() { UseProxy = false };
+            return ShadowCommand.Run(shadow, output, error, http ?? direct);
         }
 
         if (line.Options is not { } options)

@@ -1,6 +1,7 @@
 using System.Reflection;
 using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
+using Mesh.Cli.Shadows;
 
 namespace Mesh.Cli;
 
@@ -33,6 +34,9 @@ internal sealed record CommandLineResult(ValidateOptions? Options, string? Outpu
 
     /// <summary>Explain this.</summary>
     public ExplainOptions? Explain { get; init; }
+
+    /// <summary>Show what shadow mode has counted.</summary>
+    public ShadowOptions? Shadow { get; init; }
 }
 
 /// <summary>Reads the command line. Pure.</summary>
@@ -44,6 +48,7 @@ internal static class CommandLine
           validate FILE_OR_DIR... [-o text|json|sarif]
           inject -f FILE_OR_DIR... [settings]
           explain REQUEST-ID | host NAME | rule KIND/NAMESPACE/NAME [--admin URL[,URL...]] [-f FILE_OR_DIR...] [-o text|json]
+          shadow [--admin URL[,URL...]] [-o text|json]
 
         validate reads YAML and JSON, many documents a file, folders with all below them (.yaml, .yml, .json), and - for standard input.
         Every rule is checked by itself and among the others given. Kinds that are not the mesh's are skipped with a note.
@@ -68,6 +73,9 @@ internal static class CommandLine
           --admin URL[,URL...]         admin ports of sidecars to ask (http://127.0.0.1:15000); may be repeated
           -f, --filename FILE_OR_DIR   rules, for the file and line of each field; may be repeated
           -o, --output FORMAT          text (default) or json
+
+        shadow says what rules in shadow mode would have done so far: field by field how often, the most that was seen of what it limits, and when last.
+        Its options are those of explain.
 
           --help, --version
 
@@ -103,6 +111,12 @@ internal static class CommandLine
         {
             (ExplainOptions? explain, string? wrong) = ExplainOptions.Read([.. arguments.Skip(1)]);
             return new CommandLineResult(null, null, wrong) { Explain = explain };
+        }
+
+        if (arguments is ["shadow", ..])
+        {
+            (ShadowOptions? shadow, string? fault) = ShadowOptions.Read([.. arguments.Skip(1)]);
+            return new CommandLineResult(null, null, fault) { Shadow = shadow };
         }
 
         if (arguments is not ["validate", ..])

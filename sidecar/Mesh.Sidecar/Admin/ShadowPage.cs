@@ -19,15 +19,16 @@ internal static class ShadowPage
     /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
     /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry.</param>
     /// <param name="Count">How often, and when last.</param>
-    internal sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
+    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
 
     /// <summary><c>/shadow</c>.</summary>
-    public static Task AnswerAsync(HttpContext http, IEnumerable<Cluster> clusters) => Respond.JsonAsync(http, json => Write(json, clusters));
+    public static Task AnswerAsync(HttpContext http, AdminContext context) => Respond.JsonAsync(http, json => Write(json, context.Node(), context.Clusters.Clusters));
 
     /// <summary>All of it: clusters with rules in shadow mode, and what each field would have done.</summary>
-    internal static void Write(Utf8JsonWriter json, IEnumerable<Cluster> clusters)
+    private static void Write(Utf8JsonWriter json, string sidecar, IEnumerable<Cluster> clusters)
     {
         json.WriteStartObject();
+        json.WriteString("sidecar", sidecar);
         json.WriteStartArray("shadows");
         foreach (Cluster cluster in clusters.OrderBy(static c => c.Name, StringComparer.Ordinal))
         {
