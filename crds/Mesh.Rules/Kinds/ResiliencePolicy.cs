@@ -11,6 +11,9 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>Value of <see cref="Mode"/> that changes nothing and counts what it would have changed.</summary>
     public const string ShadowMode = "shadow";
 
+    /// <summary>Value of <see cref="Side"/> for the application's own sidecar.</summary>
+    public const string CalleeSide = "callee";
+
     /// <summary>The host the policy is about, as in a DestinationRule.</summary>
     public string? Host { get; init; }
 
@@ -29,6 +32,9 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>Where it holds: caller (default) or callee.</summary>
+    public string? Side { get; init; }
+
     /// <summary>Longest wait of a request for a connection.</summary>
     public TimeSpan? PendingTimeout { get; init; }
 
@@ -37,6 +43,14 @@ public sealed record ResiliencePolicy : IHostPolicy
 
     /// <summary>What is added to the retries of the host's routes.</summary>
     public ResilienceRetries? Retries { get; init; }
+
+    /// <summary>Bound on the calls under way at one time.</summary>
+    public ConcurrencyPolicy? Concurrency { get; init; }
+
+    /// <summary>Whether it stands in front of the application, not of the destination.</summary>
+    internal bool IsCallee => Side == CalleeSide;
+
+    bool IHostPolicy.IsCallee => IsCallee;
 
     bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
 
@@ -55,10 +69,15 @@ public sealed record ResiliencePolicy : IHostPolicy
             "istio", SafeProfile)
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: the policy changes nothing, and what it would have changed is counted.", "enforce", ShadowMode)
+        .Enum("side", static (o, v) => o with { Side = v },
+            "Where it holds. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application; such a policy speaks of concurrency alone.",
+            "caller", CalleeSide)
         .Duration("pendingTimeout", static (o, v) => o with { PendingTimeout = v },
             "Longest wait of a request for a connection; then 503. Unset: no limit.")
         .Duration("writeTimeout", static (o, v) => o with { WriteTimeout = v },
             "Longest time in which the upstream takes no byte of a request; then 504. Unset: no limit.")
         .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
-            "What is added to the retries of the host's routes; conditions stay those of the VirtualService.");
+            "What is added to the retries of the host's routes; conditions stay those of the VirtualService.")
+        .Field("concurrency", ConcurrencyPolicy.Schema, static (o, v) => o with { Concurrency = v },
+            "Bulkhead: most calls under way at one time; one too many is answered 503. Each subset and port has places of its own.");
 }

@@ -58,7 +58,7 @@ internal readonly record struct ClusterPolicies(
 
     /// <summary>Whether these are the very same documents.</summary>
     public bool AreThoseOf(in ClusterPolicies other) =>
-        ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) &&
-        ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
+        ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
+        RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
         ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
 }

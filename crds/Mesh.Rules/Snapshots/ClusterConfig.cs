@@ -104,6 +104,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }
 
+    /// <summary>Ours: most calls under way at one time; null is no limit.</summary>
+    public ConcurrencyConfig? Concurrency { get; init; }
+
     /// <summary>Ours: circuit breakers of single routes, each in place of <see cref="Breaker"/>; null is none.</summary>
     public RouteBreakers? RouteBreakers { get; init; }
 

@@ -131,6 +131,7 @@ internal sealed partial class Http1Exchange
     private void GoElsewhere()
     {
         EndRetry();
+        LeavePlace();
         _retry = null;
         _breaker = null;
         (_failed, _cluster, _elsewhere) = (_cluster, _elsewhere, null);

@@ -13,8 +13,12 @@ internal sealed partial class Http1Exchange
 {
     private volatile LinePlace? _place; // made when a request may wait; read by a drain
 
-    /// <summary>The connection is asked to end: a request that waits for a token is answered now. Any thread.</summary>
-    public void OnStopping() => _place?.Pause.End();
+    /// <summary>The connection is asked to end: a request that waits for a token or for a place is answered now. Any thread.</summary>
+    public void OnStopping()
+    {
+        _place?.Pause.End();
+        _inLine?.Pause.End();
+    }
 
     private ValueTask<bool> LimitAndAttemptAsync(RateLimiter limiter, long now)
     {

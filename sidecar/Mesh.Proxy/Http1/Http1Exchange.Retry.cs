@@ -54,7 +54,8 @@ internal sealed partial class Http1Exchange
         RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         bool hasDeadline = _request.Headers.HasDeadline;
-        if (retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
+        bool hasTrials = BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero; // which call is one turns out later
+        if (!hasTrials && retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
             && config.Shadow is not { WriteTimeout.Ticks: > 0 })
         {
             return;
@@ -73,7 +74,7 @@ internal sealed partial class Http1Exchange
         TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
         TimeSpan shadowWrite = config.Shadow?.WriteTimeout ?? TimeSpan.Zero;
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero)
+        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
         {
             _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
             _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);

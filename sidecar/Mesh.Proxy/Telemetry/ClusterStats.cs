@@ -164,6 +164,9 @@ public sealed class ClusterStats
     /// <summary>Counters of the circuit breaker; null until there is one.</summary>
     public BreakerStats? Breaker { get; internal set; }
 
+    /// <summary>Counters of the bulkhead; null until there is one.</summary>
+    public ConcurrencyStats? Concurrency { get; internal set; }
+
     /// <summary>Counters of the fallback; null until there is one.</summary>
     public FallbackStats? Fallback { get; internal set; }
 

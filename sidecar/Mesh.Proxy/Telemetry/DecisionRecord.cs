@@ -95,6 +95,12 @@ public enum DecisionReason : byte
 
     /// <summary>The rate limit has no token for the request, or no wait that is short enough.</summary>
     RateLimited,
+
+    /// <summary>As many calls as may be are under way, or the line of those that wait is full or was too slow.</summary>
+    ConcurrencyOverflow,
+
+    /// <summary>The rate limit lets requests through only at certain hours; the limit is the time until then, in milliseconds.</summary>
+    OutsideAllowedHours,
 }
 
 /// <summary>Whom a decision is about.</summary>

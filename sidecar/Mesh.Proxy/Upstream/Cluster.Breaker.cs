@@ -28,6 +28,9 @@ public sealed partial class Cluster
         return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now), b.Breaker.Order(now)));
     }
 
+    /// <summary>The circuit breaker for calls by no route of its own, or null.</summary>
+    internal CircuitBreaker? Breaker => _breaker;
+
     /// <summary>The circuit breaker for calls by a route of that name, or null.</summary>
     internal CircuitBreaker? BreakerFor(string? route) => _routeBreakers is { } routes && route is not null && routes.TryGetValue(route, out CircuitBreaker? own) ? own : _breaker;
 

@@ -74,6 +74,7 @@ public sealed partial class Cluster
 
         UpdateRateLimit(next.RateLimit);
         UpdateBreaker(next);
+        UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
         UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();

@@ -39,6 +39,7 @@ public sealed partial class Cluster
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config);
+        UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
         UpdateShadow(config.Shadow);
     }

@@ -53,6 +53,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
 
+    /// <summary>Told of every change of an adaptive concurrency limit, outside locks; must not block or throw.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { set => _services.OnConcurrency = value; }
+
     /// <summary>Told when a call on trial of a circuit that all callers share has ended, on the call's event loop; must not block or throw.</summary>
     public Action OnTrial { set => _services.OnTrial = value; }
 

@@ -15,6 +15,10 @@ public sealed class StatNamesTests
     private const string RateLimit =
         "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
 
+    private const string Concurrency = """
+        concurrency.active concurrency.limit concurrency.limit_changes concurrency.rejected concurrency.shadow_rejected concurrency.waited concurrency.waiting
+        """;
+
     private const string Fallback = """
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
         """;
@@ -76,6 +80,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void RateLimitNames_AreThese() => Assert.Equal(Words(RateLimit), ClusterStatRows.RateLimit.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void ConcurrencyNames_AreThese() => Assert.Equal(Words(Concurrency), ClusterStatRows.Concurrency.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));
