@@ -31,9 +31,14 @@ internal static class ResiliencePolicyCheck
             CheckOfRoute(policy, spec);
         }
 
-        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null })
+        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, MeshLimits: null })
         {
-            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout or retries");
+            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits or retries");
+        }
+
+        if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
+        {
+            spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
         }
 
         if (policy.Retries is { } retries)
@@ -54,6 +59,11 @@ internal static class ResiliencePolicyCheck
         if (policy.WriteTimeout is not null)
         {
             spec.Field("writeTimeout").Error(Advice);
+        }
+
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Error(Advice);
         }
 
         if (policy.Retries?.Budget is not null)

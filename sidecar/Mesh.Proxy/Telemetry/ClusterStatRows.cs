@@ -129,7 +129,7 @@ public static class ClusterStatRows
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback];
+        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits];
 
     /// <summary>The rows of a rate limit, for clusters that have one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
@@ -160,6 +160,15 @@ public static class ClusterStatRows
 
     private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
+
+    /// <summary>The rows of limits that all sidecars share, for clusters that have or had them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> MeshLimits { get; } =
+    [
+        new("mesh_limits.cx_share", StatType.Gauge, "This sidecar's part of meshLimits.maxConnections; 0 without it", static c => c.Stats.MeshLimits?.ConnectionShare.Value ?? 0),
+        new("mesh_limits.cx_overflow", StatType.Counter, "Times that the share of meshLimits.maxConnections held a connection back", static c => c.Stats.MeshLimits?.ConnectionsHeldBack.Value ?? 0),
+        new("mesh_limits.rq_share", StatType.Gauge, "This sidecar's part of meshLimits.maxRequests; 0 without it", static c => c.Stats.MeshLimits?.RequestShare.Value ?? 0),
+        new("mesh_limits.rq_overflow", StatType.Counter, "Requests that the share of meshLimits.maxRequests refused", static c => c.Stats.MeshLimits?.RequestsRefused.Value ?? 0),
+    ];
 
     private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);

@@ -34,6 +34,7 @@ public sealed partial class Cluster
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
+        UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config.Breaker);
@@ -130,6 +131,10 @@ public sealed partial class Cluster
                     Stats.CxOverflow.Add();
                     result = Refuse(
                         DecisionReason.ConnectionOverflow, "tcp.maxConnections", _config.Limits.MaxConnections, Stats.CxActive.Value, null);
+                }
+                else if (isTcp && !HasRoomLocked)
+                {
+                    result = RefuseConnectionLocked();
                 }
                 else if (endpoint is null)
                 {

@@ -23,6 +23,18 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsWaitedFor => _pending.Count > 0;
 
+    /// <summary>Connections that nobody uses.</summary>
+    public int Idle => _ready.Count;
+
+    /// <summary>Requests for which no connection is being made.</summary>
+    public int Unserved => Math.Max(0, _pending.Count - _connecting);
+
+    /// <summary>Whether requests wait that no connection will ever serve, unless one is made.</summary>
+    public bool IsStarved => _pending.Count > 0 && _all.Count == 0;
+
+    /// <summary>Since when the oldest waits; for a pool that is waited for.</summary>
+    public long WaitsSince => _pending.First!.Value.EnqueuedAt;
+
     private ClusterStats Stats => cluster.Stats;
 
     /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>
@@ -67,6 +79,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         OpenLocked(ref deferred);
+        cluster.NoteUseLocked();
         return request;
     }
 
@@ -75,7 +88,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         Stats.RqActive.Add(-1);
         endpoint.RqActive.Add(-1);
-        if (!reusable || connection.IsDraining || connection.IsDead)
+        if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked())
         {
             CloseLocked(connection, ref deferred);
         }
@@ -104,6 +117,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _connecting--;
         connection.State = ConnectionState.Closing;
+        cluster.Closing++;
         int failed = 0;
         for (LinkedListNode<PendingRequest>? node = _pending.First; node is not null;)
         {
@@ -147,6 +161,13 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         for (int i = 0; i < MaxOpensPerCall && _pending.Count > _connecting; i++)
         {
+            if (!cluster.HasRoomLocked)
+            {
+                cluster.CountHeldBackLocked();
+                cluster.MakeRoomLocked(ref deferred);
+                return;
+            }
+
             bool isWithinLimit = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
             if (!isWithinLimit)
             {
@@ -209,6 +230,10 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
+        if (!cluster.HasRoomLocked)
+        {
+            cluster.MakeRoomLocked(ref deferred);
+        }
     }
 
     /// <summary>
@@ -271,6 +296,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqActive.Add();
         endpoint.RqTotal.Add();
         endpoint.RqActive.Add();
+        cluster.NoteUseLocked();
         return new RentResult(RentStatus.Ok, connection, endpoint, default, null, waited);
     }
 
@@ -278,7 +304,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private bool TryRefuseLocked(bool isTcp, TimeSpan waited, out RentResult refusal)
     {
         uint limit = cluster.Config.Limits.MaxRequests;
-        if (isTcp || Stats.RqActive.Value < limit)
+        bool isWithinLimit = Stats.RqActive.Value < limit;
+        if (isTcp || (isWithinLimit && cluster.HasRequestLeftLocked))
         {
             refusal = default;
             return false;
@@ -286,9 +313,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         Stats.RqPendingOverflow.Add();
         Stats.RqActiveOverflow.Add();
-        refusal = cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint)
-            with
-        { QueueTime = waited };
+        refusal = isWithinLimit ? cluster.RefuseRequestLocked(endpoint)
+            : cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint);
+        refusal = refusal with { QueueTime = waited };
         return true;
     }
 
@@ -321,7 +348,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             CloseLocked(warmest, ref deferred);
         }
 
-        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
+        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && cluster.HasRoomLocked && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
         return canOpen ? null : elsewhere;
     }
 

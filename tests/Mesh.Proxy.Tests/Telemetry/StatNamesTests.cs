@@ -18,6 +18,8 @@ public sealed class StatNamesTests
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
         """;
 
+    private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";
+
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
@@ -72,6 +74,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void MeshLimitNames_AreThese() => Assert.Equal(Words(MeshLimits), ClusterStatRows.MeshLimits.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
