@@ -9,9 +9,9 @@ namespace Mesh.Rules.Compilation;
 /// <summary>CircuitBreaker → cluster, with resilience4j's defaults filled in. Pure.</summary>
 internal static class BreakerCompiler
 {
-    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is. Bytes have no answers to judge.</summary>
+    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is CircuitBreaker breaker && cluster.Protocol != ClusterProtocol.Tcp ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
+        rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
     /// <summary>What the rule says, for whoever carries it out: a sidecar, or the control plane for all of them.</summary>
     public static BreakerConfig Compile(CircuitBreaker breaker, RuleKey rule)

@@ -9,9 +9,9 @@ namespace Mesh.Rules.Compilation;
 /// <summary>Fallback → cluster, with the defaults filled in. Pure.</summary>
 internal static class FallbackCompiler
 {
-    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is. Bytes have no answers that could be replaced.</summary>
+    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is Fallback fallback && cluster.Protocol != ClusterProtocol.Tcp ? cluster with { Fallback = Compile(cluster, fallback, rule.Key) } : cluster;
+        rule?.Spec is Fallback fallback ? cluster with { Fallback = Compile(cluster, fallback, rule.Key) } : cluster;
 
     private static FallbackConfig Compile(ClusterConfig cluster, Fallback fallback, RuleKey key)
     {

@@ -10,9 +10,9 @@ internal static class RateLimitCompiler
     private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(2);
     private const int DefaultQueue = 100;
 
-    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is. Bytes are no requests.</summary>
+    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is RateLimit limit && cluster.Protocol != ClusterProtocol.Tcp ? cluster with { RateLimit = Compile(limit, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+        rule?.Spec is RateLimit limit ? cluster with { RateLimit = Compile(limit, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
 
     private static RateLimitConfig Compile(RateLimit limit, string source)
     {

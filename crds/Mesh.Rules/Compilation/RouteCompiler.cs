@@ -15,7 +15,7 @@ namespace Mesh.Rules.Compilation;
 /// <param name="table">Virtual services that it sees.</param>
 /// <param name="known">What destinations may name.</param>
 /// <param name="resilience">Resilience policies.</param>
-internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known, HostPolicyTable<ResiliencePolicy> resilience)
+internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable table, KnownHosts known, HostPolicyTable resilience)
 {
     private readonly List<(RuleKey Rule, Diagnostic Finding)> _findings = [];
 
@@ -89,7 +89,7 @@ internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable tab
 
         string host = HostMatch.Expand(destination.Host ?? "", placed.Rule.Key.Namespace);
         int port = destination.Port?.Number ?? known.InferPort(host, calledPort);
-        return resilience.Find(proxy.Namespace, known.NamespaceOf(host), host, port, destination.Subset ?? "", placed.Route.Name ?? "");
+        return resilience.Find(new PolicyTarget(proxy.Namespace, known.NamespaceOf(host), host, port, destination.Subset ?? ""), placed.Route.Name ?? "");
     }
 
     private WeightedClusterConfig Destination(PlacedRoute placed, int index, int port, bool routeSetsAuthority)

@@ -32,13 +32,13 @@ internal sealed class RoutePlan
     public RoutePlan(ProxyIdentity proxy, RuleSet rules, KnownHosts known, SidecarScope scope, RoutePlan? former)
     {
         (_proxy, _rules, _known) = (proxy, rules, known);
-        if (former is not null && proxy == former._proxy && ReferenceEquals(rules.Resilience, former._rules.Resilience) && known.AreThoseOf(former._known))
+        if (former is not null && proxy == former._proxy && ReferenceEquals(rules.Policies, former._rules.Policies) && known.AreThoseOf(former._known))
         {
             _former = former._routes;
         }
 
         _table = new VirtualServiceTable(rules, proxy.Namespace, scope.Imports);
-        _compiler = new RouteCompiler(proxy, _table, known, rules.Resilience);
+        _compiler = new RouteCompiler(proxy, _table, known, rules.Policies.Resilience);
         _connectionCompiler = new ConnectionRouteCompiler(proxy, _table, _compiler);
     }
 

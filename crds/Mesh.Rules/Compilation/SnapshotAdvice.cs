@@ -99,9 +99,8 @@ internal static class SnapshotAdvice
         .Where(r => r.Key.Namespace == clientNamespace && r.Spec is ServiceEntry { WorkloadSelector: not null, Resolution: "STATIC" or "DNS" or "DNS_ROUND_ROBIN" } && !served.Contains(r.Key))
         .Select(static r => (r.Key, WorkloadAdvice.OnEmptySelector(r)));
 
-    /// <summary>Policies of one kind of ours in the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
-    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies<T>(HostPolicyTable<T> policies, string clientNamespace, HashSet<string> hosts)
-        where T : class, IHostPolicy
+    /// <summary>Policies of our own kinds in the proxy's namespace that an older one hides, or whose host nobody answers to.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnPolicies(HostPolicies policies, string clientNamespace, HashSet<string> hosts)
     {
         RuleDocument[] own = [.. policies.All.Where(p => p.Key.Namespace == clientNamespace)];
         foreach (RuleDocument rule in own)
@@ -111,7 +110,7 @@ internal static class SnapshotAdvice
                 yield return (rule.Key, finding);
             }
 
-            string host = HostMatch.Expand(((T)rule.Spec).Host ?? "", rule.Key.Namespace);
+            string host = HostMatch.Expand(((IHostPolicy)rule.Spec).Host ?? "", rule.Key.Namespace);
             if (!hosts.Contains(host) && !hosts.Any(h => HostMatch.Matches(host, h)))
             {
                 yield return (rule.Key, RuleSetCheck.Warning("spec.host", $"no service or ServiceEntry named '{host}' is known; the policy waits for one"));
@@ -123,8 +122,8 @@ internal static class SnapshotAdvice
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnFallbacks(IReadOnlyDictionary<string, CompiledCluster> clusters, string clientNamespace) =>
         from cluster in clusters.Values
         let to = cluster.Config.Fallback?.Cluster
-        where to is not null && !clusters.ContainsKey(to) && cluster.Inputs.Fallback!.Key.Namespace == clientNamespace
-        select (cluster.Inputs.Fallback!.Key, RuleSetCheck.Warning("spec.destination", $"no such host, port and subset is known ('{to}'); until it is, no other host is asked"));
+        where to is not null && !clusters.ContainsKey(to) && cluster.Inputs.Policies.Fallback!.Key.Namespace == clientNamespace
+        select (cluster.Inputs.Policies.Fallback!.Key, RuleSetCheck.Warning("spec.destination", $"no such host, port and subset is known ('{to}'); until it is, no other host is asked"));
 
     /// <summary>Each finding once, in an order that does not depend on the order of a dictionary.</summary>
     public static ImmutableArray<(RuleKey Rule, Diagnostic Finding)> InOrder(IEnumerable<(RuleKey Rule, Diagnostic Finding)> findings) =>

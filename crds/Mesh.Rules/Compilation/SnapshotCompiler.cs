@@ -22,7 +22,7 @@ public sealed class SnapshotCompiler
     private RoutePlan? _routes;
     private readonly ServiceModelCache _services = new();
     private ImmutableArray<string> _peers = [];
-    private HostPolicyTable<ResiliencePolicy>? _policies;
+    private HostPolicies? _policies;
     private ProxySnapshot _snapshot = ProxySnapshot.Empty;
     private OwnServices _own = new();
     private bool _mayReuse;
@@ -67,8 +67,8 @@ public sealed class SnapshotCompiler
         string peersHost = own.IsEmpty ? HostMatch.ServiceHost(proxy.Service, proxy.Namespace) : own[0].Service.Host;
         ImmutableArray<MeshEndpoint> peers = view.Endpoints.GetValueOrDefault(peersHost, []);
         ImmutableArray<string> zones = [.. peers.DistinctBy(static e => e.Address).Select(static e => e.Zone)];
-        _mayReuse = ReferenceEquals(_policies, _rules.Resilience) && zones.AsSpan().SequenceEqual(_peers.AsSpan());
-        (_policies, _peers) = (_rules.Resilience, zones);
+        _mayReuse = ReferenceEquals(_policies, _rules.Policies) && zones.AsSpan().SequenceEqual(_peers.AsSpan());
+        (_policies, _peers) = (_rules.Policies, zones);
         SidecarScope scope = new(_rules, proxy);
         SnapshotDraft draft = new(proxy, zones, scope, this);
         foreach (ServicePortModel service in services)
@@ -158,17 +158,8 @@ internal sealed record CompiledCluster(ClusterInputs Inputs, ClusterConfig Confi
 /// <param name="Subset">Subset, or null.</param>
 internal readonly record struct ClusterInputs(ServicePortModel Service, EffectiveRule? Rule, EffectiveSubset? Subset)
 {
-    /// <summary>Resilience policy in force, or null.</summary>
-    public RuleDocument? Resilience { get; init; }
-
-    /// <summary>Circuit breaker in force, or null.</summary>
-    public RuleDocument? Breaker { get; init; }
-
-    /// <summary>Rate limit in force, or null.</summary>
-    public RuleDocument? RateLimit { get; init; }
-
-    /// <summary>Fallback in force, or null.</summary>
-    public RuleDocument? Fallback { get; init; }
+    /// <summary>Policies of our own kinds.</summary>
+    public ClusterPolicies Policies { get; init; }
 
     /// <summary>Folder of the secrets.</summary>
     public string? Credentials { get; init; }
@@ -184,8 +175,8 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
-        ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback) && Credentials == other.Credentials && InboundPool == other.InboundPool &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && Policies.AreThoseOf(other.Policies) &&
+        Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==
         (other.Service.Host, other.Service.Name, other.Service.Namespace, other.Service.Port, other.Service.IsHttp, other.Service.Dns, other.Service.OnDemandPort) &&

@@ -86,13 +86,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         {
             InboundPool = scope.InboundPool(port),
             InboundPort = port,
-            RateLimit = compiler.Rules.CalleeLimits.Find(proxy.Namespace, own.Namespace, own.Host, own.Port, "", null),
+            Policies = compiler.Rules.Policies.For(new PolicyTarget(proxy.Namespace, own.Namespace, own.Host, own.Port, IsCallee: true)),
             IsDialledByDestination = !proxy.PodAddresses.IsEmpty && address == known, // as Istio: it may listen on any address of its pod
         };
         EndpointConfig app = new(address, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(port);
         _fresh.Add(name);
-        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => RateLimitCompiler.Apply(ClusterCompiler.Inbound(i), i.RateLimit)));
+        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => PolicyCompiler.Apply(ClusterCompiler.Inbound(i), i.Policies)));
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
@@ -109,11 +109,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         ImmutableArray<ListenerConfig> listeners = _listeners.Finish(plan);
         _findings.AddRange(SnapshotAdvice.OnRules(compiler.Rules, proxy.Namespace, _used, _hosts));
         _findings.AddRange(SnapshotAdvice.OnSelectors(compiler.Rules, proxy.Namespace, _served));
-        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Resilience, proxy.Namespace, _hosts));
-        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Breakers, proxy.Namespace, _hosts));
-        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CallerLimits, proxy.Namespace, _hosts));
-        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.CalleeLimits, proxy.Namespace, _hosts));
-        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Fallbacks, proxy.Namespace, _hosts));
+        _findings.AddRange(SnapshotAdvice.OnPolicies(compiler.Rules.Policies, proxy.Namespace, _hosts));
         _findings.AddRange(SnapshotAdvice.OnFallbacks(Clusters, proxy.Namespace));
         _findings.AddRange(compiler.Rules.Advice.Value.Where(a => a.Rule.Key.Namespace == proxy.Namespace).Select(static a => (a.Rule.Key, a.Finding)));
         _findings.AddRange(plan.Findings);
@@ -187,14 +183,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             name,
             new ClusterInputs(service, rule, subset)
             {
-                Resilience = Resilience(service, subset?.Subset.Name ?? "", null),
-                Breaker = compiler.Rules.Breakers.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
-                RateLimit = compiler.Rules.CallerLimits.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
-                Fallback = compiler.Rules.Fallbacks.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset?.Subset.Name ?? "", null),
+                Policies = compiler.Rules.Policies.For(Target(service, subset?.Subset.Name ?? "")),
                 Credentials = proxy.Credentials,
             },
             endpoints,
-            static i => FallbackCompiler.Apply(RateLimitCompiler.Apply(BreakerCompiler.Apply(ResilienceCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Resilience), i.Breaker), i.RateLimit), i.Fallback));
+            static i => PolicyCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Policies));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]
@@ -210,8 +203,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         _findings.AddRange(findings);
     }
 
-    private RuleDocument? Resilience(ServicePortModel service, string subset, string? route) =>
-        compiler.Rules.Resilience.Find(proxy.Namespace, service.Namespace, service.Host, service.Port, subset, route);
+    private PolicyTarget Target(ServicePortModel service, string subset) => new(proxy.Namespace, service.Namespace, service.Host, service.Port, subset);
 
     private void AddRoute(ServicePortModel service, string cluster)
     {
@@ -235,7 +227,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, Resilience(service, "", "")) : null,
+                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, compiler.Rules.Policies.Resilience.Find(Target(service, ""), "")) : null,
                 IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));

@@ -81,10 +81,6 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Paths that always pass.</summary>
     public ImmutableArray<string> ExemptPaths { get; init; } = [];
 
-    string? IHostPolicy.Route => null;
-
-    bool IHostPolicy.IsPassedOver => false; // in shadow mode it counts what it would have done
-
     internal static ObjectSchema<CircuitBreaker> Schema { get; } = new ObjectSchema<CircuitBreaker>()
         .Text("host", static (o, v) => o with { Host = v },
             "The host the breaker is for; a short name means a service of the breaker's own namespace. Each subset has a breaker of its own.")

@@ -36,10 +36,6 @@ public sealed record Fallback : IHostPolicy
     /// <summary>A fixed answer; the last resort.</summary>
     public StaticAnswer? Static { get; init; }
 
-    string? IHostPolicy.Route => null;
-
-    bool IHostPolicy.IsPassedOver => false; // in shadow mode it counts what it would have done
-
     internal static ObjectSchema<Fallback> Schema { get; } = new ObjectSchema<Fallback>()
         .Text("host", static (o, v) => o with { Host = v },
             "The host the fallback is for; a short name means a service of the fallback's own namespace.")

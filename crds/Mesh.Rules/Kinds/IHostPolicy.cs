@@ -1,6 +1,6 @@
 namespace Mesh.Rules.Kinds;
 
-/// <summary>A kind of ours that is about the traffic to one host: how it says which. One object holds, whole; nothing is merged.</summary>
+/// <summary>A kind of ours that is about the traffic to one host: how it says which. One object of a kind holds, whole; nothing is merged.</summary>
 internal interface IHostPolicy
 {
     /// <summary>The host, as in a DestinationRule.</summary>
@@ -13,8 +13,11 @@ internal interface IHostPolicy
     int? Port { get; }
 
     /// <summary>Only for the route of this name.</summary>
-    string? Route { get; }
+    string? Route => null;
+
+    /// <summary>Whether it stands in front of the host's own application, not in its callers' sidecars.</summary>
+    bool IsCallee => false;
 
     /// <summary>Whether it changes nothing, so that another may hold.</summary>
-    bool IsPassedOver { get; }
+    bool IsPassedOver => false;
 }

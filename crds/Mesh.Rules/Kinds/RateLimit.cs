@@ -60,9 +60,7 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Whether it stands in front of the application, not of the destination.</summary>
     internal bool IsCallee => Side == CalleeSide;
 
-    string? IHostPolicy.Route => null;
-
-    bool IHostPolicy.IsPassedOver => false; // in shadow mode it counts what it would have done
+    bool IHostPolicy.IsCallee => IsCallee;
 
     internal static ObjectSchema<RateLimit> Schema { get; } = new ObjectSchema<RateLimit>()
         .Text("host", static (o, v) => o with { Host = v },

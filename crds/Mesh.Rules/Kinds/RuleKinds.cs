@@ -69,72 +69,60 @@ public static class RuleKinds
         SidecarCheck.Check);
 
     /// <summary>Ours: what Istio's kinds have no field for.</summary>
-    public static RuleKind ResiliencePolicy { get; } = Of(
-        Networking(
-            "ResiliencePolicy",
-            "resiliencepolicies",
-            "rp",
-            "How long a request may wait for one host, how long a write may stall, and what keeps retries safe.",
-            [
-                new PrinterColumn("Host", "string", ".spec.host", "The service the policy is about"),
-                new PrinterColumn("Profile", "string", ".spec.profile", "Whose defaults hold: istio or safe"),
-            ],
-            Kinds.ResiliencePolicy.Schema,
-            ResiliencePolicyCheck.Check),
-        "resilience.mesh.dev",
-        "v1alpha1");
+    public static RuleKind ResiliencePolicy { get; } = Ours(
+        "ResiliencePolicy",
+        "resiliencepolicies",
+        "rp",
+        "How long a request may wait for one host, how long a write may stall, and what keeps retries safe.",
+        [
+            new PrinterColumn("Host", "string", ".spec.host", "The service the policy is about"),
+            new PrinterColumn("Profile", "string", ".spec.profile", "Whose defaults hold: istio or safe"),
+        ],
+        Kinds.ResiliencePolicy.Schema,
+        ResiliencePolicyCheck.Check);
 
     /// <summary>Ours: a breaker with three states.</summary>
-    public static RuleKind CircuitBreaker { get; } = Of(
-        Networking(
-            "CircuitBreaker",
-            "circuitbreakers",
-            "cb",
-            "Opens the circuit to one host when too many calls fail or are slow, tries it again after a while, and closes it when that goes well.",
-            [
-                new PrinterColumn("Host", "string", ".spec.host", "The service the breaker is for"),
-                new PrinterColumn("State", "string", ".spec.state", "auto, forcedOpen, disabled or metricsOnly"),
-                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
-            ],
-            Kinds.CircuitBreaker.Schema,
-            CircuitBreakerCheck.Check),
-        "resilience.mesh.dev",
-        "v1alpha1");
+    public static RuleKind CircuitBreaker { get; } = Ours(
+        "CircuitBreaker",
+        "circuitbreakers",
+        "cb",
+        "Opens the circuit to one host when too many calls fail or are slow, tries it again after a while, and closes it when that goes well.",
+        [
+            new PrinterColumn("Host", "string", ".spec.host", "The service the breaker is for"),
+            new PrinterColumn("State", "string", ".spec.state", "auto, forcedOpen, disabled or metricsOnly"),
+            new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+        ],
+        Kinds.CircuitBreaker.Schema,
+        CircuitBreakerCheck.Check);
 
     /// <summary>Ours: a token bucket.</summary>
-    public static RuleKind RateLimit { get; } = Of(
-        Networking(
-            "RateLimit",
-            "ratelimits",
-            "rl",
-            "How many requests one host gets in a time, in front of the host or of its application; the rest is refused or waits in line.",
-            [
-                new PrinterColumn("Host", "string", ".spec.host", "The service whose requests are limited"),
-                new PrinterColumn("Tokens", "integer", ".spec.tokens", "Requests for each interval"),
-                new PrinterColumn("Interval", "string", ".spec.interval", "Time in which the tokens come"),
-                new PrinterColumn("Side", "string", ".spec.side", "caller or callee"),
-                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
-            ],
-            Kinds.RateLimit.Schema,
-            RateLimitCheck.Check),
-        "resilience.mesh.dev",
-        "v1alpha1");
+    public static RuleKind RateLimit { get; } = Ours(
+        "RateLimit",
+        "ratelimits",
+        "rl",
+        "How many requests one host gets in a time, in front of the host or of its application; the rest is refused or waits in line.",
+        [
+            new PrinterColumn("Host", "string", ".spec.host", "The service whose requests are limited"),
+            new PrinterColumn("Tokens", "integer", ".spec.tokens", "Requests for each interval"),
+            new PrinterColumn("Interval", "string", ".spec.interval", "Time in which the tokens come"),
+            new PrinterColumn("Side", "string", ".spec.side", "caller or callee"),
+            new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+        ],
+        Kinds.RateLimit.Schema,
+        RateLimitCheck.Check);
 
     /// <summary>Ours: an answer in place of a refusal.</summary>
-    public static RuleKind Fallback { get; } = Of(
-        Networking(
-            "Fallback",
-            "fallbacks",
-            "fb",
-            "What callers of one host get while it is open, overflowing, late or gone: the last good answer with its age, another host's, or a fixed one.",
-            [
-                new PrinterColumn("Host", "string", ".spec.host", "The service the fallback is for"),
-                new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
-            ],
-            Kinds.Fallback.Schema,
-            FallbackCheck.Check),
-        "resilience.mesh.dev",
-        "v1alpha1");
+    public static RuleKind Fallback { get; } = Ours(
+        "Fallback",
+        "fallbacks",
+        "fb",
+        "What callers of one host get while it is open, overflowing, late or gone: the last good answer with its age, another host's, or a fixed one.",
+        [
+            new PrinterColumn("Host", "string", ".spec.host", "The service the fallback is for"),
+            new PrinterColumn("Mode", "string", ".spec.mode", "enforce or shadow"),
+        ],
+        Kinds.Fallback.Schema,
+        FallbackCheck.Check);
 
     /// <summary>All kinds.</summary>
     public static ImmutableArray<RuleKind> All { get; } = [DestinationRule, ServiceEntry, VirtualService, WorkloadEntry, Sidecar, ResiliencePolicy, CircuitBreaker, RateLimit, Fallback];
@@ -182,9 +170,16 @@ public static class RuleKinds
             },
         };
 
-    // A kind of a group of our own.
-    private static RuleKind Of(RuleKind kind, string group, string version) =>
-        kind with { Group = group, Versions = [version], StorageVersion = version, Categories = ["mesh"] };
+    private static RuleKind Ours<T>(
+        string kind, string plural, string shortName, string description, ImmutableArray<PrinterColumn> columns, ObjectSchema<T> spec, Action<T, Cursor> check)
+        where T : class, new() =>
+        Networking(kind, plural, shortName, description, columns, spec, check) with
+        {
+            Group = "resilience.mesh.dev",
+            Versions = ["v1alpha1"],
+            StorageVersion = "v1alpha1",
+            Categories = ["mesh"],
+        };
 
     private static JsonObject WholeObject(string description, JsonObject spec) => new()
     {

@@ -15,7 +15,6 @@ public sealed class RuleSet
     private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
     private readonly RuleDocument[] _entries; // as they came: what the next set is compared with
     private readonly RuleDocument[] _others; // neither destination rules nor service entries
-    private readonly RuleDocument[] _policies; // of these, the policies of our own kinds
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _workloads; // and the workload entries, by namespace
 
     private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, RuleDocument[] entries, RuleDocument[] others, RuleSet? previous)
@@ -24,14 +23,7 @@ public sealed class RuleSet
         _entries = IsSame(entries, previous?._entries) ? previous!._entries : entries;
         _others = IsSame(others, previous?._others) ? previous!._others : others;
         ServiceEntries = previous is not null && ReferenceEquals(_entries, previous._entries) ? previous.ServiceEntries : [.. InOrder(entries)];
-        RuleDocument[] policies = [.. others.Where(static r => r.Spec is IHostPolicy)];
-        bool samePolicies = IsSame(policies, previous?._policies);
-        _policies = samePolicies ? previous!._policies : policies;
-        Resilience = samePolicies ? previous!.Resilience : new HostPolicyTable<ResiliencePolicy>(policies);
-        Breakers = samePolicies ? previous!.Breakers : new HostPolicyTable<CircuitBreaker>(policies);
-        CallerLimits = samePolicies ? previous!.CallerLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: false }));
-        CalleeLimits = samePolicies ? previous!.CalleeLimits : new HostPolicyTable<RateLimit>(policies.Where(static r => r.Spec is RateLimit { IsCallee: true }));
-        Fallbacks = samePolicies ? previous!.Fallbacks : new HostPolicyTable<Fallback>(policies);
+        Policies = HostPolicies.Create(others, previous?.Policies);
         bool sameOthers = previous is not null && HasSameOthers(previous);
         VirtualServices = sameOthers ? previous!.VirtualServices : [.. VirtualServiceTable.InOrder(others.Where(static r => r.Spec is VirtualService))];
         Sidecars = sameOthers ? previous!.Sidecars : new SidecarTable(others);
@@ -45,20 +37,8 @@ public sealed class RuleSet
     // Each document with its advice; null until asked for.
     private Dictionary<RuleDocument, Diagnostic[]>? Advised { get; set; }
 
-    /// <summary>Resilience policies.</summary>
-    internal HostPolicyTable<ResiliencePolicy> Resilience { get; }
-
-    /// <summary>Circuit breakers.</summary>
-    internal HostPolicyTable<CircuitBreaker> Breakers { get; }
-
-    /// <summary>Rate limits in front of destinations.</summary>
-    internal HostPolicyTable<RateLimit> CallerLimits { get; }
-
-    /// <summary>Rate limits in front of applications.</summary>
-    internal HostPolicyTable<RateLimit> CalleeLimits { get; }
-
-    /// <summary>Fallbacks.</summary>
-    internal HostPolicyTable<Fallback> Fallbacks { get; }
+    /// <summary>Policies of our own kinds.</summary>
+    internal HostPolicies Policies { get; }
 
     /// <summary>Service entries, oldest first.</summary>
     public ImmutableArray<RuleDocument> ServiceEntries { get; }

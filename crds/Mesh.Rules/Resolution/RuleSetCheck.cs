@@ -24,10 +24,7 @@ public static class RuleSetCheck
     internal static ImmutableArray<Diagnostic> Conflicts(RuleDocument rule, RuleDocument[] all) => rule.Spec switch
     {
         VirtualService => [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)],
-        ResiliencePolicy policy when HostPolicyTable<ResiliencePolicy>.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
-        CircuitBreaker policy when HostPolicyTable<CircuitBreaker>.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
-        RateLimit policy when HostPolicyTable<RateLimit>.HidingOf(rule, all.Where(r => r.Spec is RateLimit other && other.IsCallee == policy.IsCallee)) is { } older => [HiddenPolicy(older, policy)],
-        Fallback policy when HostPolicyTable<Fallback>.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
+        IHostPolicy policy when HostPolicyTable.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
         Sidecar when SidecarTable.HidingOf(rule, all) is { } older => [HiddenSidecar(older)],
         DestinationRule => Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, HostOf(rule), [.. OthersForHost(rule, all), rule])),
         _ => [],

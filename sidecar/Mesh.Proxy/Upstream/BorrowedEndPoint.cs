@@ -22,7 +22,7 @@ internal class BorrowedEndPoint(IPAddress address, int port, IPEndPoint client) 
     private const int FirstPort = 10_000;
     private const int EndOfPorts = 32_768; // here those begin that systems give to their own connections
 
-    private static int _lastPort;
+    private int _lastPort = client.Port; // differs from connection to connection of a client, and so do the ports made of it
     private ClientAddresses? _client;
 
     /// <summary>By whom connections to this place are told apart: all that the client makes are one another's equals, whatever port it calls from.</summary>
@@ -47,5 +47,5 @@ internal class BorrowedEndPoint(IPAddress address, int port, IPEndPoint client) 
         socket.SetRawSocketOption(SolSocket, SoMark, BitConverter.GetBytes(Mark));
     }
 
-    private static int NextPort() => FirstPort + (int)((uint)Interlocked.Increment(ref _lastPort) % (EndOfPorts - FirstPort));
+    private int NextPort() => FirstPort + (int)((uint)Interlocked.Increment(ref _lastPort) % (EndOfPorts - FirstPort));
 }

@@ -1,0 +1,22 @@
+using Mesh.Rules.Resolution;
+using Mesh.Rules.Snapshots;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>Policies of our own kinds → cluster. Pure.</summary>
+internal static class PolicyCompiler
+{
+    /// <summary>The cluster under <paramref name="policies"/>. What judges answers or counts requests has nothing to do where there are only bytes.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, in ClusterPolicies policies)
+    {
+        cluster = ResilienceCompiler.Apply(cluster, policies.Resilience);
+        if (cluster.Protocol == ClusterProtocol.Tcp)
+        {
+            return cluster;
+        }
+
+        cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
+        cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
+        return FallbackCompiler.Apply(cluster, policies.Fallback);
+    }
+}

@@ -1,0 +1,52 @@
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+
+namespace Mesh.Rules.Resolution;
+
+/// <summary>The policies of our own kinds, and which of them hold for an upstream. The same object as long as none of them changes. Immutable.</summary>
+internal sealed class HostPolicies
+{
+    private readonly RuleDocument[] _documents;
+    private readonly HostPolicyTable _breakers;
+    private readonly HostPolicyTable _limits;
+    private readonly HostPolicyTable _fallbacks;
+
+    private HostPolicies(RuleDocument[] documents)
+    {
+        _documents = documents;
+        Resilience = Of<ResiliencePolicy>();
+        _breakers = Of<CircuitBreaker>();
+        _limits = Of<RateLimit>();
+        _fallbacks = Of<Fallback>();
+    }
+
+    /// <summary>All policies, as they came.</summary>
+    public IReadOnlyList<RuleDocument> All => _documents;
+
+    /// <summary>Resilience policies: routes ask too.</summary>
+    public HostPolicyTable Resilience { get; }
+
+    /// <summary>The policies among <paramref name="rules"/>; <paramref name="previous"/> if they are the same documents.</summary>
+    public static HostPolicies Create(IEnumerable<RuleDocument> rules, HostPolicies? previous)
+    {
+        RuleDocument[] documents = [.. rules.Where(static r => r.Spec is IHostPolicy)];
+        return RuleSet.IsSame(documents, previous?._documents) ? previous! : new HostPolicies(documents);
+    }
+
+    /// <summary>What holds for an upstream as a whole.</summary>
+    public ClusterPolicies For(in PolicyTarget target) => new(Resilience.Find(in target), _breakers.Find(in target), _limits.Find(in target), _fallbacks.Find(in target));
+
+    private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
+}
+
+/// <summary>The policies in force for one upstream, each null for none.</summary>
+/// <param name="Resilience">ResiliencePolicy.</param>
+/// <param name="Breaker">CircuitBreaker.</param>
+/// <param name="RateLimit">RateLimit.</param>
+/// <param name="Fallback">Fallback.</param>
+internal readonly record struct ClusterPolicies(RuleDocument? Resilience, RuleDocument? Breaker, RuleDocument? RateLimit, RuleDocument? Fallback)
+{
+    /// <summary>Whether these are the very same documents.</summary>
+    public bool AreThoseOf(in ClusterPolicies other) =>
+        ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
+}
