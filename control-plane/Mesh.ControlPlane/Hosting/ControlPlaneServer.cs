@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -56,11 +57,12 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
+        MeshCoordinator coordinator = new(runtime.Time, []);
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, guard, runtime.Time).Map(_api, _stop.Token);
+        new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         mapRules(_api);
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster);
