@@ -7,10 +7,10 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>CircuitBreaker → cluster, with resilience4j's defaults filled in. Pure.</summary>
-internal static class BreakerCompiler
+public static class BreakerCompiler
 {
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
+    internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
     /// <summary>What the rule says, for whoever carries it out: a sidecar, or the control plane for all of them.</summary>
