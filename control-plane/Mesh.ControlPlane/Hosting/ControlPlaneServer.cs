@@ -57,13 +57,15 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
-        MeshCoordinator coordinator = new(runtime.Time, []);
+        SharedLimits limits = new(name => LimitTotals.Of(store.Current, name), runtime.Time);
+        MeshCoordinator coordinator = new(runtime.Time, [limits]);
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
         new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
+        _api.MapGet("/mesh/v1/limits", context => Answers.JsonAsync(context, coordinator.Run(_ => (limits.Page(), false))));
         mapRules(_api);
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster);
         MapMetrics(runtime.Time);

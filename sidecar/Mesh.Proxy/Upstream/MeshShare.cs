@@ -8,7 +8,7 @@ internal sealed class MeshShare
     private int _mostInUse;
     private int _mostWanted;
     private int _refused;
-    private bool _isOrdered;
+    private long _epoch;
 
     /// <param name="rule">The rule.</param>
     /// <param name="field">Its field.</param>
@@ -41,13 +41,18 @@ internal sealed class MeshShare
     /// <summary>Puts an order in force; what was in use before a smaller share came is not reported any more, but what is left of it is.</summary>
     public void Take(LimitOrder order)
     {
-        int next = Math.Max(1, order.Share);
+        if (order.Epoch < _epoch)
+        {
+            return; // it was overtaken by a later one
+        }
+
+        int next = Math.Clamp(order.Share, 1, Total);
         if (next < Share)
         {
             _mostInUse = 0;
         }
 
-        (Share, _isOrdered) = (next, true);
+        (Share, _epoch) = (next, order.Epoch);
     }
 
     /// <summary>Notes how much is in use and wanted at this moment.</summary>
@@ -71,7 +76,8 @@ internal sealed class MeshShare
             Rule = Rule,
             Cluster = cluster,
             Limit = Field,
-            Share = _isOrdered ? Share : 0,
+            Epoch = _epoch,
+            Share = _epoch > 0 ? Share : 0,
             InUse = _mostInUse,
             Wanted = (int)Math.Min((long)_mostWanted + Math.Min(_refused, _mostWanted + 1), Total),
         };

@@ -199,10 +199,22 @@ public sealed class MeshShareTests
     {
         using UpstreamHarness harness = Connections(20);
 
-        harness.Cluster.Take(new LimitOrder("ResiliencePolicy/default/b", harness.Cluster.Name, MeshLimitsConfig.ConnectionsField, 9, 20));
+        harness.Cluster.Take(new LimitOrder("ResiliencePolicy/default/b", harness.Cluster.Name, MeshLimitsConfig.ConnectionsField, 9, 20, 1));
         Order(harness, 9, MeshLimitsConfig.RequestsField);
 
         Assert.Equal(1, harness.Cluster.Shares[0].Share);
+    }
+
+    [Fact]
+    public void Order_OvertakenByALaterOne_IsNotFollowed()
+    {
+        using UpstreamHarness harness = Connections(20);
+        Order(harness, 5, epoch: 12);
+
+        Order(harness, 10, epoch: 11);
+
+        Assert.Equal(5, harness.Cluster.Shares[0].Share);
+        Assert.Equal(12, Reports(harness)[0].Epoch);
     }
 
     private static UpstreamHarness Connections(int total, int endpoints = 1) =>
@@ -210,8 +222,8 @@ public sealed class MeshShareTests
 
     private static ClusterConfig Limited(ClusterConfig config, int connections, int requests) => config with { MeshLimits = new MeshLimitsConfig(Rule, "default/a#spec", connections, requests) };
 
-    private static void Order(UpstreamHarness harness, int share, string field = MeshLimitsConfig.ConnectionsField) =>
-        harness.Cluster.Take(new LimitOrder(Rule, harness.Cluster.Name, field, share, 20));
+    private static void Order(UpstreamHarness harness, int share, string field = MeshLimitsConfig.ConnectionsField, long epoch = 1) =>
+        harness.Cluster.Take(new LimitOrder(Rule, harness.Cluster.Name, field, share, 20, epoch));
 
     private static ImmutableArray<LimitReport> Reports(UpstreamHarness harness)
     {
