@@ -77,10 +77,17 @@ internal static class ProxyErrors
 
     /// <summary>The circuit breaker lets no call through; <paramref name="rule"/> is its rule.</summary>
     public static ProxyError CircuitOpen(in BreakerRefusal refusal, string? rule) =>
-        new(503, ResponseFlag.UO, "circuit breaker open", "circuit_breaker_open", new DecisionRecord(DecisionReason.CircuitOpen, rule, refusal.Field, refusal.Limit, refusal.Now))
+        new(503, ResponseFlag.UO, "circuit breaker open", "circuit_breaker_open", DecisionOf(refusal, rule))
         {
             Breaker = refusal.State == BreakerState.Closed ? "recovering" : BreakerText.Of(refusal.State),
             RetryAfterSeconds = Seconds(refusal.RetryAfter),
+        };
+
+    private static DecisionRecord DecisionOf(in BreakerRefusal refusal, string? rule) =>
+        new(DecisionReason.CircuitOpen, rule, refusal.Field is { Length: > 0 } field ? field : null, refusal.Limit, refusal.Now)
+        {
+            Detail = refusal.Field is { Length: 0 } ? "opened by hand" : null,
+            Scope = refusal.IsMesh ? DecisionScope.Mesh : DecisionScope.Sidecar,
         };
 
     /// <summary>The rate limit has no token; <paramref name="rule"/> is its rule.</summary>

@@ -21,6 +21,9 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
 
+    /// <summary>Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides.</summary>
+    public long BreakerEpoch { get; init; }
+
     /// <summary>Good answers kept for a Fallback.</summary>
     public int FallbackEntries { get; init; }
 
@@ -125,6 +128,9 @@ public static class ClusterStatRows
         OfBreaker("breaker_half_opened", "Times that the circuit breaker began a trial", static b => b.HalfOpened),
         OfBreaker("breaker_closed", "Times that the circuit breaker closed", static b => b.Closed),
         OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
+        new("breaker_mesh_epoch", StatType.Gauge, "Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides", static c => c.BreakerEpoch),
+        OfBreaker("breaker_mesh_expired", "Times that the control plane was silent for longer than its last word on the circuit held", static b => b.Expired),
+        OfBreaker("breaker_mesh_stale", "Words of the control plane on the circuit that were older than the last one, and not followed", static b => b.Stale),
     ];
 
     /// <summary>The rows that a cluster has.</summary>

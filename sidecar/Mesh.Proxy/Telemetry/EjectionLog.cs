@@ -1,5 +1,6 @@
 using System.Text;
 using System.Text.Json;
+using Mesh.Rules.Wire;
 
 namespace Mesh.Proxy.Telemetry;
 
@@ -84,6 +85,8 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteNumber("calls", change.Calls);
             json.WriteNumber("failure_rate", Math.Round(change.FailureRate, 1));
             json.WriteNumber("slow_call_rate", Math.Round(change.SlowRate, 1));
+            json.WriteString("by", change.Order is null ? "sidecar" : "mesh");
+            WriteOrder(json, change.Order);
             json.WriteBoolean("enforced", change.IsEnforced);
             json.WriteString("timestamp", Time(change.Timestamp));
             json.WriteString("rule", change.Rule);
@@ -91,6 +94,23 @@ public sealed class EjectionLog(Action<string> write)
         }
 
         return Encoding.UTF8.GetString(line.GetBuffer(), 0, (int)line.Length);
+    }
+
+    private static void WriteOrder(Utf8JsonWriter json, CircuitOrder? order)
+    {
+        if (order is null)
+        {
+            return;
+        }
+
+        json.WriteNumber("epoch", order.Epoch);
+        json.WriteNumber("trials", order.Trials);
+        if (order.Field.Length > 0)
+        {
+            json.WriteString("field", order.Field);
+            json.WriteNumber("limit", order.Limit);
+            json.WriteNumber("now", order.Now);
+        }
     }
 
     private static string Time(DateTimeOffset at) =>

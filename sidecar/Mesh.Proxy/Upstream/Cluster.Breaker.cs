@@ -15,6 +15,9 @@ public sealed partial class Cluster
     /// <summary>Calls and rates that the circuit breaker looks back on; empty where there is none.</summary>
     public BreakerFigures BreakerFigures => _breaker?.Figures(Now) ?? default;
 
+    /// <summary>What the control plane decided for all callers of this upstream; null when this sidecar decides.</summary>
+    public OrderInForce? CircuitOrder => _breaker?.Order(Now);
+
     /// <summary>The circuit breaker, or null.</summary>
     internal CircuitBreaker? Breaker => _breaker;
 
@@ -44,6 +47,11 @@ public sealed partial class Cluster
         {
             Tell(breaker, change);
         }
+
+        if (permit is { IsTrial: true } && outcome != BreakerOutcome.Ignored && breaker.Config.IsMesh)
+        {
+            Services.OnTrial();
+        }
     }
 
     private void UpdateBreaker(BreakerConfig? next)
@@ -67,6 +75,23 @@ public sealed partial class Cluster
             return; // its rule is gone; a call was still under way
         }
 
+        Count(stats, change);
+        BreakerFigures figures = change.Figures;
+        Services.OnBreaker(new BreakerEvent(
+            Services.Runtime.Time.GetUtcNow(), Name, BreakerText.Of(change.From), BreakerText.Of(change.To), change.Reason,
+            figures.Calls, figures.FailureRate, figures.SlowRate, breaker.Config.Source, !breaker.Config.IsShadow)
+        {
+            Order = change.Order,
+        });
+    }
+
+    private static void Count(BreakerStats stats, BreakerChange change)
+    {
+        if (change is { From: BreakerState.Closed, To: BreakerState.Closed })
+        {
+            return; // only who decides has changed
+        }
+
         (change.To switch
         {
             BreakerState.Open => stats.Opened,
@@ -74,9 +99,5 @@ public sealed partial class Cluster
             BreakerState.Closed => stats.Closed,
             _ => stats.Forced,
         }).Add();
-        BreakerFigures figures = change.Figures;
-        Services.OnBreaker(new BreakerEvent(
-            Services.Runtime.Time.GetUtcNow(), Name, BreakerText.Of(change.From), BreakerText.Of(change.To), change.Reason,
-            figures.Calls, figures.FailureRate, figures.SlowRate, breaker.Config.Source, !breaker.Config.IsShadow));
     }
 }

@@ -37,11 +37,12 @@ public sealed partial class Cluster
     internal void Take(LimitOrder order)
     {
         Deferred deferred = default;
+        bool isSmaller = false;
         lock (_gate)
         {
             if (((MeshShare?[])[_connectionShare, _requestShare]).FirstOrDefault(s => s?.Field == order.Limit && s.Rule == order.Rule) is { } share)
             {
-                share.Take(order);
+                isSmaller = share.Take(order);
                 PublishSharesLocked();
                 TrimLocked(ref deferred);
                 ServeWaitersLocked(ref deferred);
@@ -49,6 +50,10 @@ public sealed partial class Cluster
         }
 
         deferred.Run(this);
+        if (isSmaller)
+        {
+            Services.OnSmallerShare();
+        }
     }
 
     /// <summary>Adds what to report of the shares.</summary>

@@ -34,6 +34,7 @@ public sealed partial class Cluster
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
+        _orderEnd = new(EndOrder);
         UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);

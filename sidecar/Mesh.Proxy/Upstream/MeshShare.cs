@@ -39,20 +39,23 @@ internal sealed class MeshShare
     }
 
     /// <summary>Puts an order in force; what was in use before a smaller share came is not reported any more, but what is left of it is.</summary>
-    public void Take(LimitOrder order)
+    /// <returns>True when it made the share smaller.</returns>
+    public bool Take(LimitOrder order)
     {
         if (order.Epoch < _epoch)
         {
-            return; // it was overtaken by a later one
+            return false; // it was overtaken by a later one
         }
 
         int next = Math.Clamp(order.Share, 1, Total);
-        if (next < Share)
+        bool isSmaller = next < Share;
+        if (isSmaller)
         {
             _mostInUse = 0;
         }
 
         (Share, _epoch) = (next, order.Epoch);
+        return isSmaller;
     }
 
     /// <summary>Notes how much is in use and wanted at this moment.</summary>

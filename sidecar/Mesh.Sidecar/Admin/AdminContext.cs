@@ -67,6 +67,7 @@ internal sealed record AdminContext
             BreakerCalls = figures.Calls,
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,
+            BreakerEpoch = cluster.CircuitOrder?.Order.Epoch ?? 0,
             FallbackEntries = cluster.FallbackEntries,
             FallbackBytes = cluster.FallbackBytes,
         };

@@ -21,8 +21,17 @@ internal static class BreakerPage
         string at = $"{cluster.Name}::breaker::";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}state::{BreakerText.Of(cluster.BreakerState)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{config.Source}\n");
+            $"{at}state::{BreakerText.Of(cluster.BreakerState)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{config.Source}\n{TextOfOrder(at, config, cluster.CircuitOrder)}");
     }
+
+    private static string TextOfOrder(string at, BreakerConfig config, OrderInForce? inForce) => (config.IsMesh, inForce) switch
+    {
+        (false, _) => "",
+        (_, { } mesh) => string.Create(
+            CultureInfo.InvariantCulture,
+            $"{at}decided_by::mesh\n{at}epoch::{mesh.Order.Epoch}\n{at}holds_for::{RoutePage.Seconds(mesh.Left)}\n{at}trials::{mesh.Taken}/{mesh.Order.Trials}\n"),
+        _ => $"{at}decided_by::sidecar\n", // the control plane has said nothing, or not for too long
+    };
 
     /// <summary>The breaker as it is now, for <c>/clusters?format=json</c>; nothing for a cluster without one.</summary>
     public static void WriteState(Utf8JsonWriter json, Cluster cluster)
@@ -39,7 +48,24 @@ internal static class BreakerPage
         json.WriteNumber("failures", figures.Failures);
         json.WriteNumber("slow_calls", figures.Slow);
         json.WriteString("rule", config.Source);
+        if (config.IsMesh)
+        {
+            WriteOrder(json, cluster.CircuitOrder);
+        }
+
         json.WriteEndObject();
+    }
+
+    private static void WriteOrder(Utf8JsonWriter json, OrderInForce? inForce)
+    {
+        json.WriteString("decided_by", inForce is null ? "sidecar" : "mesh");
+        if (inForce is { } mesh)
+        {
+            json.WriteNumber("epoch", mesh.Order.Epoch);
+            json.WriteString("holds_for", RoutePage.Seconds(mesh.Left));
+            json.WriteNumber("trials_taken", mesh.Taken);
+            json.WriteNumber("trials", mesh.Order.Trials);
+        }
     }
 
     /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
@@ -55,6 +81,7 @@ internal static class BreakerPage
         json.WriteString("source", config.Source);
         json.WriteString("state", config.Mode.ToString());
         json.WriteBoolean("shadow", config.IsShadow);
+        json.WriteString("scope", config.IsMesh ? "mesh" : "sidecar");
         json.WriteString("sliding_window_type", config.IsTimeBased ? "TIME_BASED" : "COUNT_BASED");
         json.WriteNumber("sliding_window_size", config.WindowSize);
         json.WriteNumber("minimum_number_of_calls", config.MinimumCalls);

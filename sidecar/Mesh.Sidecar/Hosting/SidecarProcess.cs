@@ -100,10 +100,18 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Token = options.ControlPlaneToken is { } token ? new ControlPlaneToken(token) : null,
             };
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;
-            _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
+            _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime)
+            {
+                Rejected = () => _stats.ConfigRejected.Add(),
+                Extend = new MeshReports(_proxy.Clusters).AddTo,
+                Ordered = new MeshOrders(_proxy.Clusters).Take,
+            };
+            _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnSmallerShare = _client.ReportSoon;
         }
         else
         {
+            _proxy.Clusters.IsAlone = true;
             _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line) { Rejected = () => _stats.ConfigRejected.Add() }, _pipeline, time, log.Line);
         }
 
