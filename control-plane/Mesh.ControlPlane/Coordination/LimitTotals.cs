@@ -15,6 +15,7 @@ internal static class LimitTotals
             {
                 (ResiliencePolicy { MeshLimits: { } limits }, MeshLimitsConfig.ConnectionsField) => limits.MaxConnections,
                 (ResiliencePolicy { MeshLimits: { } limits }, MeshLimitsConfig.RequestsField) => limits.MaxRequests,
+                (RateLimit { Scope: RateLimit.MeshScope } limit, RateLimitConfig.TokensField) => limit.Tokens,
                 _ => null,
             }
             : null;

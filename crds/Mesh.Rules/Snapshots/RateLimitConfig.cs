@@ -69,6 +69,15 @@ public sealed record RateLimitConfig
     /// <summary>Most requests that wait for one bucket at one time.</summary>
     public int MaxQueue { get; init; }
 
+    /// <summary>Tokens and burst are those of all sidecars together; each has a share.</summary>
+    public bool IsMesh { get; init; }
+
+    /// <summary>Key of the rule, <c>RateLimit/default/products</c>: by it sidecar and control plane speak of it.</summary>
+    public string Rule { get; init; } = "";
+
+    /// <summary>Field of <see cref="Tokens"/>, below <c>spec</c>.</summary>
+    public const string TokensField = "tokens";
+
     /// <summary>Rule and path, <c>default/products#spec</c>.</summary>
     public string Source { get; init; } = "";
 
@@ -83,7 +92,7 @@ public sealed record RateLimitConfig
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Buckets, Rest);
 
-    private (int, TimeSpan, int, RateLimitKeySource, string, int) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys);
+    private (int, TimeSpan, int, RateLimitKeySource, string, int, bool) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys, IsMesh);
 
-    private (bool, TimeSpan, int, string) Rest => (IsShadow, MaxWait, MaxQueue, Source);
+    private (bool, TimeSpan, int, string, string) Rest => (IsShadow, MaxWait, MaxQueue, Source, Rule);
 }

@@ -19,7 +19,8 @@ public sealed partial class Cluster
         {
             lock (_gate)
             {
-                return [.. ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>().Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s)))];
+                ImmutableArray<ShareView> shares = [.. ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>().Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s)))];
+                return RateLimiter?.Share is { } rate ? shares.Add(rate) : shares;
             }
         }
     }
@@ -33,11 +34,11 @@ public sealed partial class Cluster
     /// <summary>Whether the share lets a request begin.</summary>
     internal bool HasRequestLeftLocked => _requestShare is not { } share || Stats.RqActive.Value < share.Share;
 
-    /// <summary>Puts an order of the control plane in force; one about a limit that is none here has no effect.</summary>
-    internal void Take(LimitOrder order)
+    /// <summary>Follows an order of the control plane; one about a limit that is none here has no effect. Any thread.</summary>
+    public void Follow(LimitOrder order)
     {
         Deferred deferred = default;
-        bool isSmaller = false;
+        bool isSmaller = RateLimiter?.Follow(order, Now) == true;
         lock (_gate)
         {
             if (((MeshShare?[])[_connectionShare, _requestShare]).FirstOrDefault(s => s?.Field == order.Limit && s.Rule == order.Rule) is { } share)
@@ -56,9 +57,14 @@ public sealed partial class Cluster
         }
     }
 
-    /// <summary>Adds what to report of the shares.</summary>
-    internal void ReportShares(ImmutableArray<LimitReport>.Builder reports)
+    /// <summary>Adds what to report of the shares; what it says of use begins anew. Any thread.</summary>
+    public void ReportShares(ImmutableArray<LimitReport>.Builder reports)
     {
+        if (RateLimiter?.Report(Name, Now) is { } rate)
+        {
+            reports.Add(rate);
+        }
+
         lock (_gate)
         {
             foreach (MeshShare share in ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>())
@@ -194,5 +200,5 @@ public sealed partial class Cluster
 /// <param name="Field">Its field.</param>
 /// <param name="Share">The part.</param>
 /// <param name="Total">The limit for all.</param>
-/// <param name="InUse">What is in use of the part.</param>
+/// <param name="InUse">What is in use of the part; of tokens, how many requests wait for one.</param>
 public readonly record struct ShareView(string Rule, string Field, int Share, int Total, int InUse);

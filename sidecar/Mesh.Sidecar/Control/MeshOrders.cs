@@ -17,7 +17,7 @@ internal sealed class MeshOrders(ClusterManager clusters)
 
         foreach (LimitOrder order in orders.Limits)
         {
-            clusters.Find(order.Cluster)?.Take(order);
+            clusters.Find(order.Cluster)?.Follow(order);
         }
     }
 }

@@ -11,7 +11,7 @@ public sealed class FairSharesTests
     [InlineData(20, "20 20 0 0 0", "9 8 1 1 1")]
     [InlineData(20, "20 3 0 2 0", "13 3 1 2 1")]
     [InlineData(20, "6 6 6 6 6", "4 4 4 4 4")]
-    [InlineData(20, "10 2 2 2 0", "11 3 2 2 2")]
+    [InlineData(20, "10 2 2 2 0", "11 3 3 2 1")]
     [InlineData(3, "9 9 9 9 9", "1 1 1 1 1")]
     [InlineData(1, "5", "1")]
     [InlineData(7, "9", "7")]

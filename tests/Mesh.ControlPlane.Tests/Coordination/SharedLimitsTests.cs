@@ -73,6 +73,7 @@ public sealed class SharedLimitsTests
         Settle("a", "b");
         Round(("a", 20), ("b", 0));
         Round(("a", 20), ("b", 0));
+        Round(("a", 20), ("b", 0));
 
         for (int i = 0; i < 5; i++)
         {
@@ -93,7 +94,7 @@ public sealed class SharedLimitsTests
         Assert.Equal("a5 b5 c5 d5", Shares());
 
         Round(("a", 5), ("b", 5), ("c", 5), ("d", 5), ("e", 0));
-        Assert.Equal("a4 b5 c5 d5 e1", Round(("a", 5), ("b", 5), ("c", 5), ("d", 5), ("e", 0)));
+        Assert.Equal("a5 b5 c5 d4 e1", Round(("a", 5), ("b", 5), ("c", 5), ("d", 5), ("e", 0)));
     }
 
     [Fact]
@@ -146,6 +147,7 @@ public sealed class SharedLimitsTests
         Settle("a", "b");
         Round(("a", 20), ("b", 0));
         Round(("a", 20), ("b", 0));
+        Round(("a", 20), ("b", 0));
 
         _limits = NewControlPlane();
         Assert.Equal("a19 b1", Round(("a", 20), ("b", 20)));
@@ -175,7 +177,7 @@ public sealed class SharedLimitsTests
 
         JsonNode limit = Assert.Single(_limits.Page())!;
 
-        Assert.Equal(("ResiliencePolicy/default/partner", 20, 20), ((string?)limit["rule"], (int)limit["total"]!, (int)limit["held"]!));
+        Assert.Equal(("ResiliencePolicy/default/partner", 20, 20), ((string?)limit["rule"], (int)limit["total"]!, (int)(long)limit["held"]!));
         Assert.Equal(("b", 10), ((string?)limit["sidecars"]![1]!["id"], (int)limit["sidecars"]![1]!["share"]!));
     }
 
@@ -205,7 +207,7 @@ public sealed class SharedLimitsTests
         return Shares();
     }
 
-    private IReadOnlyList<LimitOrder> Report(string caller, int wanted, int? inUse = null, bool isAnswerLost = false)
+    private System.Collections.Immutable.ImmutableArray<LimitOrder> Report(string caller, int wanted, int? inUse = null, bool isAnswerLost = false)
     {
         (int share, long epoch) = _inForce.GetValueOrDefault(caller);
         SidecarReport report = new()

@@ -53,7 +53,7 @@ public sealed class RuleEffectsMeshLimitsTests
     {
         if (share > 0)
         {
-            scene.Cluster("b.test").Take(new LimitOrder(Rule, scene.Cluster("b.test").Name, field, share, 20, 1));
+            scene.Cluster("b.test").Follow(new LimitOrder(Rule, scene.Cluster("b.test").Name, field, share, 20, 1));
         }
     }
 }

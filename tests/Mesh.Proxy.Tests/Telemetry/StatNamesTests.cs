@@ -13,7 +13,7 @@ public sealed class StatNamesTests
         """;
 
     private const string RateLimit =
-        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.share rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
 
     private const string Fallback = """
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static

@@ -199,7 +199,7 @@ public sealed class MeshShareTests
     {
         using UpstreamHarness harness = Connections(20);
 
-        harness.Cluster.Take(new LimitOrder("ResiliencePolicy/default/b", harness.Cluster.Name, MeshLimitsConfig.ConnectionsField, 9, 20, 1));
+        harness.Cluster.Follow(new LimitOrder("ResiliencePolicy/default/b", harness.Cluster.Name, MeshLimitsConfig.ConnectionsField, 9, 20, 1));
         Order(harness, 9, MeshLimitsConfig.RequestsField);
 
         Assert.Equal(1, harness.Cluster.Shares[0].Share);
@@ -223,7 +223,7 @@ public sealed class MeshShareTests
     private static ClusterConfig Limited(ClusterConfig config, int connections, int requests) => config with { MeshLimits = new MeshLimitsConfig(Rule, "default/a#spec", connections, requests) };
 
     private static void Order(UpstreamHarness harness, int share, string field = MeshLimitsConfig.ConnectionsField, long epoch = 1) =>
-        harness.Cluster.Take(new LimitOrder(Rule, harness.Cluster.Name, field, share, 20, epoch));
+        harness.Cluster.Follow(new LimitOrder(Rule, harness.Cluster.Name, field, share, 20, epoch));
 
     private static ImmutableArray<LimitReport> Reports(UpstreamHarness harness)
     {
