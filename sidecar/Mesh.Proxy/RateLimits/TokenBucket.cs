@@ -34,7 +34,8 @@ internal sealed class TokenBucket(TokenRate first)
     /// <summary>Another rate and size, of the same interval. No token comes with it or goes, but for those beyond the new size.</summary>
     public void Change(TokenRate next, long now)
     {
-        Int128 there = _rate.Full - Int128.Max(_fullAt - _rate.Parts(now), 0); // less than nothing where tokens to come are taken
+        Int128 at = _rate.Parts(now);
+        Int128 there = _rate.Full - (Int128.Max(_fullAt, at) - at); // less than nothing where tokens to come are taken
         _fullAt = next.Parts(now) + Int128.Max(next.Full - there, 0);
         _rate = next;
     }
