@@ -40,7 +40,7 @@ internal static class RateLimitCompiler
             MaxWait = wait is null ? TimeSpan.Zero : wait.MaxWait ?? DefaultWait,
             MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
             IsMesh = limit.Scope == RateLimit.MeshScope,
-            Rule = rule.ToString(),
+            Rule = limit.Scope == RateLimit.MeshScope ? rule.ToString() : "",
             Source = $"{rule.Namespace}/{rule.Name}#spec",
         };
     }

@@ -72,7 +72,7 @@ public sealed record RateLimitConfig
     /// <summary>Tokens and burst are those of all sidecars together; each has a share.</summary>
     public bool IsMesh { get; init; }
 
-    /// <summary>Key of the rule, <c>RateLimit/default/products</c>: by it sidecar and control plane speak of it.</summary>
+    /// <summary>Key of the rule, <c>RateLimit/default/products</c>: by it sidecar and control plane speak of a limit that is shared. Empty for one that is not.</summary>
     public string Rule { get; init; } = "";
 
     /// <summary>Field of <see cref="Tokens"/>, below <c>spec</c>.</summary>

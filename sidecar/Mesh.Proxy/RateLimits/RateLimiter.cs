@@ -175,8 +175,8 @@ internal sealed class RateLimiter
                 return null;
             }
 
-            int wanted = (int)Math.Min(_asked.Read(_config.Tokens, _config.Interval, now, _frequency), _config.Tokens);
-            return share.Report(cluster, Math.Min(wanted, share.Share), wanted);
+            long wanted = _asked.Read(_config.Tokens, _config.Interval, now, _frequency);
+            return share.ReportOf(cluster, (int)Math.Min(wanted, share.Share), wanted);
         }
     }
 

@@ -69,7 +69,10 @@ public sealed partial class Cluster
         {
             foreach (MeshShare share in ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>())
             {
-                reports.Add(share.Report(Name, InUseLocked(share), WantedLocked));
+                LimitReport report = share.Report(Name, InUseLocked(share), WantedLocked);
+                uint own = share == _connectionShare ? _config.Limits.MaxConnections : _config.Limits.MaxRequests;
+                report.Wanted = (int)Math.Min(report.Wanted, own); // more would be of no use here
+                reports.Add(report);
             }
         }
     }

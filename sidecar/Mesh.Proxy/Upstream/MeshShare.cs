@@ -74,17 +74,20 @@ internal sealed class MeshShare
     public LimitReport Report(string cluster, int inUse, int wanted)
     {
         Note(inUse, wanted);
-        LimitReport report = new()
-        {
-            Rule = Rule,
-            Cluster = cluster,
-            Limit = Field,
-            Epoch = _epoch,
-            Share = _epoch > 0 ? Share : 0,
-            InUse = _mostInUse,
-            Wanted = (int)Math.Min((long)_mostWanted + Math.Min(_refused, _mostWanted + 1), Total),
-        };
+        LimitReport report = ReportOf(cluster, _mostInUse, (long)_mostWanted + Math.Min(_refused, _mostWanted + 1));
         (_mostInUse, _mostWanted, _refused) = (inUse, wanted, 0);
         return report;
     }
+
+    /// <summary>A report of these figures.</summary>
+    public LimitReport ReportOf(string cluster, int inUse, long wanted) => new()
+    {
+        Rule = Rule,
+        Cluster = cluster,
+        Limit = Field,
+        Epoch = _epoch,
+        Share = _epoch > 0 ? Share : 0,
+        InUse = inUse,
+        Wanted = (int)Math.Min(wanted, Total),
+    };
 }

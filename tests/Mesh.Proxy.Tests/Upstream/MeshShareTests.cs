@@ -174,6 +174,7 @@ public sealed class MeshShareTests
 
         Assert.Equal(2, harness.Connector.Started.Count);
         Assert.Equal(0, harness.Stats.MeshLimits!.ConnectionsHeldBack.Value);
+        Assert.Equal((Rule, 6, 2, 2), Told(harness)); // it has no use for more
         await ServeAllAsync(harness, rents);
     }
 
