@@ -27,9 +27,17 @@ internal static class ResilienceCompiler
             HonoursCallerDeadline = IsSafe(policy),
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
+            MeshLimits = policy.MeshLimits is { } limits ? new MeshLimitsConfig(rule.Key.ToString(), place, limits.MaxConnections ?? 0, limits.MaxRequests ?? 0) : null,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")
                 : cluster.RetryBudget ?? (IsSafe(policy) ? new RetryBudgetConfig(Source: $"{place}.profile") : null),
         };
+    }
+
+    /// <summary>The same, with those that <paramref name="shadow"/> would make of the route's.</summary>
+    public static RetryConfig? Apply(RetryConfig? retry, RuleDocument? rule, RuleDocument? shadow)
+    {
+        RetryConfig? held = Apply(retry, rule);
+        return held is null || shadow is null ? held : held with { Shadow = Apply(retry, shadow) ?? held with { Attempts = 0 } };
     }
 
     /// <summary>The retries of a route under <paramref name="rule"/>; null for none, and a route that has none gets none.</summary>

@@ -26,19 +26,46 @@ internal static class ResiliencePolicyCheck
             spec.Field("route").Error("route name cannot be empty; write the name of a route of a VirtualService, or leave the field out");
         }
 
-        if (policy.Route is not null)
+        if (policy.IsCallee)
         {
-            CheckOfRoute(policy, spec);
+            ConcurrencyCheck.CheckCallee(policy, spec);
+        }
+        else
+        {
+            CheckOfCaller(policy, spec);
         }
 
-        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null })
+        if (policy.Concurrency is { } concurrency)
         {
-            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout or retries");
+            ConcurrencyCheck.Check(concurrency, policy.Mode == ResiliencePolicy.ShadowMode, spec.Field("concurrency"));
+        }
+
+        if (policy.Mode == ResiliencePolicy.ShadowMode)
+        {
+            ShadowCheck.Check(policy, spec);
+        }
+
+        if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
+        {
+            spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
         }
 
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));
+        }
+    }
+
+    private static void CheckOfCaller(ResiliencePolicy policy, Cursor spec)
+    {
+        if (policy.Route is not null)
+        {
+            CheckOfRoute(policy, spec);
+        }
+
+        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null, MeshLimits: null })
+        {
+            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits, retries or concurrency");
         }
     }
 
@@ -54,6 +81,16 @@ internal static class ResiliencePolicyCheck
         if (policy.WriteTimeout is not null)
         {
             spec.Field("writeTimeout").Error(Advice);
+        }
+
+        if (policy.Concurrency is not null)
+        {
+            spec.Field("concurrency").Error(Advice);
+        }
+
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Error(Advice);
         }
 
         if (policy.Retries?.Budget is not null)

@@ -1,3 +1,6 @@
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+
 namespace Mesh.Proxy.Breakers;
 
 /// <summary>State of a circuit breaker; the numbers are those of its gauge.</summary>
@@ -41,26 +44,47 @@ internal readonly record struct BreakerPermit(int Mark)
 {
     /// <summary>Whether there is something to give back.</summary>
     public bool IsHeld => Mark != 0;
+
+    /// <summary>Whether it is one of the few of a trial.</summary>
+    public bool IsTrial => (BreakerState)(Mark & CircuitBreaker.StateMask) == BreakerState.HalfOpen;
 }
 
 /// <summary>Why a call is refused: the field, its limit and the value at the time. <c>default</c> refuses nothing.</summary>
 /// <param name="State">State of the breaker.</param>
-/// <param name="Field">Field of the rule that decided; empty for no refusal.</param>
+/// <param name="Field">Field of the rule that decided, empty when none did but a person; null for no refusal.</param>
 /// <param name="Limit">Its value.</param>
 /// <param name="Now">What it was compared with.</param>
 /// <param name="RetryAfter">When to come back; zero when nobody knows.</param>
 internal readonly record struct BreakerRefusal(BreakerState State, string? Field, long Limit, long Now, TimeSpan RetryAfter)
 {
+    /// <summary>All callers together have decided, not this sidecar.</summary>
+    public bool IsMesh { get; init; }
+
     /// <summary>Whether the call is refused.</summary>
     public bool IsSet => Field is not null;
+
+    /// <summary>Whether the rule is in shadow mode: the call passes all the same.</summary>
+    public bool IsShadow { get; init; }
 }
 
 /// <summary>A change of state.</summary>
 /// <param name="From">Before.</param>
 /// <param name="To">Now.</param>
-/// <param name="Reason">Word for the event log: <c>failure_rate</c>, <c>slow_call_rate</c>, <c>wait_over</c>, <c>trial_good</c>, <c>trial_timeout</c>, <c>rule</c>.</param>
+/// <param name="Reason">Word for the event log: <c>failure_rate</c>, <c>slow_call_rate</c>, <c>wait_over</c>, <c>trial_good</c>, <c>trial_timeout</c>, <c>rule</c>, <c>mesh</c>, <c>order_expired</c>.</param>
 /// <param name="Figures">Calls and rates that decided.</param>
-internal sealed record BreakerChange(BreakerState From, BreakerState To, string Reason, BreakerFigures Figures);
+internal sealed record BreakerChange(BreakerState From, BreakerState To, string Reason, BreakerFigures Figures)
+{
+    /// <summary>What the control plane said; null when this sidecar decided.</summary>
+    public CircuitOrder? Order { get; init; }
+}
+
+/// <summary>A circuit breaker as it is now, for the pages.</summary>
+/// <param name="Route">The route it is for; null for the whole upstream.</param>
+/// <param name="Config">Its rule.</param>
+/// <param name="State">State.</param>
+/// <param name="Figures">What it looks back on.</param>
+/// <param name="Order">What the control plane decided for all callers; null when this sidecar decides.</param>
+public readonly record struct BreakerView(string? Route, BreakerConfig Config, BreakerState State, BreakerFigures Figures, OrderInForce? Order);
 
 /// <summary>What a window holds.</summary>
 /// <param name="Calls">Calls.</param>

@@ -6,10 +6,10 @@ namespace Mesh.Proxy.Breakers;
 /// resilience4j's state machine (semantics 11.1) for one upstream: asks for a permit before a call, gives it back with the outcome. Time is an argument, so that a call
 /// costs no question to the clock. What comes back after a change of state counts no more. Thread-safe; nothing is called out.
 /// </summary>
-internal sealed class CircuitBreaker
+internal sealed partial class CircuitBreaker
 {
     private const int StateBits = 3;
-    private const int StateMask = (1 << StateBits) - 1;
+    internal const int StateMask = (1 << StateBits) - 1;
     private const double FirstShare = 0.1; // of the calls, when a recovery begins
 
     private readonly Lock _gate = new();
@@ -32,6 +32,7 @@ internal sealed class CircuitBreaker
     {
         (_config, _frequency) = (config, frequency);
         _window = NewWindow(config);
+        _mesh = config.IsMesh ? new OrderedCircuit(frequency) : null;
         EnterLocked(Start(config), now);
     }
 
@@ -58,12 +59,12 @@ internal sealed class CircuitBreaker
         {
             BreakerConfig former = _config;
             Volatile.Write(ref _config, next);
-            if (next.Mode != former.Mode)
+            if (UpdateMeshLocked(former, next) || next.Mode != former.Mode)
             {
                 return ChangeLocked(Start(next), "rule", now);
             }
 
-            if (State == BreakerState.HalfOpen && next.TrialCalls != former.TrialCalls)
+            if (State == BreakerState.HalfOpen && !IsOrderedLocked && next.TrialCalls != former.TrialCalls)
             {
                 return ChangeLocked(BreakerState.HalfOpen, "rule", now); // a trial of another size begins anew: the old one could never end
             }
@@ -116,7 +117,7 @@ internal sealed class CircuitBreaker
 
         lock (_gate)
         {
-            return State switch
+            return IsOrderedLocked ? _mesh!.IsShut(now) : State switch
             {
                 BreakerState.Open => Elapsed(_since, now) < _openTime,
                 BreakerState.HalfOpen => _permits == 0 && !IsTrialOver(now),
@@ -143,6 +144,11 @@ internal sealed class CircuitBreaker
 
         lock (_gate)
         {
+            if (ExpireLocked(now) is { } expired)
+            {
+                return expired;
+            }
+
             if (permit.Mark != _mark)
             {
                 return null;
@@ -150,12 +156,14 @@ internal sealed class CircuitBreaker
 
             if (outcome == BreakerOutcome.Ignored)
             {
-                _permits += State == BreakerState.HalfOpen ? 1 : 0;
+                GiveBackLocked();
                 return null;
             }
 
-            _window.Add(outcome == BreakerOutcome.Failure, time > _config.SlowCall, now / _frequency);
-            return State switch
+            (bool isFailure, bool isSlow) = (outcome == BreakerOutcome.Failure, time > _config.SlowCall);
+            _window.Add(isFailure, isSlow, now / _frequency);
+            _mesh?.Count(State == BreakerState.HalfOpen, isFailure, isSlow);
+            return IsOrderedLocked ? null : State switch
             {
                 BreakerState.Closed => JudgeLocked(MinimumOf(_config), now),
                 BreakerState.HalfOpen => JudgeTrialLocked(now),
@@ -184,12 +192,17 @@ internal sealed class CircuitBreaker
     /// <summary>Changes that time alone brings; they happen when somebody calls.</summary>
     private BreakerChange? AgeLocked(long now)
     {
-        if (State == BreakerState.Open && Elapsed(_since, now) >= _openTime)
+        if (ExpireLocked(now) is { } expired)
+        {
+            return expired;
+        }
+
+        if (State == BreakerState.Open && !IsOrderedLocked && Elapsed(_since, now) >= _openTime)
         {
             return ChangeLocked(BreakerState.HalfOpen, "wait_over", now);
         }
 
-        if (State == BreakerState.HalfOpen && IsTrialOver(now))
+        if (State == BreakerState.HalfOpen && !IsOrderedLocked && IsTrialOver(now))
         {
             _opened = new BreakerRefusal(BreakerState.Open, "maxWaitDurationInHalfOpenState", (long)_config.LongestTrial.TotalMilliseconds, -1, default);
             return ChangeLocked(BreakerState.Open, "trial_timeout", now);
@@ -208,6 +221,13 @@ internal sealed class CircuitBreaker
         permit = default;
         switch (State)
         {
+            case BreakerState.Open or BreakerState.HalfOpen when IsOrderedLocked:
+                if (_mesh!.TryEnter(now) is { IsSet: true } refusal)
+                {
+                    return refusal;
+                }
+
+                break;
             case BreakerState.Open:
                 return _opened with { RetryAfter = _openTime - Elapsed(_since, now) };
             case BreakerState.HalfOpen when _permits == 0:
@@ -227,12 +247,27 @@ internal sealed class CircuitBreaker
         return default;
     }
 
+    private void GiveBackLocked()
+    {
+        if (State == BreakerState.HalfOpen)
+        {
+            if (IsOrderedLocked)
+            {
+                _mesh!.GiveBack();
+            }
+            else
+            {
+                _permits++;
+            }
+        }
+    }
+
     private double Share(long now) => FirstShare + ((1 - FirstShare) * (Elapsed(_since, now) / _config.Recovery));
 
     private BreakerChange? JudgeTrialLocked(long now)
     {
         int minimum = Math.Min(_config.MinimumCalls, _config.TrialCalls);
-        return JudgeLocked(minimum, now) ?? (_window.Figures.Calls >= minimum ? ChangeLocked(BreakerState.Closed, "trial_good", now) : null);
+        return JudgeLocked(minimum, now) ?? (_window.Figures.Calls >= minimum ? ChangeLocked(BreakerState.Closed, "trial_good", now, isReturn: true) : null);
     }
 
     private BreakerChange? JudgeLocked(int minimum, long now)
@@ -255,14 +290,13 @@ internal sealed class CircuitBreaker
         return ChangeLocked(BreakerState.Open, isFailing ? "failure_rate" : "slow_call_rate", now);
     }
 
-    private BreakerChange ChangeLocked(BreakerState next, string reason, long now)
+    private BreakerChange ChangeLocked(BreakerState next, string reason, long now, bool isReturn = false)
     {
         BreakerChange change = new(State, next, reason, _window.Figures);
-        bool wasOnTrial = State == BreakerState.HalfOpen;
         EnterLocked(next, now);
         if (next == BreakerState.Closed)
         {
-            _recoveredAt = wasOnTrial && _config.Recovery > TimeSpan.Zero ? now + (long)(_config.Recovery.TotalSeconds * _frequency) : 0;
+            _recoveredAt = isReturn && _config.Recovery > TimeSpan.Zero ? now + (long)(_config.Recovery.TotalSeconds * _frequency) : 0;
         }
 
         return change;

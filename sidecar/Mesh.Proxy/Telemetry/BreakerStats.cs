@@ -20,4 +20,10 @@ public sealed class BreakerStats
 
     /// <summary>breaker_forced: changes to a state that a rule forces.</summary>
     public StripedCounter Forced { get; } = new();
+
+    /// <summary>breaker_mesh_expired: times that the control plane was silent for longer than its last word held.</summary>
+    public StripedCounter Expired { get; } = new();
+
+    /// <summary>breaker_mesh_stale: orders of an epoch before the last one; they were not followed.</summary>
+    public StripedCounter Stale { get; } = new();
 }

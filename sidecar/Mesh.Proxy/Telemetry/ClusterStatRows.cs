@@ -21,6 +21,18 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
 
+    /// <summary>Calls that hold a place of the bulkhead.</summary>
+    public int ConcurrencyActive { get; init; }
+
+    /// <summary>Calls that wait for a place of the bulkhead.</summary>
+    public int ConcurrencyWaiting { get; init; }
+
+    /// <summary>Places of the bulkhead.</summary>
+    public int ConcurrencyLimit { get; init; }
+
+    /// <summary>Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides.</summary>
+    public long BreakerEpoch { get; init; }
+
     /// <summary>Good answers kept for a Fallback.</summary>
     public int FallbackEntries { get; init; }
 
@@ -125,11 +137,32 @@ public static class ClusterStatRows
         OfBreaker("breaker_half_opened", "Times that the circuit breaker began a trial", static b => b.HalfOpened),
         OfBreaker("breaker_closed", "Times that the circuit breaker closed", static b => b.Closed),
         OfBreaker("breaker_forced", "Times that a rule forced a state on the circuit breaker", static b => b.Forced),
+        new("breaker_mesh_epoch", StatType.Gauge, "Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides", static c => c.BreakerEpoch),
+        OfBreaker("breaker_mesh_expired", "Times that the control plane was silent for longer than its last word on the circuit held", static b => b.Expired),
+        OfBreaker("breaker_mesh_stale", "Words of the control plane on the circuit that were older than the last one, and not followed", static b => b.Stale),
     ];
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback];
+    [
+        .. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency,
+        .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits, .. stats.Shadow is null ? [] : ShadowStatRows.All,
+    ];
+
+    /// <summary>The rows of a bulkhead, for clusters that have or had one.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Concurrency { get; } =
+    [
+        new("concurrency.active", StatType.Gauge, "Calls that hold a place of the bulkhead", static c => c.ConcurrencyActive),
+        new("concurrency.waiting", StatType.Gauge, "Calls that wait for a place of the bulkhead", static c => c.ConcurrencyWaiting),
+        new("concurrency.limit", StatType.Gauge, "Places of the bulkhead; 0 when its rule is gone", static c => c.ConcurrencyLimit),
+        OfConcurrency("concurrency.rejected", "Calls that the bulkhead refused", static s => s.Rejected),
+        OfConcurrency("concurrency.shadow_rejected", "Calls that a bulkhead in shadow mode would have refused or made to wait", static s => s.ShadowRejected),
+        OfConcurrency("concurrency.waited", "Calls that had to wait for a place of the bulkhead", static s => s.Waited),
+        OfConcurrency("concurrency.limit_changes", "Changes of an adaptive concurrency limit", static s => s.LimitChanges),
+    ];
+
+    private static StatRow<ClusterStatsView> OfConcurrency(string name, string help, Func<ConcurrencyStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Concurrency is { } stats ? counter(stats).Value : 0);
 
     /// <summary>The rows of a rate limit, for clusters that have one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =
@@ -139,6 +172,7 @@ public static class ClusterStatRows
         OfRateLimit("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.Waited),
         new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
         OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
+        new("rate_limit.share", StatType.Gauge, "Tokens of the rate limit for each interval in this sidecar: with scope mesh its part of those of all", static c => c.Stats.RateLimit?.Share.Value ?? 0),
         new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
         OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),
     ];
@@ -160,6 +194,15 @@ public static class ClusterStatRows
 
     private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
+
+    /// <summary>The rows of limits that all sidecars share, for clusters that have or had them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> MeshLimits { get; } =
+    [
+        new("mesh_limits.cx_share", StatType.Gauge, "This sidecar's part of meshLimits.maxConnections; 0 without it", static c => c.Stats.MeshLimits?.ConnectionShare.Value ?? 0),
+        new("mesh_limits.cx_overflow", StatType.Counter, "Times that the share of meshLimits.maxConnections held a connection back", static c => c.Stats.MeshLimits?.ConnectionsHeldBack.Value ?? 0),
+        new("mesh_limits.rq_share", StatType.Gauge, "This sidecar's part of meshLimits.maxRequests; 0 without it", static c => c.Stats.MeshLimits?.RequestShare.Value ?? 0),
+        new("mesh_limits.rq_overflow", StatType.Counter, "Requests that the share of meshLimits.maxRequests refused", static c => c.Stats.MeshLimits?.RequestsRefused.Value ?? 0),
+    ];
 
     private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);

@@ -52,6 +52,7 @@ public sealed partial class Cluster
                 ReturnAllLocked(previous.OutlierSource, ref deferred);
             }
 
+            UpdateMeshLimits(next.MeshLimits);
             bool transportChanged = next.Protocol != previous.Protocol || next.Connection.TcpKeepalive != previous.Connection.TcpKeepalive ||
                 !UpstreamWire.IsSame(next, previous);
             foreach (Endpoint endpoint in _hosts.All)
@@ -65,6 +66,8 @@ public sealed partial class Cluster
                 endpoint.Pool.OpenLocked(ref deferred); // a raised limit helps those who wait already
             }
 
+            TrimLocked(ref deferred);
+
             if (next.LoadBalancer != previous.LoadBalancer || next.Hash != previous.Hash || next.Warmup != previous.Warmup ||
                 next.PanicThresholdPercent != previous.PanicThresholdPercent || (next.Outlier is null) != (previous.Outlier is null))
             {
@@ -73,8 +76,10 @@ public sealed partial class Cluster
         }
 
         UpdateRateLimit(next.RateLimit);
-        UpdateBreaker(next.Breaker);
+        UpdateBreaker(next);
+        UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
+        UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();
 
         if (next.Outlier != previous.Outlier)
@@ -164,6 +169,7 @@ public sealed partial class Cluster
     {
         endpoint.IsRemoved = true;
         _originals.Remove(endpoint.Addresses[0]);
+        ForgetShadowLocked(endpoint);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {

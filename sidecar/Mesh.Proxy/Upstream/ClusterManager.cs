@@ -44,11 +44,26 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
+    /// <summary>The last decisions of the proxy.</summary>
+    public DecisionLog Decisions => _services.Decisions;
+
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
+    /// <summary>Told when a smaller share of a limit is in force, outside locks: others wait for the rest of it. Must not block or throw.</summary>
+    public Action OnSmallerShare { set => _services.OnSmallerShare = value; }
+
+    /// <summary>There is no control plane: a limit that all sidecars share counts for this one alone. Set before the first cluster is there.</summary>
+    public bool IsAlone { set => _services.IsAlone = value; }
+
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
+
+    /// <summary>Told of every change of an adaptive concurrency limit, outside locks; must not block or throw.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { set => _services.OnConcurrency = value; }
+
+    /// <summary>Told when a call on trial of a circuit that all callers share has ended, on the call's event loop; must not block or throw.</summary>
+    public Action OnTrial { set => _services.OnTrial = value; }
 
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;

@@ -28,9 +28,24 @@ internal sealed record ClusterServices(
     BackgroundWork Background,
     ILogger Logger)
 {
+    /// <summary>The last decisions, for those that fall without a request in hand too.</summary>
+    public DecisionLog Decisions { get; } = new();
+
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
 
+    /// <summary>Told when a smaller share of a limit is in force; outside locks.</summary>
+    public Action OnSmallerShare { get; set; } = static () => { };
+
+    /// <summary>There is no control plane: nobody gives out shares of a limit, and so each counts for this process alone.</summary>
+    public bool IsAlone { get; set; }
+
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
+
+    /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
+
+    /// <summary>Told when a call on trial of a shared circuit has ended, on its event loop.</summary>
+    public Action OnTrial { get; set; } = static () => { };
 }

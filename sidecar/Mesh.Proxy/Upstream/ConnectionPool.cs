@@ -21,7 +21,22 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
 
+    /// <summary>The connection that was made last, if it is still there.</summary>
+    public UpstreamConnection? Newest => _all.Count > 0 ? _all[^1] : null;
+
     public bool IsWaitedFor => _pending.Count > 0;
+
+    /// <summary>Connections that nobody uses.</summary>
+    public int Idle => _ready.Count;
+
+    /// <summary>Requests for which no connection is being made.</summary>
+    public int Unserved => Math.Max(0, _pending.Count - _connecting);
+
+    /// <summary>Whether requests wait that no connection will ever serve, unless one is made.</summary>
+    public bool IsStarved => _pending.Count > 0 && _all.Count == 0;
+
+    /// <summary>Since when the oldest waits; for a pool that is waited for.</summary>
+    public long WaitsSince => _pending.First!.Value.EnqueuedAt;
 
     private ClusterStats Stats => cluster.Stats;
 
@@ -67,6 +82,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         OpenLocked(ref deferred);
+        cluster.NoteUseLocked();
         return request;
     }
 
@@ -75,7 +91,13 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         Stats.RqActive.Add(-1);
         endpoint.RqActive.Add(-1);
-        if (!reusable || connection.IsDraining || connection.IsDead)
+        if (connection.Shadow is { } shadow)
+        {
+            connection.Shadow = null;
+            shadow.Owner.Ended(shadow, reusable && !connection.IsDead, cluster.Now);
+        }
+
+        if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked())
         {
             CloseLocked(connection, ref deferred);
         }
@@ -104,6 +126,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _connecting--;
         connection.State = ConnectionState.Closing;
+        cluster.Closing++;
         int failed = 0;
         for (LinkedListNode<PendingRequest>? node = _pending.First; node is not null;)
         {
@@ -111,6 +134,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             if (connection.Client is null || node.Value.Client == connection.Client) // one made for one client fails nobody else
             {
                 PendingRequest request = UnlinkLocked(node);
+                GiveUpShadowLocked(request);
                 Stats.RqPendingFailureEject.Add();
                 deferred.Complete(request, failure with { QueueTime = cluster.Since(request.EnqueuedAt) });
                 failed++;
@@ -131,6 +155,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         UnlinkLocked(request.Node);
+        GiveUpShadowLocked(request);
         Stats.RqCancelled.Add();
         deferred.Complete(request, new RentResult(
             RentStatus.Cancelled, null, endpoint, default, _connecting > 0 ? StillConnecting : null, cluster.Since(request.EnqueuedAt)));
@@ -147,6 +172,13 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         for (int i = 0; i < MaxOpensPerCall && _pending.Count > _connecting; i++)
         {
+            if (!cluster.HasRoomLocked)
+            {
+                cluster.CountHeldBackLocked();
+                cluster.MakeRoomLocked(ref deferred);
+                return;
+            }
+
             bool isWithinLimit = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
             if (!isWithinLimit)
             {
@@ -162,6 +194,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             UpstreamConnection connection = new(cluster, endpoint, waiter.Loop, waiter.Client);
             _all.Add(connection);
             _connecting++;
+            connection.OpeningSince = cluster.HasShadowLimits ? cluster.Now : null;
             Stats.CxTotal.Add();
             Stats.CxActive.Add();
             endpoint.CxTotal.Add();
@@ -183,10 +216,12 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             TimeSpan waited = cluster.Since(request.EnqueuedAt);
             if (TryRefuseLocked(request.IsTcp, waited, out RentResult refusal))
             {
+                GiveUpShadowLocked(request);
                 deferred.Complete(request, refusal);
                 continue;
             }
 
+            AttachShadowLocked(request, connection);
             deferred.Complete(request, AttachLocked(connection, request.IsTcp, request.Loop, waited));
             OpenLocked(ref deferred);
             return;
@@ -209,6 +244,10 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
+        if (!cluster.HasRoomLocked)
+        {
+            cluster.MakeRoomLocked(ref deferred);
+        }
     }
 
     /// <summary>
@@ -271,6 +310,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqActive.Add();
         endpoint.RqTotal.Add();
         endpoint.RqActive.Add();
+        cluster.NoteUseLocked();
         return new RentResult(RentStatus.Ok, connection, endpoint, default, null, waited);
     }
 
@@ -278,7 +318,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private bool TryRefuseLocked(bool isTcp, TimeSpan waited, out RentResult refusal)
     {
         uint limit = cluster.Config.Limits.MaxRequests;
-        if (isTcp || Stats.RqActive.Value < limit)
+        bool isWithinLimit = Stats.RqActive.Value < limit;
+        if (isTcp || (isWithinLimit && cluster.HasRequestLeftLocked))
         {
             refusal = default;
             return false;
@@ -286,9 +327,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         Stats.RqPendingOverflow.Add();
         Stats.RqActiveOverflow.Add();
-        refusal = cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint)
-            with
-        { QueueTime = waited };
+        refusal = isWithinLimit ? cluster.RefuseRequestLocked(endpoint)
+            : cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint);
+        refusal = refusal with { QueueTime = waited };
         return true;
     }
 
@@ -321,7 +362,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             CloseLocked(warmest, ref deferred);
         }
 
-        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
+        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && cluster.HasRoomLocked && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
         return canOpen ? null : elsewhere;
     }
 
@@ -329,6 +370,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _pending.Remove(node);
         Stats.RqPendingActive.Add(-1);
+        if (cluster.Config.Shadow is { PendingTimeout.Ticks: > 0 } shadow && cluster.Since(node.Value.EnqueuedAt) >= shadow.PendingTimeout)
+        {
+            Stats.NeededShadow.PendingTimeout.Add(cluster.Services.Runtime.Time.GetUtcNow());
+        }
+
         return node.Value;
     }
 }

@@ -64,9 +64,13 @@ internal sealed record AdminContext
         return new ClusterStatsView(cluster.Name, cluster.Stats, cluster.Config.Limits, cluster.Config.RetryBudget is not null)
         {
             BreakerState = (int)cluster.BreakerState,
+            ConcurrencyActive = cluster.ConcurrencyActive,
+            ConcurrencyWaiting = cluster.ConcurrencyWaiting,
+            ConcurrencyLimit = cluster.ConcurrencyLimit,
             BreakerCalls = figures.Calls,
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,
+            BreakerEpoch = cluster.CircuitOrder?.Order.Epoch ?? 0,
             FallbackEntries = cluster.FallbackEntries,
             FallbackBytes = cluster.FallbackBytes,
         };

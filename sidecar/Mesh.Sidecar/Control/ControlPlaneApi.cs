@@ -19,6 +19,7 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
     public static readonly TimeSpan LongestSilence = TimeSpan.FromSeconds(15);
 
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
+    private static readonly SidecarOrders NoOrders = new();
     private const int LongestRefusal = 300; // of an answer's text in the log
     private int _current;
 
@@ -77,17 +78,17 @@ internal sealed class ControlPlaneApi(HttpMessageInvoker client, IReadOnlyList<U
         await RequireSuccessAsync(answer, stop);
     }
 
-    /// <summary>Reports; false when the control plane does not know the id: register anew.</summary>
-    public async Task<bool> ReportAsync(string id, SidecarReport report, CancellationToken stop)
+    /// <summary>Reports; null when the control plane does not know the id: register anew. Else what it orders, which may be nothing.</summary>
+    public async Task<SidecarOrders?> ReportAsync(string id, SidecarReport report, CancellationToken stop)
     {
         using HttpResponseMessage answer = await PostAsync($"{PathOf(id)}/report", report, WireJson.Default.SidecarReport, stop);
         if (answer.StatusCode is HttpStatusCode.NotFound or HttpStatusCode.Gone)
         {
-            return false;
+            return null;
         }
 
         await RequireSuccessAsync(answer, stop);
-        return true;
+        return answer.StatusCode == HttpStatusCode.OK ? await answer.Content.ReadFromJsonAsync(WireJson.Default.SidecarOrders, stop) ?? NoOrders : NoOrders;
     }
 
     /// <summary>The events of the stream, until it ends or is silent for <see cref="LongestSilence"/>.</summary>

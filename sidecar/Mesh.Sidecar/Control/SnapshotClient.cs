@@ -1,4 +1,5 @@
 using System.Net.ServerSentEvents;
+using System.Text.Json;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Wire;
 using Mesh.Sidecar.Rules;
@@ -27,6 +28,7 @@ internal sealed partial class SnapshotClient
     private string _toldProblem = "";
     private volatile string? _id;
     private volatile bool _isReady = true;
+    private volatile ReportBeat? _beat; // of the present session, or the last one
 
     /// <summary>Creates a client; <see cref="RunAsync"/> starts it.</summary>
     public SnapshotClient(
@@ -44,8 +46,17 @@ internal sealed partial class SnapshotClient
     /// <summary>Called for each push that brings a rule which cannot be read, or that cannot be read itself.</summary>
     public Action Rejected { get; init; } = static () => { };
 
+    /// <summary>Adds to a report what all callers share.</summary>
+    public Func<SidecarReport, SidecarReport> Extend { get; init; } = static report => report;
+
+    /// <summary>Called with what the control plane decided for all callers: the answer to a report, or what came in between. From two places at once.</summary>
+    public Action<SidecarOrders> Ordered { get; init; } = static _ => { };
+
     /// <summary>Id given by the control plane, or null before the first registration.</summary>
     public string? Id => _id;
+
+    /// <summary>The next report should not wait for its time. Any thread; never blocks or throws.</summary>
+    public void ReportSoon() => _beat?.Hurry();
 
     /// <summary>Runs until <paramref name="stop"/>.</summary>
     public async Task RunAsync(SidecarRegistration registration, CancellationToken stop)
@@ -124,6 +135,10 @@ internal sealed partial class SnapshotClient
                 {
                     await TakeAsync(id, item.EventId ?? "", item.Data, stop);
                 }
+                else if (item.EventType == SseWriter.OrdersEvent && JsonSerializer.Deserialize(item.Data, WireJson.Default.SidecarOrders) is { } orders)
+                {
+                    Ordered(orders);
+                }
             }
 
             return new SessionEnd("the stream ended");
@@ -196,16 +211,15 @@ internal sealed partial class SnapshotClient
     {
         try
         {
-            using PeriodicTimer timer = new(TimeSpan.FromMilliseconds(Math.Max(100, registered.ReportIntervalMilliseconds)), _runtime.Time);
-            while (await timer.WaitForNextTickAsync(stop))
+            using ReportBeat beat = new(TimeSpan.FromMilliseconds(registered.ReportIntervalMilliseconds), _runtime.Time);
+            _beat = beat;
+            do
             {
-                if (!await TryReportAsync(registered.Id, stop))
-                {
-                    return new SessionEnd("the control plane does not know this sidecar any more");
-                }
+                await beat.NextAsync(stop);
             }
+            while (await TryReportAsync(registered.Id, stop));
 
-            return default;
+            return new SessionEnd("the control plane does not know this sidecar any more");
         }
         catch (Exception error) when (IsExpected(error))
         {
@@ -218,11 +232,12 @@ internal sealed partial class SnapshotClient
     {
         try
         {
-            if (!await _api.ReportAsync(id, Report(), stop))
+            if (await _api.ReportAsync(id, Report(), stop) is not { } orders)
             {
                 return false;
             }
 
+            Ordered(orders);
             _isConnected = true; // who has all there is hears nothing on the stream
             _toldTrouble = "";
             await _answers.SayAgainAsync(id, stop);
@@ -254,10 +269,10 @@ internal sealed partial class SnapshotClient
         }
     }
 
-    private SidecarReport Report() => new() { Version = _runningVersion, Ready = _isReady };
+    private SidecarReport Report() => Extend(new SidecarReport { Version = _runningVersion, Ready = _isReady });
 
     private static bool IsExpected(Exception error) =>
-        error is HttpRequestException or IOException or OperationCanceledException or System.Text.Json.JsonException;
+        error is HttpRequestException or IOException or OperationCanceledException or JsonException;
 
     /// <summary>Why a session ended.</summary>
     private readonly record struct SessionEnd(string Problem, TimeSpan RetryAfter = default)

@@ -83,10 +83,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
             ejections.Add);
         _proxy.Clusters.OnBreaker = ejections.Add;
+        _proxy.Clusters.OnConcurrency = ejections.Add;
         ProxyIdentity identity = new(
             options.Namespace, options.Workload ?? options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
         { Credentials = options.Credentials, PodAddresses = options.PodIps };
-        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote };
+        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote, IsAlone = options.ControlPlane.IsEmpty };
         State = new SidecarState(time, () => _pipeline.Current is not null);
         if (!options.ControlPlane.IsEmpty)
         {
@@ -100,10 +101,18 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Token = options.ControlPlaneToken is { } token ? new ControlPlaneToken(token) : null,
             };
             LastGoodFile? lastGood = options.State is { } folder ? new LastGoodFile(folder, log.CreateLogger<LastGoodFile>()) : null;
-            _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime) { Rejected = () => _stats.ConfigRejected.Add() };
+            _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime)
+            {
+                Rejected = () => _stats.ConfigRejected.Add(),
+                Extend = new MeshReports(_proxy.Clusters).AddTo,
+                Ordered = new MeshOrders(_proxy.Clusters).Take,
+            };
+            _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnSmallerShare = _client.ReportSoon;
         }
         else
         {
+            _proxy.Clusters.IsAlone = true;
             _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line) { Rejected = () => _stats.ConfigRejected.Add() }, _pipeline, time, log.Line);
         }
 

@@ -1,20 +1,17 @@
 using System.Net;
-using Mesh.Proxy.Http;
 using Mesh.Proxy.Telemetry;
-using Mesh.Proxy.Tests.Middleware;
 using Mesh.Proxy.Transport;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 using Mesh.Testing;
 using Xunit;
+using static Mesh.Proxy.Tests.Component.Redirected;
 
 namespace Mesh.Proxy.Tests.Component;
 
 /// <summary>Connections that the kernel has redirected to the outbound or the inbound listener.</summary>
 public sealed class RedirectedTests
 {
-    private const string Get = "GET / HTTP/1.1\r\nHost: {0}\r\n\r\n";
-
     [Theory]
     [InlineData("10.77.0.1:80", "a.test")]
     [InlineData("10.77.0.1:80", "A.test:9999")] // the port that was dialled counts
@@ -253,183 +250,5 @@ public sealed class RedirectedTests
         }
 
         Assert.Equal((refused, 1 - refused), (pipeline.Stats.Inbound.CxNotRedirected.Value, pipeline.Upstreams.Made));
-    }
-
-    [Theory]
-    [InlineData("10.1.1.1:9000", "10.1.1.1:9000")]
-    [InlineData("10.1.1.1:15006", "10.0.0.1:80")] // dialled the listener itself
-    public async Task Tproxy_TheSocketsOwnAddressIsWhatWasDialled(string local, string reached)
-    {
-        await using Pipeline pipeline = new();
-        IPEndPoint from = IPEndPoint.Parse("10.1.1.2:50000");
-        MemoryConnection client = pipeline.Connect(pipeline.Inbound with { IsTransparent = true, IsIntercepted = local == reached }, from: from, local: IPEndPoint.Parse(local));
-        await client.SendAsync(Request("any"));
-        await pipeline.Upstreams.AcceptAsync();
-        Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
-    }
-
-    [Fact]
-    public async Task Tproxy_ApplicationIsCalledInItsClientsName_AndConnectionsAreNotSharedBetweenClients()
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
-        List<string> sources = [];
-        foreach (string client in (string[])["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001"])
-        {
-            MemoryConnection connection = pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(client), local: IPEndPoint.Parse("10.1.1.1:8080"));
-            await connection.SendAsync(Request("any"));
-            await pipeline.Upstreams.AcceptAsync();
-            sources.Add(((SourcedEndPoint)pipeline.Upstreams.LastDialled!).Source.ToString());
-        }
-
-        Assert.Equal(["10.1.1.2", "10.1.1.3", "10.1.1.2"], sources);
-        Assert.Single(pipeline.Context.Clusters.Find(Pipeline.InboundName)!.Endpoints);
-    }
-
-    [Fact]
-    [EffectOf("DestinationRule", "trafficPolicy.connectionPool.tcp.maxConnections")]
-    public async Task Tproxy_Limits_HoldOverAllClients_WhoAreServedInTheirOrder()
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1, MaxPendingRequests: 2) }, endpoints: 0);
-        string[] callers = ["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001", "10.1.1.4:50000"];
-        MemoryConnection[] clients = Array.ConvertAll(callers, c => pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(c), local: IPEndPoint.Parse("10.1.1.1:8080")));
-        foreach (MemoryConnection client in clients)
-        {
-            await client.SendAsync(Request("any"));
-        }
-
-        Assert.StartsWith("HTTP/1.1 503 ", await clients[3].ReadHeadAsync(), StringComparison.Ordinal);
-        Assert.Equal(DecisionReason.PendingOverflow, (await pipeline.Sink.NextAsync()).Decision.Reason);
-        for (int i = 0; i < 3; i++) // else the first client would have its second request served before the other's
-        {
-            MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
-            Assert.Equal((i + 1, callers[i].Split(':')[0]), (pipeline.Upstreams.Made, ((SourcedEndPoint)pipeline.Upstreams.LastDialled!).Source.ToString()));
-            await AnswerAsync(upstream, clients[i]);
-            Assert.Equal(i == 2 ? null : "", i == 2 ? null : await upstream.ReadToEndAsync());
-        }
-    }
-
-    [Fact]
-    public async Task Tproxy_AtTheLimit_AnotherClientsIdleConnectionMakesRoom()
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Limits = new CircuitBreakerConfig(MaxConnections: 1) }, endpoints: 0);
-        MemoryConnection? idle = null;
-        foreach (string caller in (string[])["10.1.1.2:50000", "10.1.1.3:50000", "10.1.1.2:50001"])
-        {
-            MemoryConnection client = pipeline.Connect(OfPod(pipeline) with { IsTransparent = true }, from: IPEndPoint.Parse(caller), local: IPEndPoint.Parse("10.1.1.1:8080"));
-            await client.SendAsync(Request("any"));
-            Assert.Equal("", idle is null ? "" : await idle.ReadToEndAsync());
-            idle = await pipeline.Upstreams.AcceptAsync();
-            Assert.Equal(1, pipeline.Clusters.Find(Pipeline.InboundName)!.Stats.CxActive.Value);
-            await AnswerAsync(idle, client);
-        }
-    }
-
-    [Theory]
-    [InlineData("10.1.1.2:50000", true)]
-    [InlineData("10.1.1.3:50000", false)]
-    public async Task Tproxy_IdleConnection_ServesItsOwnClientAlone(string next, bool isReused)
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
-        ListenerSide side = OfPod(pipeline) with { IsTransparent = true };
-        MemoryConnection first = pipeline.Connect(side, from: IPEndPoint.Parse("10.1.1.2:50000"), local: IPEndPoint.Parse("10.1.1.1:8080"));
-        await first.SendAsync(Request("any"));
-        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
-        await AnswerAsync(upstream, first);
-
-        MemoryConnection second = pipeline.Connect(side, from: IPEndPoint.Parse(next), local: IPEndPoint.Parse("10.1.1.1:8080"));
-        await second.SendAsync(Request("any"));
-        await AnswerAsync(isReused ? upstream : await pipeline.Upstreams.AcceptAsync(), second);
-        Assert.Equal(isReused ? 1 : 2, pipeline.Upstreams.Made);
-    }
-
-    [Theory]
-    [InlineData("GET / HTTP/1.1\r\nHost: a.test\r\n\r\n")]
-    [InlineData("CONNECT a.test:80 HTTP/1.1\r\nHost: a.test:80\r\n\r\n")]
-    [EffectOf("DestinationRule", "trafficPolicy.loadBalancer.simple")]
-    [EffectOf("ServiceEntry", "resolution")]
-    public async Task OriginalDestination_IsTheUpstream_ByName(string request)
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
-        MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:80");
-        await client.SendAsync(request);
-        await pipeline.Upstreams.AcceptAsync();
-        Assert.Equal("10.77.0.1:80", pipeline.Upstreams.LastDialled!.ToString());
-
-        MemoryConnection direct = await pipeline.SendAsync(request); // through http_proxy nobody knows where it was going
-        string answer = await direct.ReadHeadAsync();
-        Assert.StartsWith("HTTP/1.1 503 ", answer, StringComparison.Ordinal);
-        Assert.Contains("x-mesh-reason: no_original_destination", answer, StringComparison.Ordinal);
-        Assert.Equal(ResponseFlag.UH, (await pipeline.Sink.NextAsync()).Flag);
-    }
-
-    [Theory]
-    [InlineData("10.9.0.7", "10.9.0.7:80")]
-    [InlineData("10.20.3.4:80", "10.20.3.4:80")]
-    [EffectOf("ServiceEntry", "addresses")]
-    public async Task OriginalDestination_WithoutARedirect_AnAddressInTheRequestIsOneToo(string authority, string reached)
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true }, endpoints: 0);
-        MemoryConnection client = await pipeline.SendAsync($"GET http://{authority}/ HTTP/1.1\r\nHost: {authority}\r\n\r\n");
-        await AnswerAsync(await pipeline.Upstreams.AcceptAsync(), client);
-        Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
-    }
-
-    [Fact]
-    [EffectOf("ServiceEntry", "resolution")]
-    public async Task OriginalDestination_Tcp_IsTheUpstream_AndWithoutARedirectTheConnectionEnds()
-    {
-        await using Pipeline pipeline = new(static c => c with { UsesOriginalDestination = true, Protocol = ClusterProtocol.Tcp }, endpoints: 0);
-        pipeline.Redirection.Destinations = new DestinationTable([Service(Pipeline.Name, "10.5.0.0/16")]);
-        MemoryConnection client = pipeline.ConnectRedirected("10.5.1.2:3306");
-        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
-        Assert.Equal("10.5.1.2:3306", pipeline.Upstreams.LastDialled!.ToString());
-        client.End();
-        upstream.End();
-        Assert.Equal(Pipeline.Name, (await pipeline.Sink.NextAsync()).Cluster);
-
-        MemoryConnection direct = pipeline.Connect(pipeline.Tcp);
-        Assert.Equal("", await direct.ReadToEndAsync());
-        Finished record = await pipeline.Sink.NextAsync();
-        Assert.Equal((ResponseFlag.UH, DecisionReason.NoOriginalDestination), (record.Flag, record.Decision.Reason));
-    }
-
-    [Theory]
-    [InlineData(0, "203.0.113.5:443")] // the port that was dialled
-    [InlineData(8443, "203.0.113.5:8443")] // the rule's targetPort
-    public async Task Tls_ForAHostThatIsResolvedOnDemand_GoesByItsServerName(int port, string reached)
-    {
-        await using Pipeline pipeline = new(c => c with { Port = 443, Dns = DnsDiscovery.Dynamic, OnDemandPort = port, Protocol = ClusterProtocol.Tcp }, endpoints: 0);
-        pipeline.Dns.Set("www.example.com", 60, "203.0.113.5");
-        ConnectionRouteConfig route = new() { ServerName = "*.example.com", Clusters = [new WeightedClusterConfig(Pipeline.Name)] };
-        pipeline.Redirection.Destinations = new DestinationTable([Service("", "127.0.0.1") with { Port = 443, IsForAnyAddress = true, IsTls = true, Routes = [route] }]);
-        MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:443");
-        await client.SendAsync(Hello.For("www.example.com"));
-        await pipeline.Upstreams.AcceptAsync();
-        Assert.Equal(reached, pipeline.Upstreams.LastDialled!.ToString());
-    }
-
-    [Fact]
-    public async Task Tls_ForAServerNameThatNobodyHas_IsForNobody()
-    {
-        await using Pipeline pipeline = new();
-        ConnectionRouteConfig route = new() { ServerName = "a.test", Clusters = [new WeightedClusterConfig(Pipeline.Name)] };
-        pipeline.Redirection.Destinations = new DestinationTable([Service("", "127.0.0.1") with { Port = 443, IsForAnyAddress = true, IsTls = true, Routes = [route] }]);
-        MemoryConnection client = pipeline.ConnectRedirected("10.77.0.1:443");
-        await client.SendAsync(Hello.For("www.example.com"));
-        await pipeline.Upstreams.AcceptAsync();
-        Assert.Equal("10.77.0.1:443", pipeline.Upstreams.LastDialled!.ToString());
-    }
-
-    private static ListenerSide OfPod(Pipeline pipeline) => pipeline.Inbound with { Cluster = BuiltInClusters.InboundPassthrough, IsIntercepted = true };
-
-    private static string Request(string host) => Get.Replace("{0}", host, StringComparison.Ordinal);
-
-    private static ListenerConfig Service(string cluster, string address) => new(cluster, address, 3306, cluster, "ServiceEntry/default/db");
-
-    private static async Task AnswerAsync(MemoryConnection upstream, MemoryConnection client)
-    {
-        await upstream.ReadHeadAsync();
-        await upstream.SendAsync("HTTP/1.1 204 No Content\r\n\r\n");
-        Assert.StartsWith("HTTP/1.1 204 ", await client.ReadHeadAsync(), StringComparison.Ordinal);
     }
 }

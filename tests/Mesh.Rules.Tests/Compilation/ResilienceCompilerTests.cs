@@ -128,13 +128,24 @@ public sealed class ResilienceCompilerTests
     }
 
     [Fact]
-    public void Compile_PolicyInShadowMode_ChangesNothing()
+    public void Compile_PolicyInShadowMode_StandsBesideTheOneInForce()
     {
         ProxySnapshot snapshot = Compile(
             Policy("p", new() { Host = Products, Mode = "shadow", PendingTimeout = Second }, age: 5),
             Policy("q", new() { Host = Products, PendingTimeout = 2 * Second }));
 
-        Assert.Equal(2 * Second, snapshot.Clusters[Name()].PendingTimeout);
+        ClusterConfig cluster = snapshot.Clusters[Name()];
+        Assert.Equal(2 * Second, cluster.PendingTimeout);
+        Assert.Equal((Second, "default/p#spec"), (cluster.Shadow!.PendingTimeout, cluster.Shadow.ResilienceSource));
+    }
+
+    [Fact]
+    public void Compile_MeshLimits_NameTheirRule()
+    {
+        ProxySnapshot snapshot = Compile(Policy("p", new() { Host = Products, Port = 8081, MeshLimits = new MeshLimits { MaxConnections = 80 } }));
+
+        Assert.Equal(new MeshLimitsConfig("ResiliencePolicy/default/p", "default/p#spec", 80), snapshot.Clusters[Name(8081)].MeshLimits);
+        Assert.Null(snapshot.Clusters[Name()].MeshLimits);
     }
 
     [Fact]

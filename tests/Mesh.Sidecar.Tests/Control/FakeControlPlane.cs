@@ -2,6 +2,7 @@ using System.Buffers;
 using System.Net;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using System.Text.Json;
 using System.Threading.Channels;
 using Mesh.Rules.Wire;
 using Microsoft.AspNetCore.Builder;
@@ -34,6 +35,9 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     /// <summary>When false, reports are answered with 404.</summary>
     public bool KnowsIds { get; set; } = true;
+
+    /// <summary>The answer to reports; null for an empty one.</summary>
+    public SidecarOrders? Orders { get; set; }
 
     /// <summary>Decides on each report and answer: 0 takes it, anything else is the status.</summary>
     public Func<string, int> Refuses { get; set; } = static _ => 0;
@@ -71,6 +75,10 @@ internal sealed class FakeControlPlane : IAsyncDisposable
 
     /// <summary>Sends a push to whoever follows the stream, now or next.</summary>
     public void Push(PushMessage message) => Push(message.Version, PushMessageWriter.Write(message));
+
+    /// <summary>Sends orders to whoever follows the stream.</summary>
+    public void Push(SidecarOrders orders) =>
+        _events.Writer.TryWrite($"event: {SseWriter.OrdersEvent}\ndata: {JsonSerializer.Serialize(orders, WireJson.Default.SidecarOrders)}\n\n");
 
     public void Push(string version, string text)
     {
@@ -126,6 +134,12 @@ internal sealed class FakeControlPlane : IAsyncDisposable
                 break;
             case ("POST", "/mesh/v1/sidecars/s 1/report"):
                 Reports.Writer.TryWrite((await context.Request.ReadFromJsonAsync(WireJson.Default.SidecarReport))!);
+                if (KnowsIds && Orders is { } orders)
+                {
+                    await context.Response.WriteAsJsonAsync(orders, WireJson.Default.SidecarOrders);
+                    break;
+                }
+
                 context.Response.StatusCode = KnowsIds ? 204 : 404;
                 break;
             default:

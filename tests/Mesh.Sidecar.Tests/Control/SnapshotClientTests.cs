@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Threading.Channels;
 using Mesh.Proxy.Config;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Rules.Compilation;
@@ -21,6 +22,7 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
     private readonly CancellationTokenSource _stop = new();
     private FakeControlPlane _control = null!;
     private HttpMessageInvoker _http = null!;
+    private readonly Channel<SidecarOrders> _ordered = Channel.CreateUnbounded<SidecarOrders>();
     private int _rejected;
     private SnapshotPipeline _pipeline = null!;
     private SnapshotClient _client = null!;
@@ -171,6 +173,51 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
         await _client.LeaveAsync(CancellationToken.None);
         Assert.False((await FakeControlPlane.NextAsync(_control.Reports)).Ready);
     }
+
+    [Fact]
+    public async Task Orders_AreTakenFromTheAnswerToAReport_AndFromTheStream()
+    {
+        _control.Orders = Closed("by answer", 1);
+        Start();
+        await FakeControlPlane.NextAsync(_control.LastEventIds);
+        Assert.Equal(0, _ordered.Reader.Count);
+
+        _time.Advance(TimeSpan.FromMilliseconds(200));
+        CircuitOrder answered = Assert.Single((await FakeControlPlane.NextAsync(_ordered)).Circuits);
+        _control.Push(Closed("by stream", 2));
+        CircuitOrder streamed = Assert.Single((await FakeControlPlane.NextAsync(_ordered)).Circuits);
+
+        Assert.Equal(("by answer", 1, "by stream", 2), (answered.Cluster, answered.Epoch, streamed.Cluster, streamed.Epoch));
+    }
+
+    [Fact]
+    public async Task EmptyAnswer_OrdersNothing()
+    {
+        Start();
+        await FakeControlPlane.NextAsync(_control.LastEventIds);
+        _time.Advance(TimeSpan.FromMilliseconds(200));
+
+        Assert.Empty((await FakeControlPlane.NextAsync(_ordered)).Circuits);
+    }
+
+    [Fact]
+    public async Task Reports_HoldWhatAllCallersShare_AndDoNotWaitWhenThereIsNews()
+    {
+        Start();
+        await Eventually.HoldsAsync(() => _time.DueIn.Contains(TimeSpan.FromMilliseconds(200)), "the beat has begun");
+
+        _client.ReportSoon();
+        _time.Advance(TimeSpan.FromMilliseconds(50));
+        _client.ReportSoon(); // does not put it off
+        Assert.False(_control.Reports.Reader.TryPeek(out _));
+        _time.Advance(TimeSpan.FromMilliseconds(50));
+
+        Assert.Equal("c", Assert.Single((await FakeControlPlane.NextAsync(_control.Reports)).Circuits).Cluster);
+        await Eventually.HoldsAsync(() => _time.DueIn.Contains(TimeSpan.FromMilliseconds(200)), "the next is due at its time");
+    }
+
+    private static SidecarOrders Closed(string cluster, long epoch) =>
+        new() { Circuits = [new CircuitOrder("CircuitBreaker/default/cb", cluster, CircuitState.Closed, epoch, 10_000, 0, 0, "", 0, 0)] };
 
     [Fact]
     public async Task UnknownId_RegistersAnewUnderTheFormerOne()
@@ -370,6 +417,8 @@ public sealed class SnapshotClientTests : IAsyncLifetime, IDisposable
             new LastGoodFile(Path.Combine(_scratch.Path, "state"), NullLogger<LastGoodFile>.Instance), runtime)
         {
             Rejected = () => _rejected++,
+            Extend = static report => report with { Circuits = [new CircuitReport { Rule = "r", Cluster = "c" }] },
+            Ordered = orders => _ordered.Writer.TryWrite(orders),
         };
     }
 }
