@@ -1,5 +1,4 @@
 using System.Net;
-using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -27,7 +26,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
     private readonly IPEndPoint? _replicaAddress;
-    private readonly ReplicaLink? _link;
+    private readonly SharedParts _shared;
     private Task _loops = Task.CompletedTask;
     private volatile bool _isComplete;
 
@@ -56,42 +55,24 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
-        SharedCircuits circuits = new(store, runtime.Time, runtime.Random, logs.CreateLogger<SharedCircuits>());
-        RelayedReports relay = new(runtime.Time);
-        MeshCoordinator coordinator = new(runtime.Time, [circuits], cluster is null ? null : (() => cluster.Elector.IsLeader, relay));
-        ReplicaRoutes? replicas = null;
-        if (cluster is not null)
-        {
-            ReplicaAccess access = new(options, door);
-            _link = new ReplicaLink(coordinator, relay, () => cluster.Elector.LeaderAddress, access.At, (runtime.Time, logs.CreateLogger<ReplicaLink>()));
-            replicas = new ReplicaRoutes(coordinator, _link);
-        }
-
+        _shared = new SharedParts(store, (options, door), cluster, (runtime.Time, runtime.Random, logs));
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
         {
-            Shared = circuits.Warnings,
+            Shared = _shared.Circuits.Warnings,
         };
-        circuits.WarningsChanged += _status.Signal.Set;
+        _shared.Circuits.WarningsChanged += _status.Signal.Set;
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
+        new SidecarRoutes(_registry, Hub, _status, _stats, _shared.Coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
-        new BreakerRoutes(coordinator, circuits, replicas).Map(_api);
-        replicas?.Map(_api);
+        _shared.Map(_api);
         mapRules(_api);
-        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
-        {
-            Shared = page => coordinator.Run(_ =>
-            {
-                CircuitMetrics.Write(page, [.. circuits.All]);
-                return (true, false);
-            }),
-        };
+        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster) { Shared = _shared.WriteMetrics };
         MapMetrics(runtime.Time);
     }
 
@@ -129,7 +110,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         await _loops;
         await _api.DisposeAsync();
         await _metrics.DisposeAsync();
-        _link?.Dispose();
+        _shared.Dispose();
         _registry.Dispose();
         _stop.Dispose();
     }
@@ -159,7 +140,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
 
         _isComplete = !_stop.IsCancellationRequested;
-        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token), _link?.RunAsync(_stop.Token) ?? Task.CompletedTask);
+        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token), _shared.RunAsync(_stop.Token));
     }
 
     // An address that stands for all of a machine's is none that others could dial.
