@@ -51,12 +51,27 @@ internal readonly record struct Blame(PassedLimit? Passed, bool HingesOnOne, Rep
             return new Blame(passed, false, null);
         }
 
-        CircuitCaller worst = callers.MaxBy(c => limit.BadOf(c.InWindow))!;
+        CircuitCaller worst = Worst(callers, limit);
         CallCounts others = sum - worst.InWindow;
         bool isAlone = others.Calls >= minimum && limit.RateOf(others) < limit.Percent / 2
             && callers.Count(c => c != worst && c.InWindow.Calls > 0) >= FewestCallers - 1;
         bool isBad = passed is not null
             || (worst.InWindow.Calls >= Math.Max(FewestCalls, minimum / callers.Count) && limit.RateOf(worst.InWindow) >= limit.Percent);
         return new Blame(passed, passed is not null && others.Passed([limit], minimum) is null, isAlone && isBad ? worst.Reporter : null);
+    }
+
+    private static CircuitCaller Worst(IReadOnlyCollection<CircuitCaller> callers, RateThreshold limit)
+    {
+        CircuitCaller? worst = null;
+        foreach (CircuitCaller caller in callers)
+        {
+            long more = worst is null ? 1 : limit.BadOf(caller.InWindow) - limit.BadOf(worst.InWindow);
+            if (more > 0 || (more == 0 && string.CompareOrdinal(caller.Reporter.Id, worst!.Reporter.Id) < 0)) // of equals always the same
+            {
+                worst = caller;
+            }
+        }
+
+        return worst!;
     }
 }

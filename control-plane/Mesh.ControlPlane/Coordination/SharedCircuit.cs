@@ -119,6 +119,7 @@ internal sealed class SharedCircuit
         }
 
         _callers.Remove(reporter.Id);
+        _window.Advance(now);
         _window.Remove(caller);
         Sick = Sick == reporter ? null : Sick;
         return _trial?.Forget(caller, now) == true ? new CircuitChange(State, State, "probers", Calls) : null;
@@ -143,12 +144,13 @@ internal sealed class SharedCircuit
             return now >= forced.Until ? Lift("over", now) : null;
         }
 
-        return now - Since < ShortestState ? null : State switch
+        CircuitChange? change = now - Since < ShortestState ? null : State switch
         {
             CircuitState.Closed => JudgeCalls(now),
             CircuitState.Open => now - Since >= OpenTime ? Enter(CircuitState.HalfOpen, "wait_over", now) : null,
-            _ => JudgeTrial(_trial!, now),
+            _ => JudgeTrial(_trial!.Sum, now),
         };
+        return change ?? (_trial?.Advance(now) == true ? new CircuitChange(State, State, "probers", Calls) : null);
     }
 
     /// <summary>Somebody decides by hand, whatever happens, until the end of the time given.</summary>
@@ -212,9 +214,8 @@ internal sealed class SharedCircuit
     private bool IsConfirmed(DateTimeOffset now) =>
         now - _suspectedAt >= Confirmation || _callers.Values.All(c => c.ReportedAt >= _suspectedAt);
 
-    private CircuitChange? JudgeTrial(SharedTrial trial, DateTimeOffset now)
+    private CircuitChange? JudgeTrial(CallCounts trials, DateTimeOffset now)
     {
-        CallCounts trials = trial.Sum;
         int minimum = Math.Min(Config.MinimumCalls, Config.TrialCalls);
         if (trials.Calls >= minimum)
         {
@@ -229,7 +230,7 @@ internal sealed class SharedCircuit
             return Enter(CircuitState.Open, "trial_timeout", now);
         }
 
-        return trial.Advance(now) ? new CircuitChange(State, State, "probers", trials) : null;
+        return null;
     }
 
     private static string Reason(PassedLimit passed) => passed.Field == "slowCallRateThreshold" ? "slow_call_rate" : "failure_rate";

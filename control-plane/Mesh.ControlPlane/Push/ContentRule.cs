@@ -12,7 +12,7 @@ namespace Mesh.ControlPlane.Push;
 
 /// <summary>A rule as it is pushed. Two versions of an object that say the same to a sidecar have the same <see cref="Fingerprint"/>.</summary>
 /// <param name="Pushed">What goes on the wire.</param>
-/// <param name="Fingerprint">Hash of the text without resourceVersion: a change of status or annotations is no change here.</param>
+/// <param name="Fingerprint">Hash of the text without resourceVersion: a change of status or of annotations, but for the mode, is no change here.</param>
 /// <param name="Uid">metadata.uid: a rule deleted and made anew is another rule.</param>
 /// <param name="Generation">metadata.generation.</param>
 /// <param name="ExportTo">Namespaces that may see it; empty means all.</param>
@@ -33,6 +33,11 @@ internal sealed record ContentRule(PushedRule Pushed, string Fingerprint, string
         }
 
         metadata["namespace"] ??= rule.Key.Namespace;
+        if (rule.Document.Annotations.TryGetValue(RuleDocument.ModeAnnotation, out string? mode))
+        {
+            metadata["annotations"] = new JsonObject { [RuleDocument.ModeAnnotation] = mode }; // the one that decides what a sidecar does
+        }
+
         JsonObject document = new()
         {
             ["apiVersion"] = rule.Document.ApiVersion,

@@ -40,6 +40,11 @@ public static class PartnerMaximum
                 .Select(a => Warning($"metadata.annotations.{a}", $"'{rule.Annotations[a]}' is no number of 1 or more, and so it says nothing; write for example \"80\""));
         }
 
+        if (rule.IsShadow)
+        {
+            return [];
+        }
+
         string meant = HostMatch.Expand((rule.Spec as DestinationRule)?.Host ?? (rule.Spec as ResiliencePolicy)?.Host ?? "", rule.Key.Namespace);
         IEnumerable<(string Host, int Callers, int Maximum)> partners =
             from entry in entries

@@ -13,6 +13,13 @@ public static class BreakerCompiler
     internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
+    /// <summary>The cluster under breakers of single routes.</summary>
+    internal static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    {
+        RouteBreakers = new RouteBreakers(rules.ToImmutableSortedDictionary(
+            static r => ((CircuitBreaker)r.Spec).Route!, static r => Compile((CircuitBreaker)r.Spec, r.Key), StringComparer.Ordinal)),
+    };
+
     /// <summary>What the rule says, for whoever carries it out: a sidecar, or the control plane for all of them.</summary>
     public static BreakerConfig Compile(CircuitBreaker breaker, RuleKey rule)
     {
@@ -38,6 +45,7 @@ public static class BreakerCompiler
             OpenTimeGrowth = breaker.WaitDurationGrowth ?? defaults.OpenTimeGrowth,
             LongestOpenTime = breaker.MaxWaitDurationInOpenState ?? defaults.LongestOpenTime,
             TrialCalls = breaker.PermittedNumberOfCallsInHalfOpenState ?? defaults.TrialCalls,
+            TrialTimeout = breaker.CallTimeoutInHalfOpenState ?? TimeSpan.Zero,
             LongestTrial = breaker.MaxWaitDurationInHalfOpenState ?? TimeSpan.Zero,
             Recovery = breaker.RecoveryDuration ?? TimeSpan.Zero,
             Failures = breaker.Failures.IsEmpty ? BreakerFailures.Default : breaker.Failures.Aggregate(BreakerFailures.None, static (all, word) => all | Flag(word)),

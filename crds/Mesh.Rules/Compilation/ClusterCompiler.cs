@@ -97,7 +97,7 @@ internal static class ClusterCompiler
         return address.Length > 0;
     }
 
-    private static CircuitBreakerConfig Limits(ConnectionPoolSettings? pool) => new(
+    internal static CircuitBreakerConfig Limits(ConnectionPoolSettings? pool) => new(
         Limit(pool?.Tcp?.MaxConnections), Limit(pool?.Http?.Http1MaxPendingRequests), Limit(pool?.Http?.Http2MaxRequests), Limit(pool?.Http?.MaxRetries));
 
     /// <summary>A retry budget with Istio's defaults filled in; <paramref name="source"/> is its rule and path.</summary>
@@ -111,7 +111,7 @@ internal static class ClusterCompiler
     // As Istio: 0 is "not set", not "none".
     private static uint Limit(int? value) => value is > 0 ? (uint)value.Value : uint.MaxValue;
 
-    private static ConnectionConfig Connection(ConnectionPoolSettings? pool)
+    internal static ConnectionConfig Connection(ConnectionPoolSettings? pool)
     {
         ConnectionConfig defaults = new();
         return new ConnectionConfig
@@ -129,7 +129,7 @@ internal static class ClusterCompiler
 
     private static int? Seconds(TimeSpan? time) => time is { } value ? Math.Max(1, (int)value.TotalSeconds) : null;
 
-    private static OutlierConfig? Outlier(OutlierDetection? rule)
+    internal static OutlierConfig? Outlier(OutlierDetection? rule)
     {
         if (rule is null)
         {

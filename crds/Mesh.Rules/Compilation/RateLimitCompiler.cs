@@ -1,6 +1,7 @@
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
 
 namespace Mesh.Rules.Compilation;
 
@@ -39,6 +40,8 @@ internal static class RateLimitCompiler
             Headers = limit.Match is { } match ? [.. match.Headers.Select(static h => RouteMatchCompiler.Named(h.Key.ToLowerInvariant(), h.Value))] : [],
             MaxWait = wait is null ? TimeSpan.Zero : wait.MaxWait ?? DefaultWait,
             MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
+            AllowedHours = limit.AllowedHours is { } hours && AllowedHoursCheck.Parse(hours.From) is { } from && AllowedHoursCheck.Parse(hours.To) is { } to
+                ? new AllowedHoursConfig(from, to, hours.TimeZone ?? "UTC") : null,
             IsMesh = limit.Scope == RateLimit.MeshScope,
             Rule = limit.Scope == RateLimit.MeshScope ? rule.ToString() : "",
             Source = $"{rule.Namespace}/{rule.Name}#spec",

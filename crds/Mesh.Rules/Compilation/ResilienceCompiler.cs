@@ -33,6 +33,13 @@ internal static class ResilienceCompiler
         };
     }
 
+    /// <summary>The same, with those that <paramref name="shadow"/> would make of the route's.</summary>
+    public static RetryConfig? Apply(RetryConfig? retry, RuleDocument? rule, RuleDocument? shadow)
+    {
+        RetryConfig? held = Apply(retry, rule);
+        return held is null || shadow is null ? held : held with { Shadow = Apply(retry, shadow) ?? held with { Attempts = 0 } };
+    }
+
     /// <summary>The retries of a route under <paramref name="rule"/>; null for none, and a route that has none gets none.</summary>
     public static RetryConfig? Apply(RetryConfig? retry, RuleDocument? rule)
     {

@@ -73,14 +73,14 @@ internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable tab
             Rewrite = rewrite,
             RequestHeaders = RouteParts.Headers(route.Headers?.Request),
             Timeout = route.Timeout ?? TimeSpan.Zero,
-            Retry = ResilienceCompiler.Apply(RetryCompiler.Compile(route.Retries, placed.Source), Resilience(placed, port)),
+            Retry = ResilienceCompiler.Apply(RetryCompiler.Compile(route.Retries, placed.Source), Resilience(placed, port, inShadow: false), Resilience(placed, port, inShadow: true)),
             Fault = RouteParts.Fault(route.Fault),
             Mirrors = Mirrors(placed, port),
         };
     }
 
     // Retries are the route's, not the destination's: of several destinations the one that gets most speaks for all.
-    private RuleDocument? Resilience(PlacedRoute placed, int calledPort)
+    private RuleDocument? Resilience(PlacedRoute placed, int calledPort, bool inShadow)
     {
         if (placed.Route.Route.MaxBy(static d => d.Weight ?? 0)?.Destination is not { } destination)
         {
@@ -89,7 +89,7 @@ internal sealed class RouteCompiler(ProxyIdentity proxy, VirtualServiceTable tab
 
         string host = HostMatch.Expand(destination.Host ?? "", placed.Rule.Key.Namespace);
         int port = destination.Port?.Number ?? known.InferPort(host, calledPort);
-        return resilience.Find(new PolicyTarget(proxy.Namespace, known.NamespaceOf(host), host, port, destination.Subset ?? ""), placed.Route.Name ?? "");
+        return resilience.Find(new PolicyTarget(proxy.Namespace, known.NamespaceOf(host), host, port, destination.Subset ?? ""), placed.Route.Name ?? "", inShadow);
     }
 
     private WeightedClusterConfig Destination(PlacedRoute placed, int index, int port, bool routeSetsAuthority)

@@ -14,7 +14,7 @@ namespace Mesh.Rules.Compilation;
 /// </summary>
 public sealed class SnapshotCompiler
 {
-    private readonly Dictionary<(string Host, string Namespace), EffectiveRule?> _lookups = [];
+    private readonly Dictionary<(string Host, string Namespace, bool InShadow), EffectiveRule?> _lookups = [];
     private ImmutableDictionary<RuleKey, RuleDocument>? _lastRules;
     private ProxyIdentity? _lastProxy;
     private RuleSet _rules = RuleSet.Create([]);
@@ -102,22 +102,27 @@ public sealed class SnapshotCompiler
         return _routes;
     }
 
-    /// <summary>The rule that the proxy, as a client, obeys for a host.</summary>
-    internal EffectiveRule? Lookup(ProxyIdentity proxy, string host, string serviceNamespace)
+    /// <summary>The rule that the proxy, as a client, obeys for a host; or the one in shadow mode that it evaluates.</summary>
+    internal EffectiveRule? Lookup(ProxyIdentity proxy, string host, string serviceNamespace, bool inShadow = false)
     {
-        if (!_lookups.TryGetValue((host, serviceNamespace), out EffectiveRule? rule))
+        if (inShadow && !_rules.HasShadows)
         {
-            rule = DestinationRuleLookup.Find(_rules, proxy.Namespace, proxy.Labels, serviceNamespace, host);
-            _lookups.Add((host, serviceNamespace), rule);
+            return null;
+        }
+
+        if (!_lookups.TryGetValue((host, serviceNamespace, inShadow), out EffectiveRule? rule))
+        {
+            rule = DestinationRuleLookup.Find(_rules, proxy.Namespace, proxy.Labels, serviceNamespace, host, inShadow);
+            _lookups.Add((host, serviceNamespace, inShadow), rule);
         }
 
         return rule;
     }
 
     /// <summary>What the last call made of the very same objects, or null: then nothing about the cluster has to be worked out again.</summary>
-    internal CompiledCluster? Unchanged(string name, ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset) =>
+    internal CompiledCluster? Unchanged(string name, ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset, EffectiveRule? shadow) =>
         _mayReuse && _clusters.TryGetValue(name, out CompiledCluster? last) && ReferenceEquals(last.Inputs.Service, service) &&
-        ReferenceEquals(last.Inputs.Rule, rule) && ReferenceEquals(last.Inputs.Subset, subset) ? last : null;
+        ReferenceEquals(last.Inputs.Rule, rule) && ReferenceEquals(last.Inputs.Subset, subset) && ReferenceEquals(last.Inputs.Shadow, shadow) ? last : null;
 
     /// <summary>
     /// The cluster <paramref name="name"/> with <paramref name="endpoints"/>: what the last call made of the same inputs, else what <paramref name="compile"/> makes.
@@ -158,6 +163,9 @@ internal sealed record CompiledCluster(ClusterInputs Inputs, ClusterConfig Confi
 /// <param name="Subset">Subset, or null.</param>
 internal readonly record struct ClusterInputs(ServicePortModel Service, EffectiveRule? Rule, EffectiveSubset? Subset)
 {
+    /// <summary>Rule in shadow mode, or null.</summary>
+    public EffectiveRule? Shadow { get; init; }
+
     /// <summary>Policies of our own kinds.</summary>
     public ClusterPolicies Policies { get; init; }
 
@@ -175,7 +183,7 @@ internal readonly record struct ClusterInputs(ServicePortModel Service, Effectiv
 
     /// <summary>Whether a cluster of this name would come out the same: rules are compared as objects, since a merged rule is never changed.</summary>
     public bool AreThoseOf(ClusterInputs other) =>
-        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && Policies.AreThoseOf(other.Policies) &&
+        ReferenceEquals(Rule, other.Rule) && ReferenceEquals(Subset, other.Subset) && ReferenceEquals(Shadow, other.Shadow) && Policies.AreThoseOf(other.Policies) &&
         Credentials == other.Credentials && InboundPool == other.InboundPool &&
         (InboundPort, IsDialledByDestination, Service.IsUndeclared) == (other.InboundPort, other.IsDialledByDestination, other.Service.IsUndeclared) &&
         (Service.Host, Service.Name, Service.Namespace, Service.Port, Service.IsHttp, Service.Dns, Service.OnDemandPort) ==

@@ -42,12 +42,13 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
 
         Note(service);
         EffectiveRule? rule = compiler.Lookup(proxy, service.Host, service.Namespace);
-        AddCluster(service, rule, null);
+        EffectiveRule? shadow = compiler.Lookup(proxy, service.Host, service.Namespace, inShadow: true);
+        AddCluster(service, rule, null, shadow);
         foreach (EffectiveSubset subset in rule?.Subsets ?? [])
         {
             if (!string.IsNullOrEmpty(subset.Subset.Name)) // refused when read; without a name it would be the cluster of the whole service
             {
-                AddCluster(service, rule, subset);
+                AddCluster(service, rule, subset, shadow);
             }
         }
 
@@ -80,10 +81,11 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     private void AddInbound(ServicePortModel own, int port, string known)
     {
         // A workload selector says which clients a rule is for; in front of the own application it selects nobody.
-        EffectiveRule? rule = DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, own.Namespace, own.Host);
+        EffectiveRule? rule = Rule(inShadow: false);
         string address = scope.AppAddress(port, known);
         ClusterInputs inputs = new(own, rule, null)
         {
+            Shadow = Rule(inShadow: true),
             InboundPool = scope.InboundPool(port),
             InboundPort = port,
             Policies = compiler.Rules.Policies.For(new PolicyTarget(proxy.Namespace, own.Namespace, own.Host, own.Port, IsCallee: true)),
@@ -92,7 +94,10 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         EndpointConfig app = new(address, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(port);
         _fresh.Add(name);
-        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => PolicyCompiler.Apply(ClusterCompiler.Inbound(i), i.Policies)));
+        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => ShadowCompiler.Apply(PolicyCompiler.Apply(ClusterCompiler.Inbound(i), i.Policies), i)));
+
+        EffectiveRule? Rule(bool inShadow) =>
+            DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, own.Namespace, own.Host, inShadow);
     }
 
     /// <summary>The snapshot, and the findings in order of rule and place.</summary>
@@ -160,15 +165,20 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         return next.ToImmutable();
     }
 
-    private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
+    private void AddCluster(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset, EffectiveRule? shadow)
     {
         if (rule is not null)
         {
             _used.Add(rule);
         }
 
+        if (shadow is not null)
+        {
+            _used.Add(shadow);
+        }
+
         string name = ClusterCompiler.OutboundName(service.Host, service.Port, subset?.Subset.Name ?? "");
-        if (compiler.Unchanged(name, service, rule, subset) is { } same)
+        if (compiler.Unchanged(name, service, rule, subset, shadow) is { } same)
         {
             Clusters.Add(name, same);
             _findings.AddRange(same.Findings);
@@ -183,16 +193,18 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             name,
             new ClusterInputs(service, rule, subset)
             {
+                Shadow = shadow,
                 Policies = compiler.Rules.Policies.For(Target(service, subset?.Subset.Name ?? "")),
                 Credentials = proxy.Credentials,
             },
             endpoints,
-            static i => PolicyCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Policies));
+            static i => ShadowCompiler.Apply(PolicyCompiler.Apply(ClusterCompiler.Outbound(i.Service, i.Rule, i.Subset, i.Credentials ?? ""), i.Policies), i));
         ImmutableArray<(RuleKey, Diagnostic)> findings =
         [
             .. new[]
             {
                 SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length),
+                cluster.Config.Shadow is { } tried ? SnapshotAdvice.OnNeverEjecting(cluster.Config with { Outlier = tried.Outlier, OutlierSource = tried.OutlierSource }, subset?.Subset.Name, endpoints.Length) : null,
                 subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty ? (subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))) : null,
                 SnapshotAdvice.OnUnusedTunnel(service, rule, subset),
                 SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints),
@@ -204,6 +216,12 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
     }
 
     private PolicyTarget Target(ServicePortModel service, string subset) => new(proxy.Namespace, service.Namespace, service.Host, service.Port, subset);
+
+    private RetryConfig? DefaultRetry(in PolicyTarget target)
+    {
+        HostPolicyTable policies = compiler.Rules.Policies.Resilience;
+        return ResilienceCompiler.Apply(RetryConfig.OutboundDefault, policies.Find(target, ""), policies.Find(target, "", inShadow: true));
+    }
 
     private void AddRoute(ServicePortModel service, string cluster)
     {
@@ -227,7 +245,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
             VirtualHostConfig virtualHost = new(
                 string.Create(CultureInfo.InvariantCulture, $"{service.Host}:{service.Port}"), service.Port, domains.ToImmutable(), cluster)
             {
-                Retry = service.IsHttp ? ResilienceCompiler.Apply(RetryConfig.OutboundDefault, compiler.Rules.Policies.Resilience.Find(Target(service, ""), "")) : null,
+                Retry = service.IsHttp ? DefaultRetry(Target(service, "")) : null,
                 IsTunnelOnly = !service.IsHttp,
             };
             _virtualHosts.Add((virtualHost, service));

@@ -24,6 +24,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Only for this port of the host.</summary>
     public int? Port { get; init; }
 
+    /// <summary>Only for the route of this name.</summary>
+    public string? Route { get; init; }
+
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
@@ -69,6 +72,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Longest trial.</summary>
     public TimeSpan? MaxWaitDurationInHalfOpenState { get; init; }
 
+    /// <summary>Longest call on trial.</summary>
+    public TimeSpan? CallTimeoutInHalfOpenState { get; init; }
+
     /// <summary>Time in which the calls come back after a trial.</summary>
     public TimeSpan? RecoveryDuration { get; init; }
 
@@ -89,6 +95,8 @@ public sealed record CircuitBreaker : IHostPolicy
             "Only for this subset of the host.")
         .Port("port", static (o, v) => o with { Port = v },
             "Only for this port of the host.")
+        .Text("route", static (o, v) => o with { Route = v },
+            "Only for the route of this name in a VirtualService: its calls to the host have a breaker of their own, in place of the host's.")
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: decides and counts (breaker_shadow_rejected), and refuses nothing.", "enforce", ShadowMode)
         .Enum("scope", static (o, v) => o with { Scope = v },
@@ -121,6 +129,8 @@ public sealed record CircuitBreaker : IHostPolicy
             "Calls that go out on trial; all others are refused meanwhile. Default 10.", min: 1, max: Snapshots.BreakerConfig.LongestWindow)
         .Duration("maxWaitDurationInHalfOpenState", static (o, v) => o with { MaxWaitDurationInHalfOpenState = v },
             "Longest trial: then the circuit opens again, whatever hangs. Default 0s: no limit.", allowZero: true)
+        .Duration("callTimeoutInHalfOpenState", static (o, v) => o with { CallTimeoutInHalfOpenState = v },
+            "A call on trial whose answer has not begun after this time is given up, with a 504, and counts as a timeout. Unset: trials take as long as other calls.")
         .Duration("recoveryDuration", static (o, v) => o with { RecoveryDuration = v },
             "After a good trial the share of calls that pass grows from a tenth to all in this time. Default 0s: all at once.", allowZero: true)
         .List("failures", TextType.Any, static (o, v) => o with { Failures = v },

@@ -18,6 +18,6 @@ internal interface IHostPolicy
     /// <summary>Whether it stands in front of the host's own application, not in its callers' sidecars.</summary>
     bool IsCallee => false;
 
-    /// <summary>Whether it changes nothing, so that another may hold.</summary>
+    /// <summary>Whether it enforces nothing and another may hold beside it: then it is evaluated in its shadow.</summary>
     bool IsPassedOver => false;
 }

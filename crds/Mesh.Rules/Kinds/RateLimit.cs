@@ -57,6 +57,9 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Requests that count; null for all.</summary>
     public RateLimitMatch? Match { get; init; }
 
+    /// <summary>Hours of the day in which requests are let through; null for all.</summary>
+    public AllowedHours? AllowedHours { get; init; }
+
     /// <summary>What becomes of a request without a token.</summary>
     public RateLimitExcess? WhenExceeded { get; init; }
 
@@ -97,6 +100,8 @@ public sealed record RateLimit : IHostPolicy
             "Paths whose requests always pass and never count, such as /healthz; one that ends in * stands for all that begin so.")
         .Field("match", RateLimitMatch.Schema, static (o, v) => o with { Match = v },
             "Only requests that look like this count; all others go first. With burst: 1 and whenExceeded.wait such a class of calls is paced: spread evenly at its rate.")
+        .Field("allowedHours", Kinds.AllowedHours.Schema, static (o, v) => o with { AllowedHours = v },
+            "Hours of the day in which requests that count are let through; outside they are answered 429 with retry-after, or wait if that is soon enough. Unset: all hours.")
         .Field("whenExceeded", RateLimitExcess.Schema, static (o, v) => o with { WhenExceeded = v },
             "What becomes of a request without a token: reject (default) or wait.");
 }

@@ -8,8 +8,11 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>Value of <see cref="Profile"/> that turns the safe defaults on.</summary>
     public const string SafeProfile = "safe";
 
-    /// <summary>Value of <see cref="Mode"/> that changes nothing.</summary>
+    /// <summary>Value of <see cref="Mode"/> that changes nothing and counts what it would have changed.</summary>
     public const string ShadowMode = "shadow";
+
+    /// <summary>Value of <see cref="Side"/> for the application's own sidecar.</summary>
+    public const string CalleeSide = "callee";
 
     /// <summary>The host the policy is about, as in a DestinationRule.</summary>
     public string? Host { get; init; }
@@ -29,6 +32,9 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>enforce (default) or shadow.</summary>
     public string? Mode { get; init; }
 
+    /// <summary>Where it holds: caller (default) or callee.</summary>
+    public string? Side { get; init; }
+
     /// <summary>Longest wait of a request for a connection.</summary>
     public TimeSpan? PendingTimeout { get; init; }
 
@@ -40,6 +46,14 @@ public sealed record ResiliencePolicy : IHostPolicy
 
     /// <summary>What the host takes of all sidecars together.</summary>
     public MeshLimits? MeshLimits { get; init; }
+
+    /// <summary>Bound on the calls under way at one time.</summary>
+    public ConcurrencyPolicy? Concurrency { get; init; }
+
+    /// <summary>Whether it stands in front of the application, not of the destination.</summary>
+    internal bool IsCallee => Side == CalleeSide;
+
+    bool IHostPolicy.IsCallee => IsCallee;
 
     bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
 
@@ -57,8 +71,10 @@ public sealed record ResiliencePolicy : IHostPolicy
             "Whose defaults hold. istio (default): Istio's. safe: a retry budget of 20 %, only idempotent methods, Retry-After up to 30s, no retries of retries, no longer than the caller waits (x-envoy-expected-rq-timeout-ms).",
             "istio", SafeProfile)
         .Enum("mode", static (o, v) => o with { Mode = v },
-            "enforce (default), or shadow: the policy changes nothing.", "enforce", ShadowMode)
-            .NotEnforcedYet("a policy in shadow mode changes nothing, and what it would have changed is not reported", "enforce")
+            "enforce (default), or shadow: the policy changes nothing, and what it would have changed is counted.", "enforce", ShadowMode)
+        .Enum("side", static (o, v) => o with { Side = v },
+            "Where it holds. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application; such a policy speaks of concurrency alone.",
+            "caller", CalleeSide)
         .Duration("pendingTimeout", static (o, v) => o with { PendingTimeout = v },
             "Longest wait of a request for a connection; then 503. Unset: no limit.")
         .Duration("writeTimeout", static (o, v) => o with { WriteTimeout = v },
@@ -66,5 +82,7 @@ public sealed record ResiliencePolicy : IHostPolicy
         .Field("meshLimits", MeshLimits.Schema, static (o, v) => o with { MeshLimits = v },
             "What the host takes of all sidecars together, as one number; each subset and port has its own. Of this and connectionPool the smaller counts.")
         .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
-            "What is added to the retries of the host's routes; conditions stay those of the VirtualService.");
+            "What is added to the retries of the host's routes; conditions stay those of the VirtualService.")
+        .Field("concurrency", ConcurrencyPolicy.Schema, static (o, v) => o with { Concurrency = v },
+            "Bulkhead: most calls under way at one time; one too many is answered 503. Each subset and port has places of its own.");
 }

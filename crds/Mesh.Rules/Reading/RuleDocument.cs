@@ -34,8 +34,17 @@ public sealed record RuleDocument
     /// <summary>metadata.labels.</summary>
     public ImmutableSortedDictionary<string, string> Labels { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
 
-    /// <summary>metadata.annotations; few mean something to us: <c>resilience.mesh.dev/…</c>.</summary>
+    /// <summary>Annotation by which a kind that is not ours gets a mode: <c>enforce</c> or <c>shadow</c>.</summary>
+    public const string ModeAnnotation = "mesh.dev/mode";
+
+    /// <summary>Its value for a rule that is evaluated beside the one in force, and enforces nothing.</summary>
+    public const string ShadowMode = "shadow";
+
+    /// <summary>metadata.annotations; few mean something to us: <c>resilience.mesh.dev/…</c>, <see cref="ModeAnnotation"/>.</summary>
     public ImmutableSortedDictionary<string, string> Annotations { get; init; } = ImmutableSortedDictionary<string, string>.Empty;
+
+    /// <summary>Whether <see cref="ModeAnnotation"/> says that it enforces nothing.</summary>
+    public bool IsShadow => Annotations.GetValueOrDefault(ModeAnnotation) == ShadowMode;
 
     /// <summary>metadata.creationTimestamp; the order of several rules for one host depends on it.</summary>
     public DateTimeOffset? CreationTimestamp { get; init; }
@@ -86,4 +95,17 @@ public sealed record RuleReadResult(RuleDocument? Document, ImmutableArray<Diagn
 
         return place;
     }
+
+    /// <summary>Every plain value of the spec, in the order of the text.</summary>
+    public IEnumerable<WrittenValue> WrittenSpec() => Root?.Find("spec") is { } spec ? ValuesOf("spec", spec.Value, spec.Line) : [];
+
+    private static IEnumerable<WrittenValue> ValuesOf(string path, RuleNode node, int line) => node.Kind switch
+    {
+        RuleNodeKind.Map when node.Fields.Length > 0 => node.Fields.SelectMany(f => ValuesOf($"{path}.{f.Name}", f.Value, f.Line)),
+        RuleNodeKind.List when node.Items.Length > 0 => node.Items.SelectMany((item, i) => ValuesOf($"{path}[{i}]", item, item.Line)),
+        RuleNodeKind.Map => [new WrittenValue(path, "{}", line)],
+        RuleNodeKind.List => [new WrittenValue(path, "[]", line)],
+        RuleNodeKind.Null => [new WrittenValue(path, "null", line)],
+        _ => [new WrittenValue(path, node.Text, line)],
+    };
 }

@@ -120,6 +120,7 @@ public static class RuleReader
         }
 
         CheckName(metadata, at.Field("metadata"));
+        ShadowCheck.CheckMode(metadata.Annotations, ruleKind, at.Field("metadata").Field("annotations").Field(RuleDocument.ModeAnnotation));
         Cursor specAt = at.Field("spec");
         if (specAt.Node is null or { Kind: RuleNodeKind.Null })
         {
@@ -127,7 +128,12 @@ public static class RuleReader
             return null;
         }
 
-        return ruleKind.ReadSpec(specAt.Node, specAt) is not { } spec ? null : new RuleDocument
+        if (ruleKind.ReadSpec(specAt.Node, specAt) is not { } spec)
+        {
+            return null;
+        }
+
+        RuleDocument document = new()
         {
             Key = new RuleKey(
                 ruleKind.Kind, string.IsNullOrEmpty(metadata.Namespace) ? defaultNamespace : metadata.Namespace, metadata.Name ?? ""),
@@ -139,6 +145,12 @@ public static class RuleReader
             CreationTimestamp = metadata.CreationTimestamp,
             Generation = metadata.Generation,
         };
+        if (document is { IsShadow: true, Spec: DestinationRule rule })
+        {
+            ShadowCheck.Check(rule, specAt);
+        }
+
+        return document;
     }
 
     private static void CheckName(ObjectMetadata metadata, Cursor at)

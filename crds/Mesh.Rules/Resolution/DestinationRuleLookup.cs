@@ -14,13 +14,16 @@ public static class DestinationRuleLookup
     /// <param name="clientLabels">Labels of the calling workload, for workload selectors.</param>
     /// <param name="serviceNamespace">Namespace of the service.</param>
     /// <param name="host">Full host of the service.</param>
+    /// <param name="inShadow">The rule in shadow mode that is evaluated for it, found the same way among its kind; else the one in force.</param>
     public static EffectiveRule? Find(
-        RuleSet rules, string clientNamespace, ImmutableSortedDictionary<string, string> clientLabels, string serviceNamespace, string host)
+        RuleSet rules, string clientNamespace, ImmutableSortedDictionary<string, string> clientLabels, string serviceNamespace, string host, bool inShadow = false)
     {
         bool clientIsRoot = clientNamespace == RuleSet.RootNamespace;
-        return Pick(rules.Of(clientNamespace), host, clientLabels, r => clientIsRoot ? r.IsPrivate : r.IsExportedTo(clientNamespace))
-            ?? (serviceNamespace == clientNamespace ? null : Pick(rules.Of(serviceNamespace), host, null, r => r.IsExportedTo(clientNamespace)))
-            ?? Pick(rules.Of(RuleSet.RootNamespace), host, null, r => r.IsExportedTo(clientNamespace));
+        return Pick(Of(clientNamespace), host, clientLabels, r => clientIsRoot ? r.IsPrivate : r.IsExportedTo(clientNamespace))
+            ?? (serviceNamespace == clientNamespace ? null : Pick(Of(serviceNamespace), host, null, r => r.IsExportedTo(clientNamespace)))
+            ?? Pick(Of(RuleSet.RootNamespace), host, null, r => r.IsExportedTo(clientNamespace));
+
+        NamespaceRules Of(string ruleNamespace) => inShadow ? rules.ShadowsOf(ruleNamespace) : rules.Of(ruleNamespace);
     }
 
     // Rules with a selector are private to their namespace: without labels to compare they are passed over.

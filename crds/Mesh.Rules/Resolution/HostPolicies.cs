@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 
@@ -34,7 +35,11 @@ internal sealed class HostPolicies
     }
 
     /// <summary>What holds for an upstream as a whole.</summary>
-    public ClusterPolicies For(in PolicyTarget target) => new(Resilience.Find(in target), _breakers.Find(in target), _limits.Find(in target), _fallbacks.Find(in target));
+    public ClusterPolicies For(in PolicyTarget target) =>
+        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.Find(in target), _fallbacks.Find(in target))
+        {
+            ResilienceInShadow = Resilience.Find(in target, inShadow: true),
+        };
 
     private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
 }
@@ -42,11 +47,18 @@ internal sealed class HostPolicies
 /// <summary>The policies in force for one upstream, each null for none.</summary>
 /// <param name="Resilience">ResiliencePolicy.</param>
 /// <param name="Breaker">CircuitBreaker.</param>
+/// <param name="RouteBreakers">CircuitBreakers of single routes.</param>
 /// <param name="RateLimit">RateLimit.</param>
 /// <param name="Fallback">Fallback.</param>
-internal readonly record struct ClusterPolicies(RuleDocument? Resilience, RuleDocument? Breaker, RuleDocument? RateLimit, RuleDocument? Fallback)
+internal readonly record struct ClusterPolicies(
+    RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, RuleDocument? RateLimit, RuleDocument? Fallback)
 {
+    /// <summary>ResiliencePolicy in shadow mode, beside the one in force.</summary>
+    public RuleDocument? ResilienceInShadow { get; init; }
+
     /// <summary>Whether these are the very same documents.</summary>
     public bool AreThoseOf(in ClusterPolicies other) =>
-        ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) && ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
+        ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
+        RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
+        ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
 }

@@ -12,14 +12,20 @@ internal sealed class HostPolicyTable
 {
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _byNamespace;
 
+    private readonly ImmutableArray<string> _routes; // that some policy is for
+
     /// <summary>Indexes <paramref name="policies"/>, all of one kind.</summary>
-    public HostPolicyTable(IEnumerable<RuleDocument> policies) =>
+    public HostPolicyTable(IEnumerable<RuleDocument> policies)
+    {
         _byNamespace = policies.GroupBy(static r => r.Key.Namespace, StringComparer.Ordinal).ToImmutableDictionary(static g => g.Key, static g => InOrder(g));
+        _routes = [.. policies.Select(static r => ((IHostPolicy)r.Spec).Route).OfType<string>().Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal)];
+    }
 
     /// <summary>The policy in force, or null. Those that change nothing are passed over.</summary>
     /// <param name="target">What it is to hold for.</param>
     /// <param name="route">Name of the route; null asks for what belongs to the cluster, which policies of single routes do not say.</param>
-    public RuleDocument? Find(in PolicyTarget target, string? route = null)
+    /// <param name="inShadow">One of those that are passed over: the one that is evaluated beside the policy in force.</param>
+    public RuleDocument? Find(in PolicyTarget target, string? route = null, bool inShadow = false)
     {
         if (_byNamespace.IsEmpty)
         {
@@ -32,7 +38,7 @@ internal sealed class HostPolicyTable
         RuleDocument? Pick(string from) => _byNamespace.GetValueOrDefault(from, []).FirstOrDefault(r => IsFor((IHostPolicy)r.Spec, r.Key.Namespace));
 
         bool IsFor(IHostPolicy policy, string ruleNamespace) =>
-            !policy.IsPassedOver
+            policy.IsPassedOver == inShadow
             && policy.IsCallee == wanted.IsCallee
             && (policy.Port is null || policy.Port == wanted.Port)
             && (string.IsNullOrEmpty(policy.Subset) || policy.Subset == wanted.Subset)
@@ -40,11 +46,23 @@ internal sealed class HostPolicyTable
             && HostMatch.Matches(HostMatch.Expand(policy.Host ?? "", ruleNamespace), wanted.Host);
     }
 
+    /// <summary>The policies in force for single routes to <paramref name="target"/>, one a route.</summary>
+    public ImmutableArray<RuleDocument> FindForRoutes(in PolicyTarget target)
+    {
+        if (_routes.IsEmpty)
+        {
+            return [];
+        }
+
+        PolicyTarget wanted = target;
+        return [.. _routes.Select(route => Find(in wanted, route)).OfType<RuleDocument>().Where(static r => ((IHostPolicy)r.Spec).Route is not null)];
+    }
+
     /// <summary>The older policy of the same kind and namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>
     public static RuleDocument? HidingOf(RuleDocument rule, IEnumerable<RuleDocument> all) =>
         InOrder(all.Where(r => r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.Key.Kind == rule.Key.Kind).Append(rule))
             .TakeWhile(r => !ReferenceEquals(r, rule))
-            .FirstOrDefault(r => !((IHostPolicy)r.Spec).IsPassedOver && Selection(r) == Selection(rule));
+            .FirstOrDefault(r => ((IHostPolicy)r.Spec).IsPassedOver == ((IHostPolicy)rule.Spec).IsPassedOver && Selection(r) == Selection(rule));
 
     private static ImmutableArray<RuleDocument> InOrder(IEnumerable<RuleDocument> rules) =>
     [

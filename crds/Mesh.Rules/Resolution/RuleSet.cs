@@ -13,13 +13,15 @@ public sealed class RuleSet
     public const string RootNamespace = "istio-system";
 
     private readonly ImmutableDictionary<string, NamespaceRules> _byNamespace;
+    private readonly ImmutableDictionary<string, NamespaceRules> _shadows; // destination rules in shadow mode, which stand in nobody's way
     private readonly RuleDocument[] _entries; // as they came: what the next set is compared with
     private readonly RuleDocument[] _others; // neither destination rules nor service entries
     private readonly ImmutableDictionary<string, ImmutableArray<RuleDocument>> _workloads; // and the workload entries, by namespace
 
-    private RuleSet(ImmutableDictionary<string, NamespaceRules> byNamespace, RuleDocument[] entries, RuleDocument[] others, RuleSet? previous)
+    private RuleSet(RuleDocument[] destinations, RuleDocument[] entries, RuleDocument[] others, RuleSet? previous)
     {
-        _byNamespace = byNamespace;
+        _byNamespace = ByNamespace(destinations.Where(static r => !r.IsShadow), previous?._byNamespace);
+        _shadows = ByNamespace(destinations.Where(static r => r.IsShadow), previous?._shadows);
         _entries = IsSame(entries, previous?._entries) ? previous!._entries : entries;
         _others = IsSame(others, previous?._others) ? previous!._others : others;
         ServiceEntries = previous is not null && ReferenceEquals(_entries, previous._entries) ? previous.ServiceEntries : [.. InOrder(entries)];
@@ -53,12 +55,8 @@ public sealed class RuleSet
     public static RuleSet Create(IEnumerable<RuleDocument> rules, RuleSet? previous = null)
     {
         RuleDocument[] all = [.. rules];
-        ImmutableDictionary<string, NamespaceRules> byNamespace = all
-            .Where(static r => r.Spec is DestinationRule)
-            .GroupBy(static r => r.Key.Namespace)
-            .ToImmutableDictionary(static g => g.Key, g => NamespaceRules.Create(g.Key, g, previous?.Of(g.Key)));
         RuleDocument[] others = [.. all.Where(static r => r.Spec is not (DestinationRule or ServiceEntry))];
-        RuleSet next = new(byNamespace, [.. all.Where(static r => r.Spec is ServiceEntry)], others, previous);
+        RuleSet next = new([.. all.Where(static r => r.Spec is DestinationRule)], [.. all.Where(static r => r.Spec is ServiceEntry)], others, previous);
         Dictionary<RuleDocument, Diagnostic[]>? advised = previous is not null && ReferenceEquals(next._entries, previous._entries) ? previous.Advised : null;
         bool sameRoutes = previous is not null && next.HasSameOthers(previous);
         next.Advice = new(() => next.Advise(all, advised, sameRoutes));
@@ -105,11 +103,21 @@ public sealed class RuleSet
     /// <summary>The merged rules of a namespace; empty when it has none.</summary>
     internal NamespaceRules Of(string ruleNamespace) => _byNamespace.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
 
+    /// <summary>The merged rules of a namespace that are in shadow mode.</summary>
+    internal NamespaceRules ShadowsOf(string ruleNamespace) => _shadows.GetValueOrDefault(ruleNamespace, NamespaceRules.Empty);
+
+    /// <summary>Whether any destination rule is in shadow mode.</summary>
+    internal bool HasShadows => !_shadows.IsEmpty;
+
     /// <summary>WorkloadEntries of a namespace, in no order.</summary>
     internal ImmutableArray<RuleDocument> WorkloadsOf(string ownNamespace) => _workloads.GetValueOrDefault(ownNamespace, []);
 
-    /// <summary>Merged rules of every namespace and host.</summary>
-    internal IEnumerable<ImmutableArray<EffectiveRule>> AllHosts() => _byNamespace.Values.SelectMany(static n => n.Hosts);
+    /// <summary>Merged rules of every namespace and host, and apart from them those in shadow mode.</summary>
+    internal IEnumerable<ImmutableArray<EffectiveRule>> AllHosts() => _byNamespace.Values.Concat(_shadows.Values).SelectMany(static n => n.Hosts);
+
+    private static ImmutableDictionary<string, NamespaceRules> ByNamespace(IEnumerable<RuleDocument> rules, ImmutableDictionary<string, NamespaceRules>? previous) => rules
+        .GroupBy(static r => r.Key.Namespace)
+        .ToImmutableDictionary(static g => g.Key, g => NamespaceRules.Create(g.Key, g, previous?.GetValueOrDefault(g.Key)));
 }
 
 /// <summary>Merged destination rules of one namespace, the most specific host first.</summary>

@@ -31,7 +31,7 @@ public static class RuleSetCheck
     };
 
     private static IEnumerable<RuleDocument> OthersForHost(RuleDocument rule, RuleDocument[] all) =>
-        all.Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && HostOf(r) == HostOf(rule));
+        all.Where(r => r.Spec is DestinationRule && r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.IsShadow == rule.IsShadow && HostOf(r) == HostOf(rule));
 
     /// <summary>Warnings about <paramref name="rule"/>, one of those that <paramref name="merged"/> was made of: all that its namespace has for its host.</summary>
     internal static ImmutableArray<Diagnostic> Check(RuleDocument rule, ImmutableArray<EffectiveRule> merged)

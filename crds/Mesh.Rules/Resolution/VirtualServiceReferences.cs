@@ -46,7 +46,7 @@ internal static class VirtualServiceReferences
     [
         .. from rule in all
            let spec = rule.Spec as DestinationRule
-           where spec is not null && HostMatch.Expand(spec.Host ?? "", rule.Key.Namespace) is var pattern && (pattern == host || HostMatch.Matches(pattern, host))
+           where spec is not null && !rule.IsShadow && HostMatch.Expand(spec.Host ?? "", rule.Key.Namespace) is var pattern && (pattern == host || HostMatch.Matches(pattern, host))
            from subset in spec.Subsets
            select subset.Name ?? "",
     ];

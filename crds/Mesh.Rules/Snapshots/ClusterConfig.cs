@@ -107,8 +107,17 @@ public sealed record ClusterConfig
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }
 
+    /// <summary>Ours: most calls under way at one time; null is no limit.</summary>
+    public ConcurrencyConfig? Concurrency { get; init; }
+
+    /// <summary>Ours: circuit breakers of single routes, each in place of <see cref="Breaker"/>; null is none.</summary>
+    public RouteBreakers? RouteBreakers { get; init; }
+
     /// <summary>Ours: what callers get instead of a refusal; null is none.</summary>
     public FallbackConfig? Fallback { get; init; }
+
+    /// <summary>Ours: what rules in shadow mode would do; null is none.</summary>
+    public ShadowConfig? Shadow { get; init; }
 
     /// <summary>TLS towards the endpoints; null is plain text.</summary>
     public UpstreamTlsConfig? Tls { get; init; }

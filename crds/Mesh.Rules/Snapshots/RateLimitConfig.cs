@@ -69,6 +69,9 @@ public sealed record RateLimitConfig
     /// <summary>Most requests that wait for one bucket at one time.</summary>
     public int MaxQueue { get; init; }
 
+    /// <summary>Hours of the day in which requests are let through; null for all.</summary>
+    public AllowedHoursConfig? AllowedHours { get; init; }
+
     /// <summary>Tokens and burst are those of all sidecars together; each has a share.</summary>
     public bool IsMesh { get; init; }
 
@@ -85,7 +88,7 @@ public sealed record RateLimitConfig
     public bool HasBucketsOf(RateLimitConfig other) => Buckets == other.Buckets;
 
     /// <inheritdoc/>
-    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest
+    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest && AllowedHours == other.AllowedHours
         && Paths.AsSpan().SequenceEqual(other.Paths.AsSpan()) && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan())
         && Headers.AsSpan().SequenceEqual(other.Headers.AsSpan());
 

@@ -98,6 +98,9 @@ public sealed record RetryConfig
     /// <summary>Ours: a request that is made for another one (it carries the x-envoy-attempt-count of the call its application works for) is left to the layer above.</summary>
     public bool LeavesToCaller { get; init; }
 
+    /// <summary>Ours: the retries that a policy in shadow mode would make of the route's; null without one.</summary>
+    public RetryConfig? Shadow { get; init; }
+
     /// <summary>Rule and path the retries come from; null for the default.</summary>
     public string? Source { get; init; }
 }

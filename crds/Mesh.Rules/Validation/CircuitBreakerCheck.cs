@@ -22,6 +22,11 @@ internal static class CircuitBreakerCheck
             spec.Field("subset").Error($"subset name is invalid: {subset}");
         }
 
+        if (breaker is { Route: not null, Scope: CircuitBreaker.MeshScope })
+        {
+            spec.Field("scope").Error("the breaker of one route is each sidecar's own; leave out scope, or route");
+        }
+
         CheckThreshold(breaker.FailureRateThreshold, spec.Field("failureRateThreshold"));
         CheckThreshold(breaker.SlowCallRateThreshold, spec.Field("slowCallRateThreshold"));
         CheckWindow(breaker, spec);

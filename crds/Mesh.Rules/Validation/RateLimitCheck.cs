@@ -36,6 +36,11 @@ internal static class RateLimitCheck
             }
         }
 
+        if (limit.AllowedHours is { } hours)
+        {
+            AllowedHoursCheck.Check(hours, spec.Field("allowedHours"));
+        }
+
         if (limit.WhenExceeded is { } excess)
         {
             CheckExcess(excess, spec.Field("whenExceeded"));

@@ -26,14 +26,13 @@ internal static class ResiliencePolicyCheck
             spec.Field("route").Error("route name cannot be empty; write the name of a route of a VirtualService, or leave the field out");
         }
 
-        if (policy.Route is not null)
+        if (policy.IsCallee)
         {
-            CheckOfRoute(policy, spec);
+            ConcurrencyCheck.CheckCallee(policy, spec);
         }
-
-        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, MeshLimits: null })
+        else
         {
-            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits or retries");
+            CheckOfCaller(policy, spec);
         }
 
         if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
@@ -41,9 +40,32 @@ internal static class ResiliencePolicyCheck
             spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
         }
 
+        if (policy.Concurrency is { } concurrency)
+        {
+            ConcurrencyCheck.Check(concurrency, policy.Mode == ResiliencePolicy.ShadowMode, spec.Field("concurrency"));
+        }
+
+        if (policy.Mode == ResiliencePolicy.ShadowMode)
+        {
+            ShadowCheck.Check(policy, spec);
+        }
+
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));
+        }
+    }
+
+    private static void CheckOfCaller(ResiliencePolicy policy, Cursor spec)
+    {
+        if (policy.Route is not null)
+        {
+            CheckOfRoute(policy, spec);
+        }
+
+        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null, MeshLimits: null })
+        {
+            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits, retries or concurrency");
         }
     }
 
@@ -64,6 +86,11 @@ internal static class ResiliencePolicyCheck
         if (policy.MeshLimits is not null)
         {
             spec.Field("meshLimits").Error(Advice);
+        }
+
+        if (policy.Concurrency is not null)
+        {
+            spec.Field("concurrency").Error(Advice);
         }
 
         if (policy.Retries?.Budget is not null)

@@ -1,3 +1,4 @@
+using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
 
 namespace Mesh.Proxy.Breakers;
@@ -61,6 +62,9 @@ internal readonly record struct BreakerRefusal(BreakerState State, string? Field
 
     /// <summary>Whether the call is refused.</summary>
     public bool IsSet => Field is not null;
+
+    /// <summary>Whether the rule is in shadow mode: the call passes all the same.</summary>
+    public bool IsShadow { get; init; }
 }
 
 /// <summary>A change of state.</summary>
@@ -73,6 +77,14 @@ internal sealed record BreakerChange(BreakerState From, BreakerState To, string 
     /// <summary>What the control plane said; null when this sidecar decided.</summary>
     public CircuitOrder? Order { get; init; }
 }
+
+/// <summary>A circuit breaker as it is now, for the pages.</summary>
+/// <param name="Route">The route it is for; null for the whole upstream.</param>
+/// <param name="Config">Its rule.</param>
+/// <param name="State">State.</param>
+/// <param name="Figures">What it looks back on.</param>
+/// <param name="Order">What the control plane decided for all callers; null when this sidecar decides.</param>
+public readonly record struct BreakerView(string? Route, BreakerConfig Config, BreakerState State, BreakerFigures Figures, OrderInForce? Order);
 
 /// <summary>What a window holds.</summary>
 /// <param name="Calls">Calls.</param>

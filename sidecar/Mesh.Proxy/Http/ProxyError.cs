@@ -1,4 +1,5 @@
 using Mesh.Proxy.Breakers;
+using Mesh.Proxy.Concurrency;
 using Mesh.Proxy.Fallbacks;
 using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Routing;
@@ -92,13 +93,21 @@ internal static class ProxyErrors
 
     /// <summary>The rate limit has no token; <paramref name="rule"/> is its rule.</summary>
     public static ProxyError RateLimited(in LimitVerdict verdict, string? rule) =>
-        RateLimited(new DecisionRecord(DecisionReason.RateLimited, rule, verdict.Field, verdict.Limit, verdict.Now) { Scope = verdict.IsMesh ? DecisionScope.Mesh : DecisionScope.Sidecar }, verdict.RetryAfter);
+        RateLimited(new DecisionRecord(verdict.IsClosed ? DecisionReason.OutsideAllowedHours : DecisionReason.RateLimited, rule, verdict.Field, verdict.Limit, verdict.Now) { Scope = verdict.IsMesh ? DecisionScope.Mesh : DecisionScope.Sidecar }, verdict.RetryAfter);
 
     /// <summary>The request was waiting for a token when the drain began: nobody waits for what comes later.</summary>
     public static ProxyError RateLimitedAtDrain(TimeSpan left, string? rule) => RateLimited(new DecisionRecord(DecisionReason.Draining, rule, "whenExceeded.wait"), left);
 
     private static ProxyError RateLimited(in DecisionRecord decision, TimeSpan retryAfter) =>
         new(429, ResponseFlag.RL, "local_rate_limited", "local_rate_limited", decision) { RetryAfterSeconds = Seconds(retryAfter) };
+
+    /// <summary>The bulkhead has no place; <paramref name="rule"/> is its rule. Envoy's words for its adaptive concurrency, with the flag of an overflow.</summary>
+    /// <param name="verdict">What decided.</param>
+    /// <param name="rule">Its rule.</param>
+    /// <param name="isDrain">The request was waiting when the drain began.</param>
+    public static ProxyError ConcurrencyOverflow(in BulkheadVerdict verdict, string? rule, bool isDrain) => new(
+        503, ResponseFlag.UO, "reached concurrency limit", "reached_concurrency_limit",
+        isDrain ? new DecisionRecord(DecisionReason.Draining, rule, verdict.Field) : new DecisionRecord(DecisionReason.ConcurrencyOverflow, rule, verdict.Field, verdict.Limit, verdict.Now));
 
     /// <summary>The upstream closed or reset before the head of its answer.</summary>
     /// <param name="failure">Why, if the connection knows: over TLS the server refuses a client certificate only now.</param>
@@ -159,6 +168,10 @@ internal static class ProxyErrors
     /// <summary>An attempt took longer than one may, and there is no other.</summary>
     public static ProxyError PerTryTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
         "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, source, "perTryTimeout", (long)limit.TotalMilliseconds));
+
+    /// <summary>A call on trial of the circuit breaker <paramref name="rule"/> took longer than one may.</summary>
+    public static ProxyError TrialTimeout(string? rule, TimeSpan limit) => UpstreamTimeout(
+        "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, rule, "callTimeoutInHalfOpenState", (long)limit.TotalMilliseconds));
 
     /// <summary>The upstream took no byte of the request for too long.</summary>
     public static ProxyError WriteTimeout(string? source, TimeSpan limit) => UpstreamTimeout(

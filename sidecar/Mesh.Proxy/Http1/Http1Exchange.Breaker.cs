@@ -1,5 +1,6 @@
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -8,15 +9,18 @@ namespace Mesh.Proxy.Http1;
 // The circuit breaker's part in an attempt: a permit before it, its outcome after. A cluster without a breaker passes by with a check for null.
 internal sealed partial class Http1Exchange
 {
+    private string? _routeName; // of the choice
     private CircuitBreaker? _breaker; // while it is to be told of this attempt
     private BreakerPermit _permit;
     private BreakerRefusal _refusal;
     private long _sentAllAt; // when the last byte of the request had gone; 0 before that
 
+    private CircuitBreaker? BreakerInForce => _cluster!.BreakerFor(_routeName);
+
     /// <summary>Asks before the attempt; false when the circuit is open, and <see cref="_refusal"/> says why. The few places of a trial are not for those who may have to wait.</summary>
     private bool EntersBreaker(long now)
     {
-        if (_cluster!.Breaker is not { } breaker || IsExempt(breaker.Config))
+        if (BreakerInForce is not { } breaker || IsExempt(breaker.Config))
         {
             return true;
         }
@@ -24,7 +28,7 @@ internal sealed partial class Http1Exchange
         bool passes = TakesPermit(breaker, now);
         if (_permit.IsHeld && breaker.State == BreakerState.HalfOpen)
         {
-            _cluster.LeaveBreaker(breaker, _permit, BreakerOutcome.Ignored, TimeSpan.Zero, now);
+            _cluster!.LeaveBreaker(breaker, _permit, BreakerOutcome.Ignored, TimeSpan.Zero, now);
             _permit = default;
         }
 
@@ -39,17 +43,26 @@ internal sealed partial class Http1Exchange
         _refusal = _cluster!.EnterBreaker(breaker, now, (_attempt == 1 || _again == Again.Elsewhere) && _breaker is null, out _permit);
         _breaker = _permit.IsHeld ? breaker : null;
         _sentAllAt = 0;
+        if (_refusal.IsShadow)
+        {
+            Decided(ProxyErrors.CircuitOpen(_refusal, breaker.Config.Source).Decision with { Verdict = DecisionVerdict.Shadow });
+            _refusal = default;
+        }
+
         return !_refusal.IsSet;
     }
 
+    // Zero but for an attempt on trial, and there too unless its rule says so.
+    private TimeSpan TrialTimeout => _breaker is { } breaker && _permit.IsTrial && !_request.IsConnect ? breaker.Config.TrialTimeout : TimeSpan.Zero;
+
     // A retry does not knock at an open circuit: the caller gets what the upstream has said.
-    private bool IsShutOut => _cluster!.Breaker is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);
+    private bool IsShutOut => BreakerInForce is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);
 
     private ValueTask<bool> RefuseByBreakerAsync(UpstreamConnection? unused)
     {
         _again = Again.No;
         unused?.Release(reusable: true);
-        return RefuseAsync(ProxyErrors.CircuitOpen(_refusal, _cluster!.Breaker?.Config.Source), goesOn: true);
+        return RefuseAsync(ProxyErrors.CircuitOpen(_refusal, BreakerInForce?.Config.Source), goesOn: true);
     }
 
     /// <summary>No connection could be had. What our own limits refused says nothing about the upstream.</summary>

@@ -22,7 +22,7 @@ internal sealed partial class Http1Exchange
         bool reusable = false;
         try
         {
-            bool isInTime = _timer?.BeginAttempt(upstream, sentAt) ?? true;
+            bool isInTime = _timer?.BeginAttempt(upstream, sentAt, TrialTimeout) ?? true;
             if (!_client.Deadline.Touch(sentAt) || _clientIsGone || !isInTime)
             {
                 upstream.Abort(); // whoever came before the field was written could not
@@ -45,6 +45,7 @@ internal sealed partial class Http1Exchange
             }
 
             _record.UpstreamServiceTime = context.Between(sentAt, answeredAt);
+            TellBulkhead(failure, sentAt, answeredAt);
             if (failure == ResponseFlag.None && _response.Status == 101 && await EndSendingAsync(upstream) != CopyStatus.Done)
             {
                 failure = ResponseFlag.UPE; // switched in the middle of the request
@@ -103,6 +104,7 @@ internal sealed partial class Http1Exchange
     private bool TrySend(UpstreamConnection upstream, long now)
     {
         _sent = null;
+        _sentAllAt = 0;
         if (upstream.IsReused && !upstream.IsStillGood())
         {
             _sent = CopyStatus.SinkClosed; // the pool could not know: not a byte is written to it
@@ -124,7 +126,11 @@ internal sealed partial class Http1Exchange
         long before = upstream.Transport.Output.UnflushedBytes - _requestBody.WrittenBytes;
         CopyStatus status = await _requestBody.CopyAsync(Down.Transport.Input, upstream.Transport.Output, _request.Framing, stripChunks: false);
         _cluster!.Stats.CxTxBytes.Add(before + _requestBody.WrittenBytes);
-        _sentAllAt = _breaker is null || status != CopyStatus.Done ? 0 : context.Now;
+        if (_request.Framing.Kind != BodyKind.None && status == CopyStatus.Done && (_breaker is not null || _bulkhead is { IsAdaptive: true }))
+        {
+            _sentAllAt = context.Now;
+        }
+
         if (_keepsBody && _requestBody.Kept is null)
         {
             _keepsBody = false;

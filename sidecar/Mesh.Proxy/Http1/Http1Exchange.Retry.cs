@@ -54,7 +54,9 @@ internal sealed partial class Http1Exchange
         RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         bool hasDeadline = _request.Headers.HasDeadline;
-        if (retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero)
+        bool hasTrials = BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero; // which call is one turns out later
+        if (!hasTrials && retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
+            && config.Shadow is not { WriteTimeout.Ticks: > 0 })
         {
             return;
         }
@@ -71,10 +73,12 @@ internal sealed partial class Http1Exchange
         TimeSpan route = CapByCaller(wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero, now);
         TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero)
+        TimeSpan shadowWrite = config.Shadow?.WriteTimeout ?? TimeSpan.Zero;
+        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
         {
             _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
             _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
+            _timer.Watch(shadowWrite, shadowWrite > TimeSpan.Zero ? _cluster.Stats.NeededShadow : null);
             _requestBody.Timer = _timer;
         }
     }
@@ -132,7 +136,13 @@ internal sealed partial class Http1Exchange
             _ => ResetReason.Overflow,
         };
         bool mayRetry = _retry is not null && rent.Status is RentStatus.ConnectFailure or RentStatus.ConnectTimeout;
-        return mayRetry && TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (!mayRetry || !TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(rent.Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     /// <summary>An attempt has brought no usable answer: counts what has happened, unless it was the client's fault, and decides whether to try again.</summary>
@@ -157,7 +167,13 @@ internal sealed partial class Http1Exchange
         CountFailure(upstream.Endpoint, failure, limit);
         ResetReason reason = limit is not null ? ResetReason.LocalReset
             : failure == ResponseFlag.UPE ? ResetReason.ProtocolError : ResetReason.ConnectionTermination;
-        return limit != TimeLimit.Route && _retry is not null && TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (limit == TimeLimit.Route || _retry is null || !TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(FailureOf(upstream, failure).Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     private void CountFailure(Endpoint endpoint, ResponseFlag failure, TimeLimit? limit)
@@ -213,18 +229,42 @@ internal sealed partial class Http1Exchange
         }
 
         _cluster!.Stats.RetryRqByCode.Add(status);
+        Decided(new DecisionRecord(DecisionReason.None) { Verdict = DecisionVerdict.Retried }, status);
         return true;
     }
 
     // The order of the gates is Envoy's (semantics 4.4), after those of our own.
     private bool TryAgain(RetryConditions condition, TimeSpan? asked = null, bool isAtOnce = false)
     {
-        if (condition == RetryConditions.None || _clientIsGone || IsTooLate || IsRouteOver || !_requestBody.CanStartOver || !MayBeSentTwice()
-            || IsShutOut)
+        if (condition == RetryConditions.None || _clientIsGone || IsTooLate || IsRouteOver || !_requestBody.CanStartOver || IsShutOut)
         {
             return false;
         }
 
+        int before = _retry!.Count;
+        bool isRetried = MayBeSentTwice(_retry.Config) && TakesRetry(condition, asked, isAtOnce);
+        if (_retry.Config.Shadow is { } shadow)
+        {
+            CountShadowRetry(shadow, before, isRetried);
+        }
+
+        return isRetried;
+    }
+
+    // What a policy in shadow mode would have done instead, as far as it can be told: after a retry that was not made nobody knows how it went on.
+    private void CountShadowRetry(RetryConfig shadow, int before, bool isRetried)
+    {
+        bool wouldRetry = before < (_retry!.Asked ?? shadow.Attempts) && MayBeSentTwice(shadow)
+            && !(shadow.LeavesToCaller && RetryHeaders.IsMadeForAnother(_request.Headers));
+        if (wouldRetry != isRetried)
+        {
+            ShadowStats stats = _cluster!.Stats.NeededShadow;
+            (wouldRetry ? stats.Retry : stats.RetrySpared).Add(context.Runtime.Time.GetUtcNow());
+        }
+    }
+
+    private bool TakesRetry(RetryConditions condition, TimeSpan? asked, bool isAtOnce)
+    {
         EndRetry(); // the place of the one before
         ClusterStats stats = _cluster!.Stats;
         if (!_retry!.TryTake())
@@ -326,9 +366,8 @@ internal sealed partial class Http1Exchange
     }
 
     // Ours: a rule may name the methods that do no harm when they come twice. What no upstream has seen does none.
-    private bool MayBeSentTwice()
+    private bool MayBeSentTwice(RetryConfig config)
     {
-        RetryConfig config = _retry!.Config;
         if (config.Methods.IsEmpty || _outcome == RequestOutcome.NotSent || _request.Headers.Find("idempotency-key"u8) >= 0)
         {
             return true;

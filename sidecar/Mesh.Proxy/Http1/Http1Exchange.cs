@@ -166,6 +166,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             return RefuseAsync(ProxyErrors.NoCluster(), goesOn: true);
         }
 
+        _routeName = choice.RouteName;
         long now = context.Now;
         _client.Deadline.Set(context.Limits.StreamIdle, now);
         BeginPolicy(choice.Policy, now);
@@ -190,15 +191,20 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             }
 
             bool goesOn;
+            bool isAtOnce = false;
             if (!EntersBreaker(_attempt == 1 ? now : context.Now))
             {
                 goesOn = await RefuseByBreakerAsync(null);
+            }
+            else if (!(isAtOnce = TakesPlace()) && !await WaitForPlaceAsync())
+            {
+                goesOn = await RefuseForPlaceAsync();
             }
             else
             {
                 ValueTask<RentResult> renting = _request.IsConnect
                     ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
-                bool isAtOnce = renting.IsCompleted && _attempt == 1;
+                isAtOnce &= renting.IsCompleted && _attempt == 1;
                 UpstreamConnection? upstream = Take(await renting);
                 goesOn = await (upstream is null ? EndWithoutConnectionAsync()
                     : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
@@ -235,6 +241,10 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         {
             _lastRent = rent;
         }
+        else if (rent.Connection.Shadow is not null && _cluster!.ShadowRefusalOf(rent.Connection) is { IsSet: true } decision)
+        {
+            Decided(decision);
+        }
 
         return rent.Connection;
     }
@@ -259,6 +269,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         if (_isServing)
         {
             _isServing = false;
+            LeavePlace();
             IgnoreClientEnd();
             EndPolicy();
             _record.Attempts = _attempt;

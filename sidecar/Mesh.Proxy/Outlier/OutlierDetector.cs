@@ -41,26 +41,26 @@ internal static class OutlierDetector
     /// <param name="ejected">Endpoints out now.</param>
     /// <param name="total">Endpoints of the cluster.</param>
     /// <param name="now">Timestamp.</param>
-    /// <param name="stats">Counters.</param>
+    /// <param name="stats">Counters; null counts nothing.</param>
     public static EjectionVerdict OnSignal(
-        OutlierConfig policy, EndpointOutlierState endpoint, EjectionCause cause, int ejected, int total, long now, ClusterStats stats)
+        OutlierConfig policy, EndpointOutlierState endpoint, EjectionCause cause, int ejected, int total, long now, ClusterStats? stats)
     {
         if (endpoint.IsEjected)
         {
             return EjectionVerdict.AlreadyOut; // and the count goes on (as Envoy)
         }
 
-        Detected(stats, cause).Add();
+        Detected(stats, cause)?.Add();
         endpoint.ClearCount(cause);
 
         if (!MayEject(policy, ejected, total))
         {
-            stats.EjectionsOverflow.Add();
+            stats?.EjectionsOverflow.Add();
             return EjectionVerdict.Overflow;
         }
 
-        Enforced(stats, cause).Add();
-        stats.EjectionsEnforcedTotal.Add();
+        Enforced(stats, cause)?.Add();
+        stats?.EjectionsEnforcedTotal.Add();
         endpoint.MarkEjected(cause, now);
         if (policy.BaseEjectionTime * endpoint.Multiplier < policy.MaxEjectionTime + policy.BaseEjectionTime)
         {
@@ -114,18 +114,18 @@ internal static class OutlierDetector
         _ => "consecutive_local_origin_failure",
     };
 
-    private static StripedCounter Detected(ClusterStats stats, EjectionCause cause) => cause switch
+    private static StripedCounter? Detected(ClusterStats? stats, EjectionCause cause) => cause switch
     {
-        EjectionCause.Consecutive5xx => stats.EjectionsDetectedConsecutive5xx,
-        EjectionCause.ConsecutiveGatewayFailure => stats.EjectionsDetectedConsecutiveGatewayFailure,
-        _ => stats.EjectionsDetectedConsecutiveLocalOriginFailure,
+        EjectionCause.Consecutive5xx => stats?.EjectionsDetectedConsecutive5xx,
+        EjectionCause.ConsecutiveGatewayFailure => stats?.EjectionsDetectedConsecutiveGatewayFailure,
+        _ => stats?.EjectionsDetectedConsecutiveLocalOriginFailure,
     };
 
-    private static StripedCounter Enforced(ClusterStats stats, EjectionCause cause) => cause switch
+    private static StripedCounter? Enforced(ClusterStats? stats, EjectionCause cause) => cause switch
     {
-        EjectionCause.Consecutive5xx => stats.EjectionsEnforcedConsecutive5xx,
-        EjectionCause.ConsecutiveGatewayFailure => stats.EjectionsEnforcedConsecutiveGatewayFailure,
-        _ => stats.EjectionsEnforcedConsecutiveLocalOriginFailure,
+        EjectionCause.Consecutive5xx => stats?.EjectionsEnforcedConsecutive5xx,
+        EjectionCause.ConsecutiveGatewayFailure => stats?.EjectionsEnforcedConsecutiveGatewayFailure,
+        _ => stats?.EjectionsEnforcedConsecutiveLocalOriginFailure,
     };
 
     private static bool Contains(ReadOnlySpan<char> codes, int code)

@@ -18,6 +18,8 @@ internal sealed class RateLimiter
     private readonly RateLimitStats _stats;
     private volatile RateLimitConfig _config;
     private volatile NamedMatcher[] _headers;
+    private readonly TimeProvider _time;
+    private OpeningTimes? _hours;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
     private MeshShare? _share; // of a limit of all sidecars together
@@ -28,10 +30,12 @@ internal sealed class RateLimiter
     /// <param name="config">Its rule.</param>
     /// <param name="frequency">Timestamps a second.</param>
     /// <param name="stats">Where it counts.</param>
+    /// <param name="time">Clock on the wall, for allowed hours.</param>
     /// <param name="isAlone">There is no control plane, and so nobody to share with.</param>
-    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats, bool isAlone = false)
+    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats, TimeProvider time, bool isAlone = false)
     {
-        (_config, _frequency, _stats, _isAlone) = (config, frequency, stats, isAlone);
+        (_config, _frequency, _stats, _time, _isAlone) = (config, frequency, stats, time, isAlone);
+        _hours = HoursOf(config);
         _headers = MatchersOf(config);
         FillLocked(config);
     }
@@ -64,6 +68,7 @@ internal sealed class RateLimiter
             RateLimitConfig former = _config;
             _config = next;
             _headers = MatchersOf(next);
+            _hours = next.AllowedHours == _hours?.Hours ? _hours : HoursOf(next);
             if (!next.HasBucketsOf(former))
             {
                 FillLocked(next);
@@ -92,7 +97,7 @@ internal sealed class RateLimiter
         }
 
         (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
-        return config.IsShadow ? default : verdict;
+        return config.IsShadow ? verdict with { Answer = LimitAnswer.Passes } : verdict;
     }
 
     /// <summary>Waits in <paramref name="place"/>, on an event loop, until its token is there, <paramref name="stop"/> or somebody ends it.</summary>
@@ -100,7 +105,7 @@ internal sealed class RateLimiter
     {
         lock (_gate) // who moves it up must find the wait begun, or not yet
         {
-            return place.Pause.WaitAsync(Time(place.DueAt - now), loop, stop);
+            return place.Pause.WaitAsync(Time(Math.Max(place.DueAt, place.NotBefore) - now), loop, stop);
         }
     }
 
@@ -109,7 +114,7 @@ internal sealed class RateLimiter
     {
         lock (_gate)
         {
-            return place.DueAt;
+            return Math.Max(place.DueAt, place.NotBefore);
         }
     }
 
@@ -182,26 +187,37 @@ internal sealed class RateLimiter
 
     private static NamedMatcher[] MatchersOf(RateLimitConfig config) => [.. config.Headers.Select(static h => new NamedMatcher(h))];
 
+    private OpeningTimes? HoursOf(RateLimitConfig config) => config.AllowedHours is { } hours ? new OpeningTimes(hours, _time) : null;
+
+    // Outside the allowed hours tokens are taken of the time at which they begin.
     private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
     {
-        _asked.Count();
+        long from = _hours?.OpensAt(now) ?? now;
         bool hasRoom = place is not null && line.Length < config.MaxQueue;
-        if (line.Bucket.TryTake(now, hasRoom ? Timestamps(config.MaxWait) : 0, out long dueAt))
+        long longest = hasRoom ? Timestamps(config.MaxWait) : 0;
+        if (from - now > longest)
+        {
+            return new LimitVerdict(LimitAnswer.Refused, "allowedHours", RetryAfter: Time(from - now)) { IsClosed = true };
+        }
+
+        _asked.Count();
+        if (line.Bucket.TryTake(from, longest - (from - now), out long dueAt))
         {
             if (dueAt <= now)
             {
                 return default;
             }
 
-            line.Join(place!, dueAt);
+            place!.NotBefore = from;
+            line.Join(place, dueAt);
             _stats.Waiting.Add();
             return new LimitVerdict(LimitAnswer.Waits);
         }
 
         TimeSpan wait = Time(dueAt - now);
-        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait, _share is not null)
-            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
-            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
+        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait) { IsMesh = _share is not null }
+            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait) { IsMesh = _share is not null }
+            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait) { IsMesh = _share is not null };
     }
 
     private TokenLine LineLocked(ReadOnlySpan<byte> key)

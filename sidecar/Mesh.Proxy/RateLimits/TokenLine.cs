@@ -11,6 +11,9 @@ internal sealed class LinePlace(TimeProvider time)
     /// <summary>Timestamp at which the token is there; goes down when somebody before leaves.</summary>
     public long DueAt { get; set; }
 
+    /// <summary>Timestamp at which the hours begin in which requests are let through; the token may be there before.</summary>
+    public long NotBefore { get; set; }
+
     /// <summary>Where the request waits; null when it does not.</summary>
     public TokenLine? Line { get; set; }
 

@@ -21,6 +21,9 @@ internal sealed class RetryState(Random random)
     /// <summary>Retries left.</summary>
     public int Left { get; private set; }
 
+    /// <summary>Retries that the request itself asks for, in place of any rule's; null when it does not say.</summary>
+    public int? Asked { get; private set; }
+
     /// <summary>Retries made or waited for.</summary>
     public int Count { get; private set; }
 
@@ -41,7 +44,8 @@ internal sealed class RetryState(Random random)
     {
         Config = route ?? FromHeaders;
         Conditions = Config.Conditions | wish.Conditions;
-        Left = wish.MaxRetries ?? Config.Attempts;
+        Asked = wish.MaxRetries;
+        Left = Asked ?? Config.Attempts;
         _codes = wish.StatusCodes.IsDefaultOrEmpty ? Config.StatusCodes : Config.StatusCodes.AddRange(wish.StatusCodes);
         _backoff = new Backoff(Config.Backoff);
         Count = 0;

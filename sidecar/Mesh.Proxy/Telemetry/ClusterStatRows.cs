@@ -21,6 +21,15 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
 
+    /// <summary>Calls that hold a place of the bulkhead.</summary>
+    public int ConcurrencyActive { get; init; }
+
+    /// <summary>Calls that wait for a place of the bulkhead.</summary>
+    public int ConcurrencyWaiting { get; init; }
+
+    /// <summary>Places of the bulkhead.</summary>
+    public int ConcurrencyLimit { get; init; }
+
     /// <summary>Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides.</summary>
     public long BreakerEpoch { get; init; }
 
@@ -135,7 +144,25 @@ public static class ClusterStatRows
 
     /// <summary>The rows that a cluster has.</summary>
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
-        [.. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits];
+    [
+        .. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency,
+        .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits, .. stats.Shadow is null ? [] : ShadowStatRows.All,
+    ];
+
+    /// <summary>The rows of a bulkhead, for clusters that have or had one.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> Concurrency { get; } =
+    [
+        new("concurrency.active", StatType.Gauge, "Calls that hold a place of the bulkhead", static c => c.ConcurrencyActive),
+        new("concurrency.waiting", StatType.Gauge, "Calls that wait for a place of the bulkhead", static c => c.ConcurrencyWaiting),
+        new("concurrency.limit", StatType.Gauge, "Places of the bulkhead; 0 when its rule is gone", static c => c.ConcurrencyLimit),
+        OfConcurrency("concurrency.rejected", "Calls that the bulkhead refused", static s => s.Rejected),
+        OfConcurrency("concurrency.shadow_rejected", "Calls that a bulkhead in shadow mode would have refused or made to wait", static s => s.ShadowRejected),
+        OfConcurrency("concurrency.waited", "Calls that had to wait for a place of the bulkhead", static s => s.Waited),
+        OfConcurrency("concurrency.limit_changes", "Changes of an adaptive concurrency limit", static s => s.LimitChanges),
+    ];
+
+    private static StatRow<ClusterStatsView> OfConcurrency(string name, string help, Func<ConcurrencyStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.Concurrency is { } stats ? counter(stats).Value : 0);
 
     /// <summary>The rows of a rate limit, for clusters that have one.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> RateLimit { get; } =

@@ -3,6 +3,8 @@ namespace Mesh.Proxy.Telemetry;
 /// <summary>Envoy's statistics of one cluster. A new one is one property here, one <c>Add()</c> where it happens.</summary>
 public sealed class ClusterStats
 {
+    private ShadowStats? _shadow;
+
     /// <summary>upstream_cx_total.</summary>
     public StripedCounter CxTotal { get; } = new();
 
@@ -165,8 +167,17 @@ public sealed class ClusterStats
     /// <summary>Counters of the circuit breaker; null until there is one.</summary>
     public BreakerStats? Breaker { get; internal set; }
 
+    /// <summary>Counters of the bulkhead; null until there is one.</summary>
+    public ConcurrencyStats? Concurrency { get; internal set; }
+
     /// <summary>Counters of the fallback; null until there is one.</summary>
     public FallbackStats? Fallback { get; internal set; }
+
+    /// <summary>Counters of rules in shadow mode; null until there is one.</summary>
+    public ShadowStats? Shadow => Volatile.Read(ref _shadow);
+
+    /// <summary>The same, there from now on.</summary>
+    internal ShadowStats NeededShadow => LazyInitializer.EnsureInitialized(ref _shadow);
 
     /// <summary>membership_total.</summary>
     public Gauge MembershipTotal { get; } = new();

@@ -4,7 +4,7 @@ using Mesh.Rules.Wire;
 
 namespace Mesh.Proxy.Telemetry;
 
-/// <summary>The event log: a JSON line for each ejection and return, Envoy's keys and ours, and one for each change of a circuit breaker. Keeps the last ones. Thread-safe.</summary>
+/// <summary>The event log: a JSON line for each ejection and return, Envoy's keys and ours, and one for each change of a circuit breaker or of an adaptive concurrency limit. Keeps the last ones. Thread-safe.</summary>
 /// <param name="write">Receives each line, without line feed; called under a lock, so lines keep their order.</param>
 public sealed class EjectionLog(Action<string> write)
 {
@@ -31,6 +31,16 @@ public sealed class EjectionLog(Action<string> write)
 
     /// <summary>Logs one change of a circuit breaker.</summary>
     public void Add(BreakerEvent change) => Add(Format(change));
+
+    /// <summary>Logs one change of an adaptive concurrency limit. These are many, and their cluster keeps the latest: here they would push the ejections out.</summary>
+    public void Add(ConcurrencyEvent change)
+    {
+        string line = Format(change);
+        lock (_gate)
+        {
+            write(line);
+        }
+    }
 
     private void Add(string line)
     {
@@ -59,6 +69,11 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteString("action", ejection.IsEject ? "EJECT" : "UNEJECT");
             json.WriteNumber("num_ejections", ejection.NumEjections);
             json.WriteBoolean("enforced", ejection.IsEnforced);
+            if (ejection.IsShadow)
+            {
+                json.WriteBoolean("shadow", true);
+            }
+
             json.WriteNumber("secs_since_last_action", ejection.SinceLastAction is { } since ? (long)since.TotalSeconds : -1);
             json.WriteString("timestamp", Time(ejection.Timestamp));
             json.WriteString("until", ejection.Until is { } until ? Time(until) : null);
@@ -88,6 +103,31 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteString("by", change.Order is null ? "sidecar" : "mesh");
             WriteOrder(json, change.Order);
             json.WriteBoolean("enforced", change.IsEnforced);
+            json.WriteString("timestamp", Time(change.Timestamp));
+            json.WriteString("rule", change.Rule);
+            json.WriteEndObject();
+        }
+
+        return Encoding.UTF8.GetString(line.GetBuffer(), 0, (int)line.Length);
+    }
+
+    /// <summary>The event as a JSON object on one line.</summary>
+    public static string Format(ConcurrencyEvent change)
+    {
+        using MemoryStream line = new();
+        using (Utf8JsonWriter json = new(line))
+        {
+            json.WriteStartObject();
+            json.WriteString("type", "CONCURRENCY_LIMIT");
+            json.WriteString("cluster_name", change.Cluster);
+            json.WriteNumber("from", change.From);
+            json.WriteNumber("to", change.To);
+            json.WriteString("reason", change.Reason);
+            json.WriteString("why", change.Why);
+            json.WriteNumber("latency_ms", Math.Round(change.Latency.TotalMilliseconds, 3));
+            json.WriteNumber("usual_ms", Math.Round(change.Usual.TotalMilliseconds, 3));
+            json.WriteNumber("answers", change.Answers);
+            json.WriteNumber("most_active", change.Active);
             json.WriteString("timestamp", Time(change.Timestamp));
             json.WriteString("rule", change.Rule);
             json.WriteEndObject();

@@ -51,7 +51,9 @@ public sealed class StatsPages(IReadOnlyCollection<ClusterStatsView> clusters, P
         WriteClusters(text, ClusterStatRows.All, _clusters);
         WriteClusters(text, ClusterStatRows.RateLimit, [.. _clusters.Where(static c => c.Stats.RateLimit is not null)]);
         WriteClusters(text, ClusterStatRows.Breaker, [.. _clusters.Where(static c => c.Stats.Breaker is not null)]);
+        WriteClusters(text, ClusterStatRows.Concurrency, [.. _clusters.Where(static c => c.Stats.Concurrency is not null)]);
         WriteClusters(text, ClusterStatRows.Fallback, [.. _clusters.Where(static c => c.Stats.Fallback is not null)]);
+        WriteClusters(text, ShadowStatRows.All, [.. _clusters.Where(static c => c.Stats.Shadow is not null)]);
 
         WriteCodes(text, "envoy_cluster_upstream_rq", "Responses by code, local replies included", "envoy_response_code", Codes);
         WriteCodes(text, "envoy_cluster_retry_upstream_rq", "Responses by code that a retry took the place of", "envoy_response_code", RetriedCodes);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
@@ -8,6 +9,7 @@ namespace Mesh.Proxy.Upstream;
 public sealed partial class Cluster
 {
     private volatile CircuitBreaker? _breaker;
+    private volatile ImmutableSortedDictionary<string, CircuitBreaker>? _routeBreakers;
 
     /// <summary>State of the circuit breaker; closed where there is none.</summary>
     public BreakerState BreakerState => _breaker?.State ?? BreakerState.Closed;
@@ -18,10 +20,21 @@ public sealed partial class Cluster
     /// <summary>What the control plane decided for all callers of this upstream; null when this sidecar decides.</summary>
     public OrderInForce? CircuitOrder => _breaker?.Order(Now);
 
-    /// <summary>The circuit breaker, or null.</summary>
+    /// <summary>All circuit breakers, as they are now: the upstream's, then those of single routes.</summary>
+    public IEnumerable<BreakerView> Breakers()
+    {
+        long now = Now;
+        IEnumerable<(string? Route, CircuitBreaker Breaker)> all = (_routeBreakers ?? ImmutableSortedDictionary<string, CircuitBreaker>.Empty).Select(static r => ((string?)r.Key, r.Value));
+        return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now), b.Breaker.Order(now)));
+    }
+
+    /// <summary>The circuit breaker for calls by no route of its own, or null.</summary>
     internal CircuitBreaker? Breaker => _breaker;
 
-    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is only counted. Attempts after the first need no luck in a recovery.</summary>
+    /// <summary>The circuit breaker for calls by a route of that name, or null.</summary>
+    internal CircuitBreaker? BreakerFor(string? route) => _routeBreakers is { } routes && route is not null && routes.TryGetValue(route, out CircuitBreaker? own) ? own : _breaker;
+
+    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is counted apart, and its caller lets the call pass. Attempts after the first need no luck in a recovery.</summary>
     internal BreakerRefusal EnterBreaker(CircuitBreaker breaker, long now, bool isFirst, out BreakerPermit permit)
     {
         BreakerRefusal refusal = breaker.TryEnter(now, isFirst ? Services.Runtime.Random : null, out permit, out BreakerChange? change);
@@ -37,7 +50,7 @@ public sealed partial class Cluster
 
         bool isShadow = breaker.Config.IsShadow;
         (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
-        return isShadow ? default : refusal;
+        return refusal with { IsShadow = isShadow };
     }
 
     /// <summary>Gives a permit back.</summary>
@@ -54,23 +67,37 @@ public sealed partial class Cluster
         }
     }
 
-    private void UpdateBreaker(BreakerConfig? next)
+    private void UpdateBreaker(ClusterConfig config)
     {
-        CircuitBreaker? breaker = _breaker;
+        RouteBreakers? routes = config.RouteBreakers;
+        if (config.Breaker is not null || routes is not null)
+        {
+            Stats.Breaker ??= new BreakerStats();
+        }
+
+        _breaker = Updated(_breaker, config.Breaker);
+        _routeBreakers = routes?.ByRoute.ToImmutableSortedDictionary(static r => r.Key, r => Updated(_routeBreakers?.GetValueOrDefault(r.Key), r.Value)!, StringComparer.Ordinal);
+    }
+
+    private CircuitBreaker? Updated(CircuitBreaker? breaker, BreakerConfig? next)
+    {
         if (next is null || breaker is null)
         {
-            Stats.Breaker ??= next is null ? null : new BreakerStats();
-            _breaker = next is null ? null : new CircuitBreaker(next, Services.Runtime.Time.TimestampFrequency, Now);
+            return next is null ? null : new CircuitBreaker(next, Services.Runtime.Time.TimestampFrequency, Now);
         }
-        else if (next != breaker.Config && breaker.Update(next, Now) is { } change)
+
+        if (next != breaker.Config && breaker.Update(next, Now) is { } change)
         {
             Tell(breaker, change);
         }
+
+        return breaker;
     }
 
     private void Tell(CircuitBreaker breaker, BreakerChange change)
     {
-        if (!ReferenceEquals(breaker, _breaker) || Stats.Breaker is not { } stats)
+        bool isInForce = ReferenceEquals(breaker, _breaker) || _routeBreakers?.ContainsValue(breaker) == true;
+        if (!isInForce || Stats.Breaker is not { } stats)
         {
             return; // its rule is gone; a call was still under way
         }

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
 
 namespace Mesh.Proxy.Upstream;
@@ -42,6 +43,7 @@ public sealed partial class Cluster
         {
             connection.Attach(context);
             isWanted = connection.State != ConnectionState.Closing;
+            EndShadowOpeningLocked(connection, isWanted, hasFailed: false);
             if (isWanted)
             {
                 connection.Endpoint.Pool.OpenedLocked(connection, ref deferred);
@@ -52,9 +54,9 @@ public sealed partial class Cluster
         {
             Services.Background.Start("upstream close", static c => c.CloseAsync(), connection);
         }
-        else if (Config.Outlier is { SplitLocalOrigin: true })
+        else
         {
-            connection.Endpoint.Outlier.AddLocalSuccess();
+            AddLocalSuccess(connection.Endpoint);
         }
 
         deferred.Run(this);
@@ -75,6 +77,8 @@ public sealed partial class Cluster
             {
                 failed = endpoint.Pool.OpenFailedLocked(connection, Failure(endpoint, text, timedOut), ref deferred);
             }
+
+            EndShadowOpeningLocked(connection, wasWanted, hasFailed: true);
         }
 
         if (wasWanted)
@@ -177,6 +181,20 @@ public sealed partial class Cluster
         }
 
         deferred.Run(this);
+    }
+
+    private void AddLocalSuccess(Endpoint endpoint)
+    {
+        ClusterConfig config = _config;
+        if (config.Outlier is { SplitLocalOrigin: true })
+        {
+            endpoint.Outlier.AddLocalSuccess();
+        }
+
+        if (config.Shadow is { Outlier.SplitLocalOrigin: true })
+        {
+            endpoint.ShadowOutlier.AddLocalSuccess();
+        }
     }
 
     private RentResult Failure(Endpoint endpoint, string? text, bool timedOut) => timedOut

@@ -76,8 +76,10 @@ public sealed partial class Cluster
         }
 
         UpdateRateLimit(next.RateLimit);
-        UpdateBreaker(next.Breaker);
+        UpdateBreaker(next);
+        UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
+        UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();
 
         if (next.Outlier != previous.Outlier)
@@ -167,6 +169,7 @@ public sealed partial class Cluster
     {
         endpoint.IsRemoved = true;
         _originals.Remove(endpoint.Addresses[0]);
+        ForgetShadowLocked(endpoint);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);
         if (!endpoint.Pool.IsEmpty)
         {

@@ -22,7 +22,13 @@ public sealed partial class Cluster
     public void Record(Endpoint endpoint, UpstreamOutcome outcome, int statusCode)
     {
         CountResult(endpoint, outcome, statusCode);
-        if (_config.Outlier is not { } policy)
+        ClusterConfig config = _config;
+        if (config.Shadow is { Outlier: { } shadow })
+        {
+            RecordInShadow(shadow, endpoint, outcome, statusCode);
+        }
+
+        if (config.Outlier is not { } policy)
         {
             return;
         }

@@ -21,6 +21,6 @@ public sealed partial class Cluster
         }
 
         Stats.RateLimit?.Keys.Set(0);
-        _rateLimiter = next is null ? null : new RateLimiter(next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.IsAlone);
+        _rateLimiter = next is null ? null : new RateLimiter(next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.Runtime.Time, Services.IsAlone);
     }
 }

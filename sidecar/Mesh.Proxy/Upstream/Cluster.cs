@@ -31,6 +31,7 @@ public sealed partial class Cluster
         _dns = new DnsMembership(this, services.Dns);
         _onDemand = new HostsOnDemand(this, _dns);
         _sweep = new(Sweep);
+        _shadowSweep = new(SweepShadow);
         _warmupEnd = new(RebuildHosts);
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
@@ -38,8 +39,10 @@ public sealed partial class Cluster
         UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
-        UpdateBreaker(config.Breaker);
+        UpdateBreaker(config);
+        UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
+        UpdateShadow(config.Shadow);
     }
 
     /// <summary>Name.</summary>
@@ -90,6 +93,10 @@ public sealed partial class Cluster
     /// <summary>A refusal by the connection-pool block.</summary>
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
         RentStatus.Overflow, null, endpoint, new DecisionRecord(reason, _config.ConnectionPoolSource, field, limit, now), null, TimeSpan.Zero);
+
+    /// <summary>What it carries now, beside its limits.</summary>
+    public ClusterLoad Load => new(
+        (int)Stats.CxActive.Value, (int)Stats.RqPendingActive.Value, (int)Stats.RqActive.Value, (int)Stats.RqRetryActive.Value, _config.Limits, (int)_config.Connection.MaxRequestsPerConnection);
 
     internal TimeSpan Since(long timestamp) => Services.Runtime.Time.GetElapsedTime(timestamp);
 
@@ -148,7 +155,12 @@ public sealed partial class Cluster
                 }
                 else
                 {
+                    UpstreamConnection? newest = endpoint.Pool.Newest;
                     waiter = endpoint.Pool.RentLocked(isTcp, loop, ClientOf(config, in pick), ref deferred, out result);
+                    if (_shadowLimits is { } shadow)
+                    {
+                        BeginShadowLocked(shadow, endpoint, isTcp, result.Connection, waiter, endpoint.Pool.Newest is { } made && made != newest ? made : null);
+                    }
                 }
             }
 

@@ -28,6 +28,9 @@ internal sealed record ClusterServices(
     BackgroundWork Background,
     ILogger Logger)
 {
+    /// <summary>The last decisions, for those that fall without a request in hand too.</summary>
+    public DecisionLog Decisions { get; } = new();
+
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
 
@@ -39,6 +42,9 @@ internal sealed record ClusterServices(
 
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
+
+    /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
+    public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
 
     /// <summary>Told when a call on trial of a shared circuit has ended, on its event loop.</summary>
     public Action OnTrial { get; set; } = static () => { };

@@ -112,6 +112,7 @@ internal sealed partial class ConnectionPool
             }
 
             PendingRequest request = UnlinkLocked(oldest);
+            GiveUpShadowLocked(request);
             Stats.RqPendingTimeout.Add();
             deferred.Complete(request, new RentResult(
                 RentStatus.PendingTimeout, null, endpoint,

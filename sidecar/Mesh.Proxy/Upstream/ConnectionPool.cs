@@ -21,6 +21,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
 
+    /// <summary>The connection that was made last, if it is still there.</summary>
+    public UpstreamConnection? Newest => _all.Count > 0 ? _all[^1] : null;
+
     public bool IsWaitedFor => _pending.Count > 0;
 
     /// <summary>Connections that nobody uses.</summary>
@@ -88,6 +91,12 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         Stats.RqActive.Add(-1);
         endpoint.RqActive.Add(-1);
+        if (connection.Shadow is { } shadow)
+        {
+            connection.Shadow = null;
+            shadow.Owner.Ended(shadow, reusable && !connection.IsDead, cluster.Now);
+        }
+
         if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked())
         {
             CloseLocked(connection, ref deferred);
@@ -125,6 +134,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             if (connection.Client is null || node.Value.Client == connection.Client) // one made for one client fails nobody else
             {
                 PendingRequest request = UnlinkLocked(node);
+                GiveUpShadowLocked(request);
                 Stats.RqPendingFailureEject.Add();
                 deferred.Complete(request, failure with { QueueTime = cluster.Since(request.EnqueuedAt) });
                 failed++;
@@ -145,6 +155,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         UnlinkLocked(request.Node);
+        GiveUpShadowLocked(request);
         Stats.RqCancelled.Add();
         deferred.Complete(request, new RentResult(
             RentStatus.Cancelled, null, endpoint, default, _connecting > 0 ? StillConnecting : null, cluster.Since(request.EnqueuedAt)));
@@ -183,6 +194,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             UpstreamConnection connection = new(cluster, endpoint, waiter.Loop, waiter.Client);
             _all.Add(connection);
             _connecting++;
+            connection.OpeningSince = cluster.HasShadowLimits ? cluster.Now : null;
             Stats.CxTotal.Add();
             Stats.CxActive.Add();
             endpoint.CxTotal.Add();
@@ -204,10 +216,12 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             TimeSpan waited = cluster.Since(request.EnqueuedAt);
             if (TryRefuseLocked(request.IsTcp, waited, out RentResult refusal))
             {
+                GiveUpShadowLocked(request);
                 deferred.Complete(request, refusal);
                 continue;
             }
 
+            AttachShadowLocked(request, connection);
             deferred.Complete(request, AttachLocked(connection, request.IsTcp, request.Loop, waited));
             OpenLocked(ref deferred);
             return;
@@ -356,6 +370,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _pending.Remove(node);
         Stats.RqPendingActive.Add(-1);
+        if (cluster.Config.Shadow is { PendingTimeout.Ticks: > 0 } shadow && cluster.Since(node.Value.EnqueuedAt) >= shadow.PendingTimeout)
+        {
+            Stats.NeededShadow.PendingTimeout.Add(cluster.Services.Runtime.Time.GetUtcNow());
+        }
+
         return node.Value;
     }
 }

@@ -1,6 +1,7 @@
 using System.Net;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Outlier;
+using Mesh.Proxy.Shadows;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
@@ -12,6 +13,7 @@ public sealed class Endpoint : ILoadTarget
     private volatile EndpointConfig _config;
     private volatile DestinationLabels _labels;
     private volatile IPEndPoint[] _addresses;
+    private EndpointOutlierState? _shadowOutlier; // only where a rule asks for one
 
     /// <summary>Creates it.</summary>
     /// <param name="cluster">The cluster.</param>
@@ -83,6 +85,15 @@ public sealed class Endpoint : ILoadTarget
     internal bool WasChosen { get; set; }
 
     internal EndpointOutlierState Outlier { get; } = new();
+
+    /// <summary>The same for a detector in shadow mode.</summary>
+    internal EndpointOutlierState ShadowOutlier => LazyInitializer.EnsureInitialized(ref _shadowOutlier);
+
+    /// <summary>Whether a detector in shadow mode would have it out now.</summary>
+    internal bool IsEjectedInShadow => Volatile.Read(ref _shadowOutlier) is { IsEjected: true };
+
+    /// <summary>Its connections under limits in shadow mode. Guarded by the cluster's lock.</summary>
+    internal VirtualPool? Virtual { get; set; }
 
     /// <summary>Guarded by the cluster's lock.</summary>
     internal ConnectionPool Pool { get; }

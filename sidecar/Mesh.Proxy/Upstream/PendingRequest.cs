@@ -1,5 +1,6 @@
 using System.IO.Pipelines;
 using System.Threading.Tasks.Sources;
+using Mesh.Proxy.Shadows;
 
 namespace Mesh.Proxy.Upstream;
 
@@ -34,6 +35,9 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     public ClientAddresses? Client { get; private set; }
 
     public long EnqueuedAt { get; private set; }
+
+    /// <summary>The same under limits in shadow mode, while it waits; null without them. Guarded by the cluster's lock.</summary>
+    public VirtualCall? Shadow { get; set; }
 
     /// <summary>The outcome, decided under the lock and delivered after it.</summary>
     public RentResult Outcome { get; set; }

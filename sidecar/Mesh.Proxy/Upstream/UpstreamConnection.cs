@@ -1,6 +1,7 @@
 using System.IO.Pipelines;
 using System.Net;
 using Mesh.Proxy.Infrastructure;
+using Mesh.Proxy.Shadows;
 using Mesh.Proxy.Upstream.Wire;
 using Mesh.Rules.Snapshots;
 using Microsoft.AspNetCore.Connections;
@@ -93,6 +94,15 @@ public sealed class UpstreamConnection
 
     /// <summary>When it has lived long enough.</summary>
     internal long AgeDeadline { get; set; } = long.MaxValue;
+
+    /// <summary>Its stream under limits in shadow mode; null without them.</summary>
+    internal VirtualCall? Shadow { get; set; }
+
+    /// <summary>The connection that would be made at the same time under limits in shadow mode.</summary>
+    internal VirtualConnection? Twin { get; set; }
+
+    /// <summary>When it began to be made; null when nobody wants to know.</summary>
+    internal long? OpeningSince { get; set; }
 
     internal UpstreamConnection? NextToClose { get; set; }
 

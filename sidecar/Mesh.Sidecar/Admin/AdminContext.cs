@@ -64,6 +64,9 @@ internal sealed record AdminContext
         return new ClusterStatsView(cluster.Name, cluster.Stats, cluster.Config.Limits, cluster.Config.RetryBudget is not null)
         {
             BreakerState = (int)cluster.BreakerState,
+            ConcurrencyActive = cluster.ConcurrencyActive,
+            ConcurrencyWaiting = cluster.ConcurrencyWaiting,
+            ConcurrencyLimit = cluster.ConcurrencyLimit,
             BreakerCalls = figures.Calls,
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,

@@ -10,18 +10,15 @@ namespace Mesh.Sidecar.Admin;
 internal static class BreakerPage
 {
     /// <summary>Lines of <c>/clusters</c>; none for a cluster without a breaker.</summary>
-    public static string Text(Cluster cluster)
-    {
-        if (cluster.Config.Breaker is not { } config)
-        {
-            return "";
-        }
+    public static string Text(Cluster cluster) => string.Concat(cluster.Breakers().Select(b => Text(cluster.Name, b)));
 
-        BreakerFigures figures = cluster.BreakerFigures;
-        string at = $"{cluster.Name}::breaker::";
+    private static string Text(string cluster, BreakerView breaker)
+    {
+        BreakerFigures figures = breaker.Figures;
+        string at = breaker.Route is null ? $"{cluster}::breaker::" : $"{cluster}::breaker::route::{breaker.Route}::";
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}state::{BreakerText.Of(cluster.BreakerState)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{config.Source}\n{TextOfOrder(at, config, cluster.CircuitOrder)}");
+            $"{at}state::{BreakerText.Of(breaker.State)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{breaker.Config.Source}\n{TextOfOrder(at, breaker.Config, breaker.Order)}");
     }
 
     private static string TextOfOrder(string at, BreakerConfig config, OrderInForce? inForce) => (config.IsMesh, inForce) switch
@@ -36,24 +33,22 @@ internal static class BreakerPage
     /// <summary>The breaker as it is now, for <c>/clusters?format=json</c>; nothing for a cluster without one.</summary>
     public static void WriteState(Utf8JsonWriter json, Cluster cluster)
     {
-        if (cluster.Config.Breaker is not { } config)
+        foreach (BreakerView breaker in cluster.Breakers())
         {
-            return;
-        }
+            BreakerFigures figures = breaker.Figures;
+            json.WriteStartObject(breaker.Route is null ? "breaker" : $"breaker of route {breaker.Route}");
+            json.WriteString("state", BreakerText.Of(breaker.State));
+            json.WriteNumber("calls", figures.Calls);
+            json.WriteNumber("failures", figures.Failures);
+            json.WriteNumber("slow_calls", figures.Slow);
+            json.WriteString("rule", breaker.Config.Source);
+            if (breaker.Config.IsMesh)
+            {
+                WriteOrder(json, breaker.Order);
+            }
 
-        BreakerFigures figures = cluster.BreakerFigures;
-        json.WriteStartObject("breaker");
-        json.WriteString("state", BreakerText.Of(cluster.BreakerState));
-        json.WriteNumber("calls", figures.Calls);
-        json.WriteNumber("failures", figures.Failures);
-        json.WriteNumber("slow_calls", figures.Slow);
-        json.WriteString("rule", config.Source);
-        if (config.IsMesh)
-        {
-            WriteOrder(json, cluster.CircuitOrder);
+            json.WriteEndObject();
         }
-
-        json.WriteEndObject();
     }
 
     private static void WriteOrder(Utf8JsonWriter json, OrderInForce? inForce)
@@ -68,16 +63,33 @@ internal static class BreakerPage
         }
     }
 
-    /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
-    public static void WriteConfig(Utf8JsonWriter json, BreakerConfig? config)
+    /// <summary>The rules as they were compiled, for <c>/config_dump</c>; null without one.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, ClusterConfig cluster)
     {
-        if (config is null)
+        if (cluster.Breaker is { } own)
+        {
+            WriteConfig(json, "circuit_breaker", own);
+        }
+        else
         {
             json.WriteNull("circuit_breaker");
-            return;
         }
 
-        json.WriteStartObject("circuit_breaker");
+        if (cluster.RouteBreakers is { } routes)
+        {
+            json.WriteStartObject("circuit_breakers_of_routes");
+            foreach ((string route, BreakerConfig config) in routes.ByRoute)
+            {
+                WriteConfig(json, route, config);
+            }
+
+            json.WriteEndObject();
+        }
+    }
+
+    private static void WriteConfig(Utf8JsonWriter json, string name, BreakerConfig config)
+    {
+        json.WriteStartObject(name);
         json.WriteString("source", config.Source);
         json.WriteString("state", config.Mode.ToString());
         json.WriteBoolean("shadow", config.IsShadow);
@@ -93,6 +105,7 @@ internal static class BreakerPage
         json.WriteString("max_wait_duration_in_open_state", RoutePage.Seconds(config.LongestOpenTime));
         json.WriteNumber("permitted_number_of_calls_in_half_open_state", config.TrialCalls);
         json.WriteString("max_wait_duration_in_half_open_state", RoutePage.Seconds(config.LongestTrial));
+        json.WriteString("call_timeout_in_half_open_state", RoutePage.Seconds(config.TrialTimeout));
         json.WriteString("recovery_duration", RoutePage.Seconds(config.Recovery));
         json.WriteString("failures", config.Failures.ToString());
         WriteAll(json, "failure_codes", config.FailureCodes.AsSpan());

@@ -98,8 +98,10 @@ internal sealed class ConfigPages(AdminContext context)
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
         RateLimitPage.WriteConfig(json, cluster.RateLimit);
-        BreakerPage.WriteConfig(json, cluster.Breaker);
+        BreakerPage.WriteConfig(json, cluster);
+        ConcurrencyPage.WriteConfig(json, cluster.Concurrency);
         FallbackPage.WriteConfig(json, cluster.Fallback);
+        ShadowPage.WriteConfig(json, cluster.Shadow);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);
         json.WriteStartArray("endpoints");
         foreach (EndpointConfig endpoint in endpoints)

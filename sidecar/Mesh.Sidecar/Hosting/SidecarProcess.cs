@@ -83,6 +83,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
             ejections.Add);
         _proxy.Clusters.OnBreaker = ejections.Add;
+        _proxy.Clusters.OnConcurrency = ejections.Add;
         ProxyIdentity identity = new(
             options.Namespace, options.Workload ?? options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
         { Credentials = options.Credentials, PodAddresses = options.PodIps };

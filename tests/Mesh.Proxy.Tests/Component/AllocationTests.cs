@@ -157,6 +157,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Outlier = new OutlierConfig(),
             RateLimit = limit,
             Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
+            Concurrency = new ConcurrencyConfig { MaxCalls = 100, MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10, Adaptive = limit is null ? null : new AdaptiveConcurrencyConfig() },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
             PendingTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,

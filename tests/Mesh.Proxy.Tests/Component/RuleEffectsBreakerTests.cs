@@ -310,11 +310,11 @@ public sealed class RuleEffectsBreakerTests
         await Eventually.HoldsAsync(() => scene.Cluster("b.test").Stats.RqPendingActive.Value == 2, "both wait");
 
         Assert.Equal(BreakerState.HalfOpen, scene.Cluster("b.test").BreakerState);
-        Assert.False(scene.Cluster("b.test").Breaker!.IsShut(scene.Time.GetTimestamp()));
+        Assert.False(scene.Cluster("b.test").BreakerFor(null)!.IsShut(scene.Time.GetTimestamp()));
 
         await upstream.SendAsync("k");
         await upstream.ReadHeadAsync();
-        Assert.True(scene.Cluster("b.test").Breaker!.IsShut(scene.Time.GetTimestamp()));
+        Assert.True(scene.Cluster("b.test").BreakerFor(null)!.IsShut(scene.Time.GetTimestamp()));
         await upstream.SendAsync(AnsweringUpstreams.Text(200, ""));
         Assert.StartsWith("HTTP/1.1 200 ", await second.ReadHeadAsync(), StringComparison.Ordinal);
         await upstream.ReadHeadAsync(); // the trial went well, so the third goes out too

@@ -47,6 +47,10 @@ internal static class RuleTexts
     /// <summary>A DestinationRule for a host with these lines under trafficPolicy.</summary>
     public static string Policy(string trafficPolicy, string host = "a.test") => Destination($"host: {host}\ntrafficPolicy:\n  {trafficPolicy.Replace("\n", "\n  ", StringComparison.Ordinal)}");
 
+    /// <summary>A destination rule in shadow mode.</summary>
+    public static string InShadow(string rule) => rule.Replace("namespace: default}", "namespace: default, annotations: {mesh.dev/mode: shadow}}", StringComparison.Ordinal)
+        .Replace("name: dr,", "name: shadow,", StringComparison.Ordinal);
+
     public static string Entry(string spec, string name = "se", string @namespace = "default") => Rule("ServiceEntry", spec, name, @namespace);
 
     /// <summary>What no rule names is refused.</summary>

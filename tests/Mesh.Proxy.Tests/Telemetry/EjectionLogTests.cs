@@ -35,6 +35,19 @@ public sealed class EjectionLogTests
     }
 
     [Fact]
+    public void LimitChange_SaysWhyInWordsAndNumbers_AndIsWrittenButNotKept()
+    {
+        List<string> written = [];
+        EjectionLog log = new(written.Add);
+        log.Add(new ConcurrencyEvent(At, "c", 25, 14, "slower", TimeSpan.FromMilliseconds(317.25), TimeSpan.FromMilliseconds(99.5), 80, 25, "default/rp#spec"));
+
+        Assert.Equal(
+            """{"type":"CONCURRENCY_LIMIT","cluster_name":"c","from":25,"to":14,"reason":"slower","why":"answers take longer than usual","latency_ms":317.25,"usual_ms":99.5,"answers":80,"most_active":25,"timestamp":"2030-01-01T00:00:00.000Z","rule":"default/rp#spec"}""",
+            Assert.Single(written));
+        Assert.Empty(log.Last);
+    }
+
+    [Fact]
     public void Log_WritesEachAndKeepsTheLastHundred()
     {
         List<string> written = [];

@@ -128,13 +128,15 @@ public sealed class ResilienceCompilerTests
     }
 
     [Fact]
-    public void Compile_PolicyInShadowMode_ChangesNothing()
+    public void Compile_PolicyInShadowMode_StandsBesideTheOneInForce()
     {
         ProxySnapshot snapshot = Compile(
             Policy("p", new() { Host = Products, Mode = "shadow", PendingTimeout = Second }, age: 5),
             Policy("q", new() { Host = Products, PendingTimeout = 2 * Second }));
 
-        Assert.Equal(2 * Second, snapshot.Clusters[Name()].PendingTimeout);
+        ClusterConfig cluster = snapshot.Clusters[Name()];
+        Assert.Equal(2 * Second, cluster.PendingTimeout);
+        Assert.Equal((Second, "default/p#spec"), (cluster.Shadow!.PendingTimeout, cluster.Shadow.ResilienceSource));
     }
 
     [Fact]

@@ -66,13 +66,15 @@ public sealed class SnapshotCompilerIncrementalTests
     private static MeshView Change(MeshView view, Random random)
     {
         int name = random.Next(Names);
-        return random.Next(9) switch
+        return random.Next(11) switch
         {
             0 => With(view, Entry(name, 80 + random.Next(2))),
             1 or 2 => With(view, Destination(name, random.Next(1, 4))),
             3 or 4 => With(view, Routes(name, random.Next(1, 4))),
             5 => With(view, RuleText.Read($"apiVersion: resilience.mesh.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {{name: s{name}}}\nspec: {{host: s{name}.lab, pendingTimeout: {random.Next(1, 4)}s}}\n").Document!),
             6 => With(view, RuleText.Read($"apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: part}}\nspec: {{http: [{{timeout: {random.Next(1, 4)}s, route: [{{destination: {{host: s{name}.lab}}}}]}}]}}\n").Document!),
+            8 => With(view, Shadow(name, random.Next(1, 4))),
+            9 => With(view, RuleText.Read($"apiVersion: resilience.mesh.dev/v1alpha1\nkind: ResiliencePolicy\nmetadata: {{name: t{name}}}\nspec: {{host: s{name}.lab, mode: shadow, pendingTimeout: {random.Next(1, 4)}s, retries: {{attempts: {random.Next(3)}}}}}\n").Document!),
             7 => view.Rules.IsEmpty ? view : view with { Rules = view.Rules.Remove(view.Rules.Keys.OrderBy(static k => k.ToString(), StringComparer.Ordinal).ElementAt(random.Next(view.Rules.Count))) },
             _ => WithService(view, name, random.Next(3)),
         };
@@ -101,6 +103,10 @@ public sealed class SnapshotCompilerIncrementalTests
         "DestinationRule", name,
         $"host: s{(limit == 3 ? 0 : name)}.lab\ntrafficPolicy: {{connectionPool: {{tcp: {{maxConnections: {limit}}}}}, outlierDetection: {{maxEjectionPercent: {limit * 10}}}}}\n" +
         $"subsets: [{{name: v{(limit == 2 ? 2 : 1)}, labels: {{version: v1}}}}]");
+
+    private static RuleDocument Shadow(int name, int limit) =>
+        RuleText.Read(RuleText.Document("DestinationRule", $"host: s{name}.lab\ntrafficPolicy: {{connectionPool: {{tcp: {{maxConnections: {limit}}}}}}}")
+            .Replace("name: x", $"name: t{name}\n  annotations: {{mesh.dev/mode: {(limit == 3 ? "enforce" : "shadow")}}}", StringComparison.Ordinal)).Document!;
 
     private static RuleDocument Routes(int name, int seconds) => Read(
         "VirtualService", name,

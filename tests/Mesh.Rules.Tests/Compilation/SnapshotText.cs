@@ -24,6 +24,11 @@ internal static class SnapshotText
                 $"  connections {Limit(connections)}, pending {Limit(pending)}, requests {Limit(requests)}, retries {Limit(retries)}; from {cluster.ConnectionPoolSource ?? "defaults"}");
             WriteConnection(text, cluster.Connection);
             WriteOutlier(text, cluster);
+            if (cluster.Shadow is { } shadow)
+            {
+                text.AppendLine(CultureInfo.InvariantCulture, $"  shadow {shadow}");
+            }
+
             WriteWire(text, cluster);
             WriteBalancing(text, cluster);
             if (cluster.InboundRetry is { } retry)

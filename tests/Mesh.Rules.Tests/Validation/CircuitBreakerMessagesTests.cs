@@ -26,6 +26,7 @@ public sealed class CircuitBreakerMessagesTests
         maxWaitDurationInOpenState: 1m
         permittedNumberOfCallsInHalfOpenState: 5
         maxWaitDurationInHalfOpenState: 15s
+        callTimeoutInHalfOpenState: 1s
         recoveryDuration: 30s
         failures: [gateway-error, timeout, "429"]
         ignoredCodes: [501]
@@ -57,6 +58,7 @@ public sealed class CircuitBreakerMessagesTests
     [InlineData("host: a\nslidingWindowType: TIME_BASED\nslidingWindowSize: 4000", "spec.slidingWindowSize", "at most 3600")]
     [InlineData("host: a\nwaitDurationInOpenState: 2s\nmaxWaitDurationInOpenState: 1s\nwaitDurationGrowth: 2", "spec.maxWaitDurationInOpenState", "greater than or equal to waitDurationInOpenState")]
     [InlineData("host: a\nscope: mesh\nprobers: {mode: first}", "spec.probers.mode", "write one of first-and-last, per-zone, random-n")]
+    [InlineData("host: a\nroute: search\nscope: mesh", "spec.scope", "the breaker of one route is each sidecar's own; leave out scope, or route")]
     [InlineData("host: a\nscope: mesh\nprobers: {mode: random-n, count: 0}", "spec.probers.count", "1..1000")]
     [InlineData("host: a\nfailures: [4xx]", "spec.failures[0]", "write 5xx, gateway-error")]
     [InlineData("host: a\nfailures: ['99']", "spec.failures[0]", "or a status code")]

@@ -13,6 +13,7 @@ public sealed class ResiliencePolicyTests
         port: 443
         profile: safe
         mode: enforce
+        side: caller
         pendingTimeout: 1s
         writeTimeout: 5s
         meshLimits: {maxConnections: 80, maxRequests: 200}
@@ -23,6 +24,11 @@ public sealed class ResiliencePolicyTests
           maxRetryAfter: 10s
           singleLayer: true
           budget: {percent: 10, minRetryConcurrency: 2, budgetInterval: 1s}
+        concurrency:
+          maxConcurrentCalls: 20
+          maxWaitDuration: 500ms
+          maxQueue: 10
+          adaptive: {minConcurrency: 4, maxConcurrency: 90, concurrencyUpdateInterval: 2s, requestCount: 70, buffer: 30}
         """;
 
     [Fact]
@@ -40,6 +46,15 @@ public sealed class ResiliencePolicyTests
             new ResilienceBackoff { Strategy = "linear", Base = TimeSpan.FromMilliseconds(100), Max = TimeSpan.FromSeconds(2), Jitter = "ratio", JitterRatio = 0.2 },
             policy.Retries.Backoff);
         Assert.Equal(new RetryBudget { Percent = 10, MinRetryConcurrency = 2, BudgetInterval = TimeSpan.FromSeconds(1) }, policy.Retries.Budget);
+        Assert.Equal(
+            new ConcurrencyPolicy
+            {
+                MaxConcurrentCalls = 20,
+                MaxWaitDuration = TimeSpan.FromMilliseconds(500),
+                MaxQueue = 10,
+                Adaptive = new AdaptiveConcurrency { MinConcurrency = 4, MaxConcurrency = 90, ConcurrencyUpdateInterval = TimeSpan.FromSeconds(2), RequestCount = 70, Buffer = 30 },
+            },
+            policy.Concurrency);
     }
 
     [Theory]
@@ -53,6 +68,19 @@ public sealed class ResiliencePolicyTests
     [InlineData("host: a\nmeshLimits: {maxConnections: 0}", "spec.meshLimits.maxConnections", "1..1000000")]
     [InlineData("host: a\nmeshLimits: {maxRequests: 1000001}", "spec.meshLimits.maxRequests", "1..1000000")]
     [InlineData("host: a\nroute: r\nretries: {budget: {}}", "spec.retries.budget", "write it in a policy without route")]
+    [InlineData("host: a\nroute: r\nconcurrency: {}", "spec.concurrency", "write it in a policy without route")]
+    [InlineData("host: a\nside: both\nconcurrency: {}", "spec.side", "write one of caller, callee")]
+    [InlineData("host: a\nside: callee\nprofile: safe\nconcurrency: {}", "spec.profile", "with side: callee only concurrency can be said")]
+    [InlineData("host: a\nside: callee\nretries: {attempts: 1}\nconcurrency: {}", "spec.retries", "write it in another policy with side: caller")]
+    [InlineData("host: a\nside: callee\npendingTimeout: 1s\nconcurrency: {}", "spec.pendingTimeout", "belongs to the callers' sidecars")]
+    [InlineData("host: a\nside: callee\nwriteTimeout: 1s\nconcurrency: {}", "spec.writeTimeout", "belongs to the callers' sidecars")]
+    [InlineData("host: a\nside: callee\nsubset: v1\nconcurrency: {}", "spec.subset", "leave it out with side: callee")]
+    [InlineData("host: a\nside: callee\nroute: r\nconcurrency: {}", "spec.route", "leave it out with side: callee")]
+    [InlineData("host: a\nconcurrency: {maxConcurrentCalls: 0}", "spec.concurrency.maxConcurrentCalls", "1..1000000")]
+    [InlineData("host: a\nconcurrency: {maxWaitDuration: 6m}", "spec.concurrency.maxWaitDuration", "at most 5m")]
+    [InlineData("host: a\nconcurrency: {adaptive: {minConcurrency: 30, maxConcurrency: 20}}", "spec.concurrency.adaptive.minConcurrency", "must not be greater than maxConcurrency, 20")]
+    [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 2}}", "spec.concurrency.adaptive.maxConcurrency", "minConcurrency, 3, must not be greater")]
+    [InlineData("host: a\nconcurrency: {adaptive: {concurrencyUpdateInterval: 2h}}", "spec.concurrency.adaptive.concurrencyUpdateInterval", "at most 1h")]
     [InlineData("host: a\nroute: ''\nprofile: safe", "spec.route", "route name cannot be empty")]
     [InlineData("host: a\nretries: {methods: [get]}", "spec.retries.methods[0]", "write it in capitals")]
     [InlineData("host: a\nretries: {methods: [GET, '*']}", "spec.retries.methods[1]", "write it alone")]
@@ -69,7 +97,16 @@ public sealed class ResiliencePolicyTests
 
     [Theory]
     [InlineData("host: a", "spec", "says nothing yet")]
-    [InlineData("host: a\nmode: shadow\nprofile: safe", "spec.mode", "accepted but not enforced yet")]
+    [InlineData("host: a\nmeshLimits: {}", "spec.meshLimits", "limits nothing; write maxConnections or maxRequests")]
+    [InlineData("host: a\nmode: shadow\nmeshLimits: {maxConnections: 9}", "spec.meshLimits", "not evaluated in shadow mode")]
+    [InlineData("host: a\nside: callee", "spec", "write concurrency")]
+    [InlineData("host: a\nconcurrency: {maxQueue: 5}", "spec.concurrency.maxQueue", "no effect without maxWaitDuration")]
+    [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 10}}", "spec.concurrency.maxConcurrentCalls", "within 3..10")]
+    [InlineData("host: a\nmode: shadow\nconcurrency: {adaptive: {}}", "spec.concurrency.adaptive", "no effect in mode: shadow")]
+    [InlineData("host: a\nmode: shadow\nprofile: safe", "spec.profile", "its budget, Retry-After and callers' deadlines are not")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, backoff: {base: 1s}}", "spec.retries.backoff", "not evaluated in shadow mode")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, maxRetryAfter: 1s}", "spec.retries.maxRetryAfter", "not evaluated in shadow mode")]
+    [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, budget: {percent: 10}}", "spec.retries.budget", "not evaluated in shadow mode")]
     [InlineData("host: a\nretries: {methods: [POST]}", "spec.retries.methods[0]", "Idempotency-Key")]
     [InlineData("host: a\nretries: {backoff: {jitter: none}}", "spec.retries.backoff.jitter", "write jitter: full")]
     [InlineData("host: a\nretries: {backoff: {jitterRatio: 0.5}}", "spec.retries.backoff.jitterRatio", "jitter: ratio")]

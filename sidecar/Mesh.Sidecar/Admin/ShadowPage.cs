@@ -1,0 +1,173 @@
+using System.Globalization;
+using System.Text;
+using System.Text.Json;
+using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
+using Microsoft.AspNetCore.Http;
+
+namespace Mesh.Sidecar.Admin;
+
+/// <summary>Rules in shadow mode: what each of their fields would have done, in <c>/shadow</c> and <c>/clusters</c>, and what they were told, in <c>/config_dump</c>.</summary>
+internal static class ShadowPage
+{
+    /// <summary>What one field of a rule would have done.</summary>
+    /// <param name="Rule">Rule and path of its block.</param>
+    /// <param name="Field">The field.</param>
+    /// <param name="Limit">Its value; null where it is none.</param>
+    /// <param name="MaxSeen">The most there really was of what it limits; null where nobody counts.</param>
+    /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
+    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry.</param>
+    /// <param name="Count">How often since the rules are as they are now, and when last.</param>
+    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
+
+    /// <summary><c>/shadow</c>.</summary>
+    public static Task AnswerAsync(HttpContext http, AdminContext context) => Respond.JsonAsync(http, json => Write(json, context.Node(), context.Clusters.Clusters));
+
+    /// <summary>All of it: clusters with rules in shadow mode, and what each field would have done.</summary>
+    private static void Write(Utf8JsonWriter json, string sidecar, IEnumerable<Cluster> clusters)
+    {
+        json.WriteStartObject();
+        json.WriteString("sidecar", sidecar);
+        json.WriteStartArray("shadows");
+        foreach (Cluster cluster in clusters.OrderBy(static c => c.Name, StringComparer.Ordinal))
+        {
+            foreach (Line line in Lines(cluster))
+            {
+                WriteLine(json, cluster.Name, line);
+            }
+        }
+
+        json.WriteEndArray();
+        json.WriteEndObject();
+    }
+
+    /// <summary>Lines of <c>/clusters</c>; none for a cluster without rules in shadow mode.</summary>
+    public static string Text(Cluster cluster)
+    {
+        StringBuilder text = new();
+        foreach (Line line in Lines(cluster))
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count.Now}\n");
+        }
+
+        if (cluster.Config.Shadow is { PoolSource: not null })
+        {
+            (int connections, int waiting, int active) = cluster.ShadowFigures;
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::now::connections={connections} waiting={waiting} active={active}\n");
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>The rules as they were compiled, for <c>/config_dump</c>; null without one.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, ShadowConfig? config)
+    {
+        if (config is null)
+        {
+            json.WriteNull("shadow");
+            return;
+        }
+
+        json.WriteStartObject("shadow");
+        json.WriteString("connection_pool_source", config.PoolSource);
+        json.WriteNumber("max_connections", config.Limits.MaxConnections);
+        json.WriteNumber("max_pending_requests", config.Limits.MaxPendingRequests);
+        json.WriteNumber("max_requests", config.Limits.MaxRequests);
+        json.WriteNumber("max_requests_per_connection", config.MaxRequestsPerConnection);
+        json.WriteString("outlier_source", config.OutlierSource);
+        json.WriteNumber("consecutive_5xx", config.Outlier?.Consecutive5xx ?? 0);
+        json.WriteNumber("consecutive_gateway_failure", config.Outlier?.ConsecutiveGatewayFailure ?? 0);
+        json.WriteNumber("max_ejection_percent", config.Outlier?.MaxEjectionPercent ?? 0);
+        json.WriteString("resilience_source", config.ResilienceSource);
+        json.WriteString("pending_timeout", config.PendingTimeout > TimeSpan.Zero ? RoutePage.Seconds(config.PendingTimeout) : null);
+        json.WriteString("write_timeout", config.WriteTimeout > TimeSpan.Zero ? RoutePage.Seconds(config.WriteTimeout) : null);
+        json.WriteEndObject();
+    }
+
+    private static IEnumerable<Line> Lines(Cluster cluster) => cluster.Config.Shadow is not { } config || cluster.Stats.Shadow is not { } stats ? []
+        : [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfResilience(config, stats)];
+
+    private static IEnumerable<Line> OfPool(ClusterConfig cluster, ShadowConfig config, ShadowStats stats)
+    {
+        if (config.PoolSource is not { } rule)
+        {
+            yield break;
+        }
+
+        long evaluated = stats.Evaluated.Now;
+        CircuitBreakerConfig limits = config.Limits;
+        if (limits.MaxConnections < uint.MaxValue)
+        {
+            yield return cluster.Protocol == ClusterProtocol.Tcp
+                ? new Line(rule, "tcp.maxConnections", limits.MaxConnections, stats.MaxConnections.Value, evaluated, "refuse", stats.StreamOverflow)
+                : new Line(rule, "tcp.maxConnections", limits.MaxConnections, stats.MaxConnections.Value, evaluated, "hold_back", stats.ConnectionOverflow);
+        }
+
+        if (limits.MaxPendingRequests < uint.MaxValue)
+        {
+            yield return new Line(rule, "http.http1MaxPendingRequests", limits.MaxPendingRequests, stats.MaxPending.Value, evaluated, "refuse", stats.PendingOverflow);
+        }
+
+        if (limits.MaxRequests < uint.MaxValue)
+        {
+            yield return new Line(rule, "http.http2MaxRequests", limits.MaxRequests, stats.MaxRequests.Value, evaluated, "refuse", stats.RequestOverflow);
+        }
+
+        yield return new Line(rule, "", null, null, evaluated, "delay", stats.Delayed);
+    }
+
+    private static IEnumerable<Line> OfOutlier(ShadowConfig config, ShadowStats stats) => config.Outlier is not { } outlier ? [] :
+    [
+        new Line(config.OutlierSource, "", null, null, stats.Judged.Now, "eject", stats.Ejections),
+        new Line(config.OutlierSource, "maxEjectionPercent", outlier.MaxEjectionPercent, null, stats.Judged.Now, "keep_in", stats.EjectionsOverflow),
+    ];
+
+    private static IEnumerable<Line> OfResilience(ShadowConfig config, ShadowStats stats)
+    {
+        if (config.ResilienceSource is not { } rule)
+        {
+            yield break;
+        }
+
+        if (config.PendingTimeout > TimeSpan.Zero)
+        {
+            yield return new Line(rule, "pendingTimeout", (long)config.PendingTimeout.TotalMilliseconds, null, null, "time_out", stats.PendingTimeout);
+        }
+
+        if (config.WriteTimeout > TimeSpan.Zero)
+        {
+            yield return new Line(rule, "writeTimeout", (long)config.WriteTimeout.TotalMilliseconds, null, null, "time_out", stats.WriteTimeout);
+        }
+
+        yield return new Line(rule, "retries", null, null, null, "retry", stats.Retry);
+        yield return new Line(rule, "retries", null, null, null, "not_retry", stats.RetrySpared);
+    }
+
+    private static void WriteLine(Utf8JsonWriter json, string cluster, Line line)
+    {
+        json.WriteStartObject();
+        json.WriteString("cluster", cluster);
+        json.WriteString("rule", line.Rule);
+        json.WriteString("field", line.Field);
+        WriteNumber(json, "limit", line.Limit);
+        WriteNumber(json, "max_seen", line.MaxSeen);
+        WriteNumber(json, "evaluated", line.Evaluated);
+        json.WriteString("would", line.Would);
+        json.WriteNumber("count", line.Count.Now);
+        json.WriteString("last", line.Count.LastAt?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+        json.WriteEndObject();
+    }
+
+    private static void WriteNumber(Utf8JsonWriter json, string name, long? value)
+    {
+        if (value is { } number)
+        {
+            json.WriteNumber(name, number);
+        }
+        else
+        {
+            json.WriteNull(name);
+        }
+    }
+}

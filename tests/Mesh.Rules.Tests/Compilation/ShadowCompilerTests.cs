@@ -1,0 +1,119 @@
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
+using Xunit;
+
+namespace Mesh.Rules.Compilation;
+
+/// <summary>Destination rules in shadow mode: beside which rule they stand, and what of them reaches a cluster.</summary>
+public sealed class ShadowCompilerTests
+{
+    private const string InShadow = "annotations: {mesh.dev/mode: shadow}";
+    private static readonly string Service = MeshText.Service("a.test");
+
+    [Fact]
+    public void Compile_RuleInShadow_LeavesTheOneInForce_AndStandsBesideIt()
+    {
+        ClusterConfig cluster = Cluster(Dr("held", Pool(5)), Dr("try", Pool(2), $"creationTimestamp: 2020-01-01T00:00:00Z, {InShadow}"));
+
+        Assert.Equal((5u, "default/held#spec.trafficPolicy.connectionPool"), (cluster.Limits.MaxConnections, cluster.ConnectionPoolSource));
+        Assert.Equal((2u, "default/try#spec.trafficPolicy.connectionPool"), (cluster.Shadow!.Limits.MaxConnections, cluster.Shadow.PoolSource));
+    }
+
+    [Fact]
+    public void Compile_RuleInShadowAlone_LeavesTheDefaults()
+    {
+        ClusterConfig cluster = Cluster(Dr("try", "{host: a.test, trafficPolicy: {outlierDetection: {consecutive5xxErrors: 3}}}", InShadow));
+
+        Assert.Equal((uint.MaxValue, null, 50), (cluster.Limits.MaxConnections, cluster.Outlier, cluster.PanicThresholdPercent));
+        Assert.Equal((3, null, "default/try#spec.trafficPolicy.outlierDetection"), (cluster.Shadow!.Outlier!.Consecutive5xx, cluster.Shadow.PoolSource, cluster.Shadow.OutlierSource));
+    }
+
+    [Fact]
+    public void Compile_SeveralInShadow_TheOldestCounts()
+    {
+        ClusterConfig cluster = Cluster(
+            Dr("b", Pool(2), $"creationTimestamp: 2020-01-02T00:00:00Z, {InShadow}"), Dr("a", Pool(3), $"creationTimestamp: 2020-01-01T00:00:00Z, {InShadow}"));
+
+        Assert.Equal(3u, cluster.Shadow!.Limits.MaxConnections);
+    }
+
+    [Fact]
+    public void Compile_ModeEnforce_IsARuleInForce()
+    {
+        ClusterConfig cluster = Cluster(Dr("a", Pool(3), "annotations: {mesh.dev/mode: enforce}"));
+
+        Assert.Equal((3u, null), (cluster.Limits.MaxConnections, cluster.Shadow));
+    }
+
+    [Fact]
+    public void Compile_SubsetsOfARuleInShadow_AreNotMade_ButSpeakOfThoseInForce()
+    {
+        ProxySnapshot snapshot = MeshText.Compile(
+            Service + Dr("held", "{host: a.test, subsets: [{name: v1}]}") +
+            Dr("try", "{host: a.test, trafficPolicy: {connectionPool: {tcp: {maxConnections: 9}}}, subsets: [{name: v1, trafficPolicy: {connectionPool: {tcp: {maxConnections: 4}}}}, {name: v2}]}", InShadow)).Snapshot;
+
+        Assert.Equal(["inbound|8080||", "outbound|80|v1|a.test", "outbound|80||a.test"], snapshot.Clusters.Keys.Order(StringComparer.Ordinal));
+        Assert.Equal(4u, snapshot.Clusters["outbound|80|v1|a.test"].Shadow!.Limits.MaxConnections);
+        Assert.Equal(9u, snapshot.Clusters["outbound|80||a.test"].Shadow!.Limits.MaxConnections);
+    }
+
+    [Fact]
+    public void Compile_DetectorInShadowThatCanNeverEject_IsToldSo() => Assert.Equal(
+        ["try spec.trafficPolicy.outlierDetection.maxEjectionPercent"],
+        MeshText.Compile(Service + Dr("try", "{host: a.test, trafficPolicy: {outlierDetection: {maxEjectionPercent: 20}}}", InShadow)).Diagnostics.Of("never-ejects").Distinct());
+
+    [Fact]
+    public void Compile_RuleOfTheOwnService_IsEvaluatedInFrontOfItToo()
+    {
+        ProxySnapshot snapshot = MeshText.Compile(Dr("try", "{host: me, trafficPolicy: {connectionPool: {http: {http2MaxRequests: 7}}, outlierDetection: {}}}", InShadow)).Snapshot;
+
+        ShadowConfig shadow = snapshot.Clusters["inbound|8080||"].Shadow!;
+        Assert.Equal((7u, null), (shadow.Limits.MaxRequests, shadow.Outlier)); // of a rule only the connection pool counts there
+    }
+
+    [Fact]
+    public void Compile_RuleInShadow_IsNotInConflictWithTheOneInForce() => Assert.DoesNotContain(
+        MeshText.Compile(Service + Dr("held", Pool(5)) + Dr("try", Pool(2), InShadow)).Diagnostics, static d => d.Finding.Path == "spec.host");
+
+    [Theory]
+    [InlineData("DestinationRule", "networking.istio.io/v1", "observe", "write enforce or shadow")]
+    [InlineData("VirtualService", "networking.istio.io/v1", "shadow", "has no shadow mode")]
+    [InlineData("CircuitBreaker", "resilience.mesh.dev/v1alpha1", "shadow", "write spec.mode: shadow")]
+    public void Read_WrongMode_IsRefusedAtItsPlace(string kind, string apiVersion, string mode, string message)
+    {
+        RuleReadResult read = Assert.Single(RuleReader.ReadYaml(
+            $"apiVersion: {apiVersion}\nkind: {kind}\nmetadata:\n  name: x\n  annotations:\n    mesh.dev/mode: {mode}\nspec: {{host: a, hosts: [a], http: [{{route: [{{destination: {{host: a}}}}]}}]}}", "t.yaml"));
+
+        Diagnostic error = Assert.Single(read.Diagnostics, static d => d.Path == "metadata.annotations.mesh.dev/mode");
+        Assert.Equal((Severity.Error, 6), (error.Severity, error.Line));
+        Assert.Contains(message, error.Message, StringComparison.Ordinal);
+        Assert.Null(read.Document);
+    }
+
+    [Theory]
+    [InlineData("trafficPolicy: {loadBalancer: {simple: RANDOM}}", "spec.trafficPolicy.loadBalancer", "only connectionPool and outlierDetection")]
+    [InlineData("trafficPolicy: {tls: {mode: SIMPLE}}", "spec.trafficPolicy.tls", "only connectionPool and outlierDetection")]
+    [InlineData("trafficPolicy: {retryBudget: {percent: 10}}", "spec.trafficPolicy.retryBudget", "only connectionPool and outlierDetection")]
+    [InlineData("trafficPolicy: {connectionPool: {tcp: {connectTimeout: 1s}}}", "spec.trafficPolicy.connectionPool.tcp.connectTimeout", "as the rule in force says")]
+    [InlineData("trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}", "spec.trafficPolicy.connectionPool.http.maxRetries", "not evaluated in shadow mode")]
+    [InlineData("trafficPolicy: {outlierDetection: {maxEjectionPercent: 50, minHealthPercent: 50}}", "spec.trafficPolicy.outlierDetection.minHealthPercent", "nobody is taken out")]
+    [InlineData("trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}", "spec.trafficPolicy.portLevelSettings[0].loadBalancer", "only connectionPool and outlierDetection")]
+    [InlineData("subsets: [{name: v1, labels: {a: b}, trafficPolicy: {tls: {mode: SIMPLE}}}]", "spec.subsets[0].trafficPolicy.tls", "only connectionPool and outlierDetection")]
+    [InlineData("subsets: [{name: v1, labels: {a: b}}]", "spec.subsets", "where the rule in force has a subset of that name")]
+    public void Read_WhatIsNotEvaluated_IsNamed(string spec, string path, string message)
+    {
+        string text = $"apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: x, annotations: {{mesh.dev/mode: shadow}}}}\nspec:\n  host: a\n  {spec}";
+        RuleReadResult shadow = Assert.Single(RuleReader.ReadYaml(text, "t.yaml"));
+        RuleReadResult enforced = Assert.Single(RuleReader.ReadYaml(text.Replace("shadow", "enforce", StringComparison.Ordinal), "t.yaml"));
+
+        Assert.Contains(shadow.Diagnostics, d => d.Path == path && d.Severity == Severity.Warning && d.Message.Contains(message, StringComparison.Ordinal));
+        Assert.DoesNotContain(enforced.Diagnostics, d => d.Message.Contains(message, StringComparison.Ordinal));
+    }
+
+    private static ClusterConfig Cluster(params string[] rules) => MeshText.Compile(Service + string.Concat(rules)).Snapshot.Clusters["outbound|80||a.test"];
+
+    private static string Dr(string name, string spec, string metadata = "") => MeshText.Rule("DestinationRule", name, spec, metadata: metadata);
+
+    private static string Pool(int connections) => $"{{host: a.test, trafficPolicy: {{connectionPool: {{tcp: {{maxConnections: {connections}}}, http: {{http1MaxPendingRequests: 10}}}}}}}}";
+}
