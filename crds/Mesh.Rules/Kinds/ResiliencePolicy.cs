@@ -44,11 +44,11 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>What is added to the retries of the host's routes.</summary>
     public ResilienceRetries? Retries { get; init; }
 
-    /// <summary>What the host takes of all sidecars together.</summary>
-    public MeshLimits? MeshLimits { get; init; }
-
     /// <summary>Bound on the calls under way at one time.</summary>
     public ConcurrencyPolicy? Concurrency { get; init; }
+
+    /// <summary>What the host takes of all sidecars together.</summary>
+    public MeshLimits? MeshLimits { get; init; }
 
     /// <summary>Whether it stands in front of the application, not of the destination.</summary>
     internal bool IsCallee => Side == CalleeSide;

@@ -35,11 +35,6 @@ internal static class ResiliencePolicyCheck
             CheckOfCaller(policy, spec);
         }
 
-        if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
-        {
-            spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
-        }
-
         if (policy.Concurrency is { } concurrency)
         {
             ConcurrencyCheck.Check(concurrency, policy.Mode == ResiliencePolicy.ShadowMode, spec.Field("concurrency"));
@@ -48,6 +43,11 @@ internal static class ResiliencePolicyCheck
         if (policy.Mode == ResiliencePolicy.ShadowMode)
         {
             ShadowCheck.Check(policy, spec);
+        }
+
+        if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
+        {
+            spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
         }
 
         if (policy.Retries is { } retries)
@@ -83,14 +83,14 @@ internal static class ResiliencePolicyCheck
             spec.Field("writeTimeout").Error(Advice);
         }
 
-        if (policy.MeshLimits is not null)
-        {
-            spec.Field("meshLimits").Error(Advice);
-        }
-
         if (policy.Concurrency is not null)
         {
             spec.Field("concurrency").Error(Advice);
+        }
+
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Error(Advice);
         }
 
         if (policy.Retries?.Budget is not null)

@@ -215,9 +215,9 @@ internal sealed class RateLimiter
         }
 
         TimeSpan wait = Time(dueAt - now);
-        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait) { IsMesh = _share is not null }
-            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait) { IsMesh = _share is not null }
-            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait) { IsMesh = _share is not null };
+        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait, _share is not null)
+            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
+            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
     }
 
     private TokenLine LineLocked(ReadOnlySpan<byte> key)

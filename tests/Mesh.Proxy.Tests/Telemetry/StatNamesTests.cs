@@ -23,13 +23,13 @@ public sealed class StatNamesTests
         fallback_bytes fallback_entries fallback_host fallback_missed fallback_shadow fallback_stale fallback_static
         """;
 
-    private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";
-
     private const string Shadow = """
         shadow_cx_max shadow_cx_overflow shadow_cx_rejected shadow_ejections shadow_ejections_active shadow_ejections_overflow
         shadow_rq_delayed shadow_rq_evaluated shadow_rq_judged shadow_rq_max shadow_rq_overflow shadow_rq_pending_max shadow_rq_pending_overflow
         shadow_rq_pending_timeout shadow_rq_retry shadow_rq_retry_spared shadow_rq_skipped shadow_rq_write_timeout
         """;
+
+    private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";
 
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
@@ -90,10 +90,10 @@ public sealed class StatNamesTests
     public void FallbackNames_AreThese() => Assert.Equal(Words(Fallback), ClusterStatRows.Fallback.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
-    public void MeshLimitNames_AreThese() => Assert.Equal(Words(MeshLimits), ClusterStatRows.MeshLimits.Select(static r => r.Name).Order(StringComparer.Ordinal));
+    public void ShadowNames_AreThese() => Assert.Equal(Words(Shadow), ShadowStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
-    public void ShadowNames_AreThese() => Assert.Equal(Words(Shadow), ShadowStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
+    public void MeshLimitNames_AreThese() => Assert.Equal(Words(MeshLimits), ClusterStatRows.MeshLimits.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
