@@ -54,6 +54,11 @@ internal static class ShadowCheck
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
         Cursor retries = spec.Field("retries");
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Warn("not evaluated in shadow mode: shares that nobody is held to would say nothing");
+        }
+
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
         Warn(spec, ["meshLimits"], "not evaluated in shadow mode: no share of it is asked for");
         if (policy.Profile == ResiliencePolicy.SafeProfile)
