@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Mesh.Cli.Explaining;
 using Xunit;
 
 namespace Mesh.Cli;
 
-public sealed class ExplainRequestTests
+public sealed partial class ExplainRequestTests
 {
     private const string Admin = "http://127.0.0.1:15000";
     private const string Lab = """
@@ -41,7 +43,7 @@ public sealed class ExplainRequestTests
             $"""
             request id-1  GET products:8080/product/2   outbound at sidecar orders-1   2030-01-02T03:04:05.678Z
               answered by    sidecar orders-1: 503 UO pending_overflow, after 0.08 ms; it never reached products.default.svc.cluster.local, sending it again is safe
-              because        1 request already waiting for a connection, and no more than 1 may wait
+              because        1 request already waiting for a connection, and no more than 1 may be
               rule           DestinationRule default/products#spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests = 1   {file}:10
               at that time   connections 1/1   waiting 1/1   in progress 1/unlimited   retries 0/unlimited
               why no reuse   maxRequestsPerConnection: 1 - every request needs a new connection
@@ -94,6 +96,24 @@ public sealed class ExplainRequestTests
 
         Assert.Equal(0, run.Code);
         Assert.All(expected, text => Assert.Contains(text, run.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Reasons_EachOfTheSidecarsHasASentence()
+    {
+        DirectoryInfo? at = new(AppContext.BaseDirectory);
+        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Mesh.sln")))
+        {
+            at = at.Parent;
+        }
+
+        string source = File.ReadAllText(Path.Combine(at!.FullName, "sidecar/Mesh.Proxy/Telemetry/DecisionRecord.cs"));
+        string reasons = source[source.IndexOf("enum DecisionReason", StringComparison.Ordinal)..source.IndexOf("enum DecisionScope", StringComparison.Ordinal)];
+        string[] words = [.. Member().Matches(reasons).Select(static m => Capital().Replace(m.Groups[1].Value, "_$0").TrimStart('_').ToLowerInvariant()).Where(static w => w != "none")];
+
+        Assert.True(words.Length > 25, string.Join(", ", words));
+        Assert.Empty(words.Except(ReasonTexts.Known));
+        Assert.Empty(ReasonTexts.Known.Except(words));
     }
 
     [Fact]
@@ -156,6 +176,12 @@ public sealed class ExplainRequestTests
         Assert.StartsWith($"meshctl: {message}", run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
+
+    [GeneratedRegex(@"^    ([A-Z]\w+),", RegexOptions.Multiline)]
+    private static partial Regex Member();
+
+    [GeneratedRegex("[A-Z]")]
+    private static partial Regex Capital();
 
     private static StubPages Decided(string decision) => new StubPages().Add($"{Admin}/decisions?request=id-1", Page("orders-1", decision));
 

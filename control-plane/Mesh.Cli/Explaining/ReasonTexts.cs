@@ -15,10 +15,9 @@ internal static class ReasonTexts
     private static readonly Dictionary<string, ReasonText> All = new(StringComparer.Ordinal)
     {
         ["pending_overflow"] = new(
-            static d => $"{Count(d.Now, "request")} already waiting for a connection, and no more than {d.Limit} may wait",
-            static d => [AtLeast(d.Field, d.Now + 1), .. More(d)], "DestinationRule"),
-        ["request_overflow"] = new(static d => $"{Count(d.Now, "request")} in progress, and no more than {d.Limit} may be", static d => [AtLeast(d.Field, d.Now + 1)], "DestinationRule"),
-        ["connection_overflow"] = new(static d => $"{Count(d.Now, "connection")} open, and no more than {d.Limit} may be", static d => [AtLeast(d.Field, d.Now + 1)], "DestinationRule"),
+            static d => Full(d, "request", "waiting for a connection"), static d => [OneMore(d), .. More(d)], "DestinationRule"),
+        ["request_overflow"] = new(static d => Full(d, "request", "in progress"), static d => [OneMore(d)], "DestinationRule"),
+        ["connection_overflow"] = new(static d => Full(d, "connection", "open"), static d => [OneMore(d)], "DestinationRule"),
         ["no_healthy_upstream"] = new(
             static d => $"of {Count(d.Limit, "endpoint")} {Math.Max(0, d.Now)} can take requests: the others are ejected or unhealthy",
             static d => [$"one endpoint of {d.Host} were healthy again (an ejection ends by itself: see /outlier_events of the sidecar)"], "DestinationRule"),
@@ -50,6 +49,9 @@ internal static class ReasonTexts
         ["destination_overflow"] = new(static _ => "connections to too many different destinations at once", static _ => ["fewer destinations were in use"]),
         ["circuit_open"] = new(Circuit, CircuitPasses, "CircuitBreaker"),
         ["rate_limited"] = new(Rate, RatePasses, "RateLimit"),
+        ["concurrency_overflow"] = new(Crowd, CrowdPasses, "ResiliencePolicy"),
+        ["outside_allowed_hours"] = new(
+            static d => $"such requests pass only at certain hours, which begin in {Seconds(d.Limit)}", static d => [$"it came {Seconds(d.Limit)} later", "allowedHours were others"], "RateLimit"),
     };
 
     /// <summary>What is known of a decision's reason.</summary>
@@ -59,6 +61,31 @@ internal static class ReasonTexts
             : All.GetValueOrDefault(d.Reason) ?? new ReasonText(
                 static d => d.Limit >= 0 ? $"{d.Field} is {d.Limit}{(d.Now >= 0 ? $", and it stood at {d.Now}" : "")}" : d.Reason.Replace('_', ' '),
                 static d => d.Limit >= 0 && d.Now >= 0 && d.Field.Length > 0 ? [AtLeast(d.Field, d.Now + 1)] : []);
+
+    /// <summary>The words that have a sentence.</summary>
+    public static IReadOnlyCollection<string> Known => All.Keys;
+
+    private static string Full(Decision d, string noun, string doing) =>
+        $"{(d.Now >= 0 ? $"{Count(d.Now, noun)} already {doing}" : $"all the {noun}s {doing} that there may be")}, and no more than {d.Limit} may be";
+
+    private static string OneMore(Decision d) => AtLeast(d.Field, Math.Max(d.Now, d.Limit) + 1);
+
+    private static string Crowd(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => $"{d.Host} takes a limited number of calls at once, and no place was free within {d.Limit} ms",
+        "concurrency.maxQueue" => Full(d, "call", "waiting for a place"),
+        "concurrency.adaptive" => $"{Full(d, "call", "under way")}: the limit follows the latency of {d.Host}",
+        _ => Full(d, "call", "under way"),
+    };
+
+    private static string[] CrowdPasses(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => ["a call under way had ended sooner", "maxWaitDuration were longer"],
+        "concurrency.adaptive" => [$"{d.Host} were as fast as it can be: the limit then grows by itself", "concurrency.adaptive were not set"],
+        _ => [OneMore(d), "concurrency.maxWaitDuration let it wait"],
+    };
+
+    private static string Seconds(long milliseconds) => $"{Math.Ceiling(milliseconds / 1000.0).ToString(CultureInfo.InvariantCulture)} s";
 
     private static string Circuit(Decision d) => d.Field switch
     {

@@ -1,6 +1,7 @@
 using System.Net;
 using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
+using Mesh.ControlPlane.Otlp;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Status;
@@ -24,6 +25,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly CancellationTokenSource _stop = new();
     private readonly ClusterSource? _cluster;
     private readonly Door _door;
+    private readonly OtlpExporter? _otlp;
+    private readonly HttpMessageInvoker? _otlpHttp;
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
     private Task _loops = Task.CompletedTask;
@@ -71,13 +74,24 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         new BreakerRoutes(coordinator, circuits).Map(_api);
         mapRules(_api);
+        if (options.OtlpEndpoint is { } collector)
+        {
+            _otlpHttp = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
+            _otlp = new OtlpExporter(
+                collector, () => coordinator.Run(_ => (CircuitFigures.Of(circuits.All), false)), _otlpHttp, runtime.Time, CommandLine.Version, logs.CreateLogger<OtlpExporter>());
+        }
+
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
         {
-            Shared = page => coordinator.Run(_ =>
+            Shared = page =>
             {
-                CircuitMetrics.Write(page, [.. circuits.All]);
-                return (true, false);
-            }),
+                _otlp?.Write(page);
+                coordinator.Run(_ =>
+                {
+                    CircuitMetrics.Write(page, [.. circuits.All]);
+                    return (true, false);
+                });
+            },
         };
         MapMetrics(runtime.Time);
     }
@@ -116,6 +130,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         await _api.DisposeAsync();
         await _metrics.DisposeAsync();
         _registry.Dispose();
+        _otlpHttp?.Dispose();
         _stop.Dispose();
     }
 
@@ -144,7 +159,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
 
         _isComplete = !_stop.IsCancellationRequested;
-        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token), _otlp?.RunAsync(_stop.Token) ?? Task.CompletedTask);
     }
 
     /// <summary>A sidecar that asks before the first lists are here would be told that there is nothing, and believe it.</summary>
