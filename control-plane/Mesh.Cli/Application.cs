@@ -4,6 +4,7 @@ using Mesh.Cli.Checking;
 using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
 using Mesh.Cli.Reports;
+using Mesh.Cli.Shadows;
 using Mesh.Cli.Status;
 
 namespace Mesh.Cli;
@@ -48,6 +49,12 @@ internal static class Application
         if (line.Status is { } status)
         {
             return At(status.ControlPlane, controlPlane => StatusCommand.Run(status, controlPlane, output, error));
+        }
+
+        if (line.Shadow is { } shadow)
+        {
+            using SocketsHttpHandler direct = new() { UseProxy = false };
+            return ShadowCommand.Run(shadow, output, error, http ?? direct);
         }
 
         if (line.Options is not { } options)

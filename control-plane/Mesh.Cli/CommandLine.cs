@@ -2,6 +2,7 @@ using System.Reflection;
 using Mesh.Cli.Breakers;
 using Mesh.Cli.Explaining;
 using Mesh.Cli.Injecting;
+using Mesh.Cli.Shadows;
 using Mesh.Cli.Status;
 
 namespace Mesh.Cli;
@@ -41,6 +42,9 @@ internal sealed record CommandLineResult(ValidateOptions? Options, string? Outpu
 
     /// <summary>Show the sidecars.</summary>
     public StatusOptions? Status { get; init; }
+
+    /// <summary>Show what shadow mode has counted.</summary>
+    public ShadowOptions? Shadow { get; init; }
 }
 
 /// <summary>Reads the command line. Pure.</summary>
@@ -54,6 +58,7 @@ internal static class CommandLine
           explain REQUEST-ID | host NAME | rule KIND/NAMESPACE/NAME [--admin URL[,URL...]] [-f FILE_OR_DIR...] [-o text|json]
           breaker list [HOST] | open|close|disable HOST --for TIME --reason TEXT | auto HOST [--control-plane URL] [-o text|json]
           status [--control-plane URL] [-o text|json]
+          shadow [--admin URL[,URL...]] [-o text|json]
 
         validate reads YAML and JSON, many documents a file, folders with all below them (.yaml, .yml, .json), and - for standard input.
         Every rule is checked by itself and among the others given. Kinds that are not the mesh's are skipped with a note.
@@ -87,6 +92,8 @@ internal static class CommandLine
           --control-plane URL          where to ask (http://127.0.0.1:15010)
           --control-plane-token FILE   file with the token to show it; over https, or on this machine
           --control-plane-ca FILE      PEM file of the only roots to trust for it; default: the system's
+        shadow says what rules in shadow mode would have done so far: field by field how often, the most that was seen of what it limits, and when last.
+        Its options are those of explain.
 
           --help, --version
 
@@ -136,10 +143,16 @@ internal static class CommandLine
             return new CommandLineResult(null, null, wrong) { Status = status };
         }
 
+        if (arguments is ["shadow", ..])
+        {
+            (ShadowOptions? shadow, string? fault) = ShadowOptions.Read([.. arguments.Skip(1)]);
+            return new CommandLineResult(null, null, fault) { Shadow = shadow };
+        }
+
         if (arguments is not ["validate", ..])
         {
             string found = arguments.Count == 0 ? "no command is given" : $"'{arguments[0]}' is no command";
-            return Wrong($"{found}; write 'validate FILE_OR_DIR', 'inject -f FILE', 'explain REQUEST-ID', 'breaker list', 'status', or --help");
+            return Wrong($"{found}; write 'validate FILE_OR_DIR', 'inject -f FILE', 'explain REQUEST-ID', 'breaker list', 'status', 'shadow', or --help");
         }
 
         return Validate([.. arguments.Skip(1)]);

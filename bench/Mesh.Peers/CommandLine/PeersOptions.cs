@@ -16,13 +16,14 @@ internal sealed record PeersOptions
           --seconds S       length of one turn (5)
           --sidecar FILE    the sidecar to measure: Mesh.Sidecar.dll or a native binary; default: the one of this build
           --runtime KIND    what FILE is, jit or native; default: jit for a .dll, else native
-          --peers LIST      whom to measure it against, of direct,haproxy,nginx,forwarder,routes; default: all but routes, which is
-                            the sidecar itself with 50 routes of a VirtualService, of which the last one fits, retries and a timeout
+          --peers LIST      whom to measure it against, of direct,haproxy,nginx,forwarder,routes,resilience; default: all but the last two,
+                            which are the sidecar itself: routes with 50 routes of a VirtualService, of which the last one fits, retries
+                            and a timeout; resilience with a CircuitBreaker, a RateLimit and a bulkhead that count and never refuse
           --before FILE     another build of the sidecar, measured beside it as the peer "before"
         """;
 
     /// <summary>Every peer by name, in the order of the tables.</summary>
-    public static readonly IReadOnlyList<string> AllPeers = ["direct", "haproxy", "nginx", "forwarder", SidecarPeer.RoutesName];
+    public static readonly IReadOnlyList<string> AllPeers = ["direct", "haproxy", "nginx", "forwarder", SidecarPeer.RoutesName, SidecarPeer.ResilienceName];
 
     /// <summary>Where to write the figures, or null.</summary>
     public string? JsonFile { get; init; }
@@ -46,7 +47,7 @@ internal sealed record PeersOptions
     public string? Before { get; init; }
 
     /// <summary>Peers to measure, in the order of <see cref="AllPeers"/>.</summary>
-    public IReadOnlyList<string> Peers { get; init; } = [.. AllPeers.Where(static p => p != SidecarPeer.RoutesName)];
+    public IReadOnlyList<string> Peers { get; init; } = [.. AllPeers.Where(static p => p is not (SidecarPeer.RoutesName or SidecarPeer.ResilienceName))];
 
     /// <summary>Reads the command line; a mistake is a sentence in <paramref name="error"/>.</summary>
     public static PeersOptions? Parse(IReadOnlyList<string> args, out string error)

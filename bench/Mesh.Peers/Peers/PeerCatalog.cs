@@ -50,6 +50,8 @@ internal static class PeerCatalog
                 return new NginxPeer(Tools.Find(name)!, module);
             case SidecarPeer.RoutesName:
                 return new SidecarPeer(Own(options), options.IsNative, SidecarPeer.RoutesName);
+            case SidecarPeer.ResilienceName:
+                return new SidecarPeer(Own(options), options.IsNative, SidecarPeer.ResilienceName);
             default:
                 return new ForwarderPeer();
         }

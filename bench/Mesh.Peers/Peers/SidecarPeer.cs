@@ -15,6 +15,9 @@ internal sealed class SidecarPeer(string file, bool isNative, string name = Side
     /// <summary>Name of the same with a VirtualService.</summary>
     public const string RoutesName = "routes";
 
+    /// <summary>Name of the same with a breaker, a rate limit and a bulkhead that never refuse.</summary>
+    public const string ResilienceName = "resilience";
+
     /// <summary>Name of another build of it.</summary>
     public const string BeforeName = "before";
 
@@ -36,7 +39,7 @@ internal sealed class SidecarPeer(string file, bool isNative, string name = Side
     public (string File, IReadOnlyList<string> Args) Prepare(PeerPlace place)
     {
         string path = Path.Combine(place.Folder, "rules.yaml");
-        File.WriteAllText(path, Rules(place) + (name == RoutesName ? VirtualService() : ""));
+        File.WriteAllText(path, Rules(place) + (name == RoutesName ? VirtualService() : name == ResilienceName ? Resilience : ""));
         return (file,
         [
             "run", "--rules", path, "--concurrency", place.Concurrency.ToString(CultureInfo.InvariantCulture),
@@ -91,6 +94,35 @@ internal sealed class SidecarPeer(string file, bool isNative, string name = Side
               interval: 10s
               baseEjectionTime: 30s
               maxEjectionPercent: 100
+
+        """;
+
+    // Each counts every request and lets all of them through.
+    private const string Resilience = """
+        ---
+        apiVersion: resilience.mesh.dev/v1alpha1
+        kind: CircuitBreaker
+        metadata:
+          name: backend
+        spec:
+          host: backend.test
+        ---
+        apiVersion: resilience.mesh.dev/v1alpha1
+        kind: RateLimit
+        metadata:
+          name: backend
+        spec:
+          host: backend.test
+          tokens: 1000000
+        ---
+        apiVersion: resilience.mesh.dev/v1alpha1
+        kind: ResiliencePolicy
+        metadata:
+          name: backend
+        spec:
+          host: backend.test
+          concurrency:
+            maxConcurrentCalls: 100000
 
         """;
 

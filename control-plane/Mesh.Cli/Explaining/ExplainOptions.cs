@@ -73,7 +73,8 @@ internal sealed record ExplainOptions(ExplainSubject Subject, string Name, RuleK
         }
     }
 
-    private static (List<Uri> Admins, string? Problem) AdminsOf(IReadOnlyList<string> values)
+    /// <summary>Admin ports as they are written, separated by commas.</summary>
+    public static (List<Uri> Admins, string? Problem) AdminsOf(IReadOnlyList<string> values)
     {
         List<Uri> admins = [];
         foreach (string text in values.SelectMany(static v => v.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries)))

@@ -57,5 +57,5 @@ public sealed record AdaptiveConcurrency
         .Whole("requestCount", static (o, v) => o with { RequestCount = v },
             "Fewest answers that are measured between two changes. Default 50.", min: 5, max: 100_000)
         .Whole("buffer", static (o, v) => o with { Buffer = v },
-            "How much slower than usual answers may become, in percent, before the limit goes down. Default 15.", min: 1, max: 1000);
+            "How much slower than usual answers may become, in percent, before the limit goes down. Default 10.", min: 1, max: 1000);
 }

@@ -44,5 +44,5 @@ public sealed record AdaptiveConcurrencyConfig
     public int RequestCount { get; init; } = 50;
 
     /// <summary>How much slower than usual answers may become, in percent, before the limit goes down.</summary>
-    public int BufferPercent { get; init; } = 15;
+    public int BufferPercent { get; init; } = 10;
 }

@@ -69,6 +69,18 @@ public sealed record RateLimitConfig
     /// <summary>Most requests that wait for one bucket at one time.</summary>
     public int MaxQueue { get; init; }
 
+    /// <summary>Hours of the day in which requests are let through; null for all.</summary>
+    public AllowedHoursConfig? AllowedHours { get; init; }
+
+    /// <summary>Tokens and burst are those of all sidecars together; each has a share.</summary>
+    public bool IsMesh { get; init; }
+
+    /// <summary>Key of the rule, <c>RateLimit/default/products</c>: by it sidecar and control plane speak of a limit that is shared. Empty for one that is not.</summary>
+    public string Rule { get; init; } = "";
+
+    /// <summary>Field of <see cref="Tokens"/>, below <c>spec</c>.</summary>
+    public const string TokensField = "tokens";
+
     /// <summary>Rule and path, <c>default/products#spec</c>.</summary>
     public string Source { get; init; } = "";
 
@@ -76,14 +88,14 @@ public sealed record RateLimitConfig
     public bool HasBucketsOf(RateLimitConfig other) => Buckets == other.Buckets;
 
     /// <inheritdoc/>
-    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest
+    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest && AllowedHours == other.AllowedHours
         && Paths.AsSpan().SequenceEqual(other.Paths.AsSpan()) && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan())
         && Headers.AsSpan().SequenceEqual(other.Headers.AsSpan());
 
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Buckets, Rest);
 
-    private (int, TimeSpan, int, RateLimitKeySource, string, int) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys);
+    private (int, TimeSpan, int, RateLimitKeySource, string, int, bool) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys, IsMesh);
 
-    private (bool, TimeSpan, int, string) Rest => (IsShadow, MaxWait, MaxQueue, Source);
+    private (bool, TimeSpan, int, string, string) Rest => (IsShadow, MaxWait, MaxQueue, Source, Rule);
 }

@@ -118,8 +118,9 @@ internal sealed partial class Http1Exchange
 
         bool isAnswer = failure == ResponseFlag.None && _response.Status is < 500 and not 101;
         bool isLate = failure != ResponseFlag.None && _timer is { HasPassed: true } && !_clientIsGone;
-        long since = _request.Framing.Kind == BodyKind.None ? sentAt : _sentAllAt;
-        if ((isAnswer || isLate) && since != 0)
+        bool hasBody = _request.Framing.Kind != BodyKind.None;
+        long since = hasBody ? _sentAllAt : sentAt;
+        if ((isAnswer || isLate) && (!hasBody || _sentAllAt != 0))
         {
             _cluster!.LearnConcurrency(bulkhead, since, Math.Max(since, answeredAt));
         }

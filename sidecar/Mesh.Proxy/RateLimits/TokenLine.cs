@@ -11,6 +11,9 @@ internal sealed class LinePlace(TimeProvider time)
     /// <summary>Timestamp at which the token is there; goes down when somebody before leaves.</summary>
     public long DueAt { get; set; }
 
+    /// <summary>Timestamp at which the hours begin in which requests are let through; the token may be there before.</summary>
+    public long NotBefore { get; set; }
+
     /// <summary>Where the request waits; null when it does not.</summary>
     public TokenLine? Line { get; set; }
 
@@ -46,6 +49,18 @@ internal sealed class TokenLine(TokenRate rate)
 
         _last = place;
         Length++;
+    }
+
+    /// <summary>Another rate: all move, in the same order.</summary>
+    public void Change(TokenRate next, long now)
+    {
+        Bucket.Change(next, now);
+        int before = 0;
+        for (LinePlace? place = _last; place is not null; place = place.Before)
+        {
+            place.DueAt = Bucket.DueAt(before++);
+            place.Pause.MoveTo(place.DueAt);
+        }
     }
 
     /// <summary>The place is free again.</summary>

@@ -107,7 +107,7 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         VirtualCall call = _spare.TryPop(out VirtualCall? spare) ? spare : new VirtualCall();
         call.Begin(this, pool, isTcp);
         call.AttachedAt = isAttached ? now : null;
-        stats.Evaluated.Add();
+        stats.Evaluated.Add(time.GetUtcNow());
         if (isTcp && _connections >= _config.Limits.MaxConnections)
         {
             call.Refused = DecisionReason.ConnectionOverflow;
@@ -129,7 +129,7 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         }
         else if (_waiting >= MaxWaiting)
         {
-            stats.Skipped.Add();
+            stats.Skipped.Add(time.GetUtcNow());
         }
         else
         {

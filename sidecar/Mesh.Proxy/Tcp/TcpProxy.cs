@@ -98,7 +98,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
             context.Sink.OnTcpOpened(_record);
             TcpRelay relay = new(down, upstream, context);
-            RelayResult result = await relay.RunAsync(cluster.Config);
+            RelayResult result = await relay.RunAsync(cluster);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
             _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);

@@ -99,7 +99,7 @@ public enum DecisionReason : byte
     /// <summary>As many calls as may be are under way, or the line of those that wait is full or was too slow.</summary>
     ConcurrencyOverflow,
 
-    /// <summary>The rate limit lets requests through only at certain hours; the limit is the time until then, in milliseconds.</summary>
+    /// <summary>The rate limit lets requests through only at certain hours, and these are others.</summary>
     OutsideAllowedHours,
 }
 

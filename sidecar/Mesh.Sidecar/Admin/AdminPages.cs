@@ -42,7 +42,7 @@ internal sealed class AdminPages
             new("POST", "/quitquitquit", "end the process at once", control.QuitAsync),
             new("GET", "/ready", "200 LIVE when rules are in force", AnswerReadyAsync),
             new("GET", "/server_info", "version, state, uptime as JSON", control.ServerInfoAsync),
-            new("GET", "/shadow", "what rules in shadow mode would have done, as JSON", c => ShadowPage.AnswerAsync(c, context.Clusters.Clusters)),
+            new("GET", "/shadow", "what rules in shadow mode would have done, as JSON", c => ShadowPage.AnswerAsync(c, context)),
             new("GET", "/stats", "statistics (filter=regex, usedonly, format=json|prometheus)", stats.AnswerAsync),
             new("GET", "/stats/prometheus", "statistics in Prometheus' format", stats.AnswerPrometheusAsync),
         ];

@@ -55,6 +55,7 @@ internal sealed class ClusterPages(AdminContext context)
             text.Append(cluster.DnsProblem is { } problem ? $"{name}::dns_problem::{problem}\n" : "");
             text.Append(RateLimitPage.Text(cluster));
             text.Append(BreakerPage.Text(cluster));
+            text.Append(ConcurrencyPage.Text(cluster));
             text.Append(FallbackPage.Text(cluster));
             text.Append(ShadowPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)
@@ -96,6 +97,7 @@ internal sealed class ClusterPages(AdminContext context)
 
             WriteLimits(json, cluster.Config.Limits);
             BreakerPage.WriteState(json, cluster);
+            ConcurrencyPage.WriteState(json, cluster);
             json.WriteStartArray("host_statuses");
             foreach (Endpoint endpoint in cluster.Endpoints)
             {

@@ -99,6 +99,7 @@ internal sealed class ConfigPages(AdminContext context)
         WriteResilience(json, cluster);
         RateLimitPage.WriteConfig(json, cluster.RateLimit);
         BreakerPage.WriteConfig(json, cluster);
+        ConcurrencyPage.WriteConfig(json, cluster.Concurrency);
         FallbackPage.WriteConfig(json, cluster.Fallback);
         ShadowPage.WriteConfig(json, cluster.Shadow);
         json.WriteNumber("panic_threshold_percent", cluster.PanicThresholdPercent);

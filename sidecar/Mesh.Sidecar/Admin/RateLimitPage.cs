@@ -44,6 +44,7 @@ internal static class RateLimitPage
         WriteAll(json, "headers", config.Headers.Select(static h => h.Match.Kind == StringMatchKind.Present ? h.Name : $"{h.Name}: {h.Match.Kind} {h.Match.Value}"));
         json.WriteString("max_wait", config.MaxQueue > 0 ? RoutePage.Seconds(config.MaxWait) : null);
         json.WriteNumber("max_queue", config.MaxQueue);
+        json.WriteString("allowed_hours", config.AllowedHours is { } hours ? string.Create(CultureInfo.InvariantCulture, $"{hours.From:HH:mm}-{hours.To:HH:mm} {hours.TimeZone}") : null);
         json.WriteEndObject();
     }
 

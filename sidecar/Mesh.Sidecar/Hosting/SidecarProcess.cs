@@ -87,7 +87,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         ProxyIdentity identity = new(
             options.Namespace, options.Workload ?? options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
         { Credentials = options.Credentials, PodAddresses = options.PodIps };
-        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote };
+        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote, IsAlone = options.ControlPlane.IsEmpty };
         State = new SidecarState(time, () => _pipeline.Current is not null);
         if (!options.ControlPlane.IsEmpty)
         {
@@ -108,9 +108,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Ordered = new MeshOrders(_proxy.Clusters).Take,
             };
             _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnSmallerShare = _client.ReportSoon;
         }
         else
         {
+            _proxy.Clusters.IsAlone = true;
             _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line) { Rejected = () => _stats.ConfigRejected.Add() }, _pipeline, time, log.Line);
         }
 

@@ -123,12 +123,13 @@ public sealed class RuleEffectsConcurrencyTests
     [EffectOf("ResiliencePolicy", "concurrency.adaptive.maxConcurrency")]
     [InlineData("requestCount: 5, maxConcurrency: 1", 5, 1, 1)]
     [EffectOf("ResiliencePolicy", "concurrency.adaptive.buffer")]
-    [InlineData("requestCount: 5, buffer: 5", 15, 10, 2)]
-    [InlineData("requestCount: 5, buffer: 50", 15, 10, 4)]
+    [InlineData("requestCount: 5, buffer: 5", 12, 10, 3)]
+    [InlineData("requestCount: 5, buffer: 50", 12, 10, 5)]
     public async Task AdaptiveLimit_FollowsAnswers(string fields, int calls, int slower, int limit)
     {
         await using RuleScene scene = await RuleScene.StartAsync(
-            RuleTexts.Resilience($"host: b.test\nconcurrency: {{maxConcurrentCalls: 1, adaptive: {{minConcurrency: 1, {fields}}}}}"));
+            RuleTexts.Resilience($"host: b.test\nconcurrency: {{maxConcurrentCalls: 1, adaptive: {{minConcurrency: 1, {fields}}}}}"),
+            RuleTexts.Policy("connectionPool: {http: {maxRequestsPerConnection: 1}}", "b.test"));
         List<ConcurrencyEvent> events = [];
         scene.Clusters.OnConcurrency = events.Add;
         scene.Upstreams.IsManual = true;

@@ -49,7 +49,7 @@ public sealed class AdaptiveLimitTests
         server.Run(200, 900, milliseconds);
 
         Assert.All(server.Limits.Skip(120), static l => Assert.InRange(l, 7, 10));
-        Assert.All(server.Changes.Skip(before), static c => Assert.InRange(c.To, Capacity / 2, 11)); // it never chokes the traffic to find out
+        Assert.All(server.Changes.Skip(before), static c => Assert.True(c.To >= Capacity / 2, $"{c}")); // it never chokes the traffic to find out
         Assert.InRange(server.Changes[^1].Usual.TotalMilliseconds, milliseconds * 0.85, milliseconds * 1.15);
     }
 

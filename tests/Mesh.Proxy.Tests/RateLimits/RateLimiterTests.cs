@@ -175,7 +175,7 @@ public sealed class RateLimiterTests
         Assert.Equal(LimitAnswer.Passes, limiter.Take(default, 0, null).Answer);
     }
 
-    private RateLimiter Limiter(RateLimitConfig config) => new(config, _time.TimestampFrequency, _stats);
+    private RateLimiter Limiter(RateLimitConfig config) => new(config, _time.TimestampFrequency, _stats, _time);
 
     private LinePlace Place() => new(_time);
 

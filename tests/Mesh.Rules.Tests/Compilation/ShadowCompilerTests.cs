@@ -59,6 +59,11 @@ public sealed class ShadowCompilerTests
     }
 
     [Fact]
+    public void Compile_DetectorInShadowThatCanNeverEject_IsToldSo() => Assert.Equal(
+        ["try spec.trafficPolicy.outlierDetection.maxEjectionPercent"],
+        MeshText.Compile(Service + Dr("try", "{host: a.test, trafficPolicy: {outlierDetection: {maxEjectionPercent: 20}}}", InShadow)).Diagnostics.Of("never-ejects").Distinct());
+
+    [Fact]
     public void Compile_RuleOfTheOwnService_IsEvaluatedInFrontOfItToo()
     {
         ProxySnapshot snapshot = MeshText.Compile(Dr("try", "{host: me, trafficPolicy: {connectionPool: {http: {http2MaxRequests: 7}}, outlierDetection: {}}}", InShadow)).Snapshot;

@@ -22,6 +22,7 @@ public sealed class RateLimitMessagesTests
         paths: [/payments/*]
         exemptPaths: [/payments/cancel]
         match: {headers: {x-class: {exact: batch}}}
+        allowedHours: {from: "22:00", to: "06:00", timeZone: Asia/Seoul}
         whenExceeded: {wait: {maxWait: 3s, maxQueue: 20}}
         """;
 
@@ -36,6 +37,7 @@ public sealed class RateLimitMessagesTests
         Assert.Equal((TimeSpan.FromMinutes(1), "x-user", 500), (limit.Interval, limit.Key?.Header, limit.MaxKeys));
         Assert.Equal("batch", limit.Match?.Headers["x-class"].Exact);
         Assert.Equal("/payments/* /payments/cancel", string.Join(' ', [.. limit.Paths, .. limit.ExemptPaths]));
+        Assert.Equal(new AllowedHours { From = "22:00", To = "06:00", TimeZone = "Asia/Seoul" }, limit.AllowedHours);
         Assert.Equal(new RateLimitWait { MaxWait = TimeSpan.FromSeconds(3), MaxQueue = 20 }, limit.WhenExceeded?.Wait);
     }
 
@@ -57,10 +59,18 @@ public sealed class RateLimitMessagesTests
     [InlineData("host: a\ntokens: 1\nexemptPaths: ['/a/*/b']", "spec.exemptPaths[0]", "* at the end")]
     [InlineData("host: a\ntokens: 1\nmatch: {}", "spec.match", "write headers")]
     [InlineData("host: a\ntokens: 1\nmatch: {headers: {x-class: {exact: a, prefix: b}}}", "spec.match.headers.x-class", "only one of exact, prefix and regex")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {to: '06:00'}", "spec.allowedHours.from", "from is required")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {from: '00:00'}", "spec.allowedHours.to", "to is required")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {from: '0:00', to: '06:00'}", "spec.allowedHours.from", "two digits each")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {from: '00:00', to: '25:00'}", "spec.allowedHours.to", "no minute of the day")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {from: '00:00', to: '24:00'}", "spec.allowedHours", "the same minute")]
+    [InlineData("host: a\ntokens: 1\nallowedHours: {from: '00:00', to: '06:00', timeZone: Asia/Soul}", "spec.allowedHours.timeZone", "\"Asia/Soul\" is no time zone known here; write a name of the IANA database")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {}", "spec.whenExceeded", "write one of reject: true or wait")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {reject: true, wait: {}}", "spec.whenExceeded", "write one of reject: true or wait")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxWait: 6m}}", "spec.whenExceeded.wait.maxWait", "at most 5m")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxQueue: 0}}", "spec.whenExceeded.wait.maxQueue", "1..100000")]
+    [InlineData("host: a\ntokens: 1\nscope: mesh\nside: callee", "spec.scope", "in front of the application write scope: sidecar")]
+    [InlineData("host: a\ntokens: 1\nscope: mesh\nkey: {path: true}", "spec.scope", "leave key out")]
     [InlineData("host: a\ntokens: 1\nwhenExeeded: {reject: true}", "spec.whenExeeded", "did you mean \"whenExceeded\"")]
     public void Read_WrongSpec_IsRefusedAtItsPlace(string spec, string path, string message)
     {
@@ -73,7 +83,6 @@ public sealed class RateLimitMessagesTests
     [Theory]
     [InlineData("host: a\ntokens: 1\nmaxKeys: 5", "spec.maxKeys", "no effect without key")]
     [InlineData("host: a\ntokens: 1\nkey: {clientIp: true}", "spec.key.clientIp", "write side: callee")]
-    [InlineData("host: a\ntokens: 1\nscope: mesh", "spec.scope", "each sidecar has buckets of its own")]
     public void Read_SurprisingSpec_Warns(string spec, string path, string message)
     {
         Diagnostic warning = Assert.Single(Read(spec).Diagnostics);

@@ -13,8 +13,10 @@ public sealed class ResiliencePolicyTests
         port: 443
         profile: safe
         mode: enforce
+        side: caller
         pendingTimeout: 1s
         writeTimeout: 5s
+        meshLimits: {maxConnections: 80, maxRequests: 200}
         retries:
           attempts: 1
           backoff: {strategy: linear, base: 100ms, max: 2s, jitter: ratio, jitterRatio: 0.2}
@@ -22,6 +24,11 @@ public sealed class ResiliencePolicyTests
           maxRetryAfter: 10s
           singleLayer: true
           budget: {percent: 10, minRetryConcurrency: 2, budgetInterval: 1s}
+        concurrency:
+          maxConcurrentCalls: 20
+          maxWaitDuration: 500ms
+          maxQueue: 10
+          adaptive: {minConcurrency: 4, maxConcurrency: 90, concurrencyUpdateInterval: 2s, requestCount: 70, buffer: 30}
         """;
 
     [Fact]
@@ -33,11 +40,21 @@ public sealed class ResiliencePolicyTests
         Assert.Empty(read.Diagnostics);
         Assert.Equal(("pay.example.com", "v1", 443, "safe"), (policy.Host, policy.Subset, policy.Port, policy.Profile));
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)), (policy.PendingTimeout, policy.WriteTimeout));
+        Assert.Equal(new MeshLimits { MaxConnections = 80, MaxRequests = 200 }, policy.MeshLimits);
         Assert.Equal("GET,PUT", string.Join(',', policy.Retries!.Methods));
         Assert.Equal(
             new ResilienceBackoff { Strategy = "linear", Base = TimeSpan.FromMilliseconds(100), Max = TimeSpan.FromSeconds(2), Jitter = "ratio", JitterRatio = 0.2 },
             policy.Retries.Backoff);
         Assert.Equal(new RetryBudget { Percent = 10, MinRetryConcurrency = 2, BudgetInterval = TimeSpan.FromSeconds(1) }, policy.Retries.Budget);
+        Assert.Equal(
+            new ConcurrencyPolicy
+            {
+                MaxConcurrentCalls = 20,
+                MaxWaitDuration = TimeSpan.FromMilliseconds(500),
+                MaxQueue = 10,
+                Adaptive = new AdaptiveConcurrency { MinConcurrency = 4, MaxConcurrency = 90, ConcurrencyUpdateInterval = TimeSpan.FromSeconds(2), RequestCount = 70, Buffer = 30 },
+            },
+            policy.Concurrency);
     }
 
     [Theory]
@@ -47,7 +64,23 @@ public sealed class ResiliencePolicyTests
     [InlineData("host: a\nport: 0\nprofile: safe", "spec.port", "1..65535")]
     [InlineData("host: a\nroute: r\npendingTimeout: 1s", "spec.pendingTimeout", "write it in a policy without route")]
     [InlineData("host: a\nroute: r\nwriteTimeout: 1s", "spec.writeTimeout", "write it in a policy without route")]
+    [InlineData("host: a\nroute: r\nmeshLimits: {maxRequests: 2}", "spec.meshLimits", "write it in a policy without route")]
+    [InlineData("host: a\nmeshLimits: {maxConnections: 0}", "spec.meshLimits.maxConnections", "1..1000000")]
+    [InlineData("host: a\nmeshLimits: {maxRequests: 1000001}", "spec.meshLimits.maxRequests", "1..1000000")]
     [InlineData("host: a\nroute: r\nretries: {budget: {}}", "spec.retries.budget", "write it in a policy without route")]
+    [InlineData("host: a\nroute: r\nconcurrency: {}", "spec.concurrency", "write it in a policy without route")]
+    [InlineData("host: a\nside: both\nconcurrency: {}", "spec.side", "write one of caller, callee")]
+    [InlineData("host: a\nside: callee\nprofile: safe\nconcurrency: {}", "spec.profile", "with side: callee only concurrency can be said")]
+    [InlineData("host: a\nside: callee\nretries: {attempts: 1}\nconcurrency: {}", "spec.retries", "write it in another policy with side: caller")]
+    [InlineData("host: a\nside: callee\npendingTimeout: 1s\nconcurrency: {}", "spec.pendingTimeout", "belongs to the callers' sidecars")]
+    [InlineData("host: a\nside: callee\nwriteTimeout: 1s\nconcurrency: {}", "spec.writeTimeout", "belongs to the callers' sidecars")]
+    [InlineData("host: a\nside: callee\nsubset: v1\nconcurrency: {}", "spec.subset", "leave it out with side: callee")]
+    [InlineData("host: a\nside: callee\nroute: r\nconcurrency: {}", "spec.route", "leave it out with side: callee")]
+    [InlineData("host: a\nconcurrency: {maxConcurrentCalls: 0}", "spec.concurrency.maxConcurrentCalls", "1..1000000")]
+    [InlineData("host: a\nconcurrency: {maxWaitDuration: 6m}", "spec.concurrency.maxWaitDuration", "at most 5m")]
+    [InlineData("host: a\nconcurrency: {adaptive: {minConcurrency: 30, maxConcurrency: 20}}", "spec.concurrency.adaptive.minConcurrency", "must not be greater than maxConcurrency, 20")]
+    [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 2}}", "spec.concurrency.adaptive.maxConcurrency", "minConcurrency, 3, must not be greater")]
+    [InlineData("host: a\nconcurrency: {adaptive: {concurrencyUpdateInterval: 2h}}", "spec.concurrency.adaptive.concurrencyUpdateInterval", "at most 1h")]
     [InlineData("host: a\nroute: ''\nprofile: safe", "spec.route", "route name cannot be empty")]
     [InlineData("host: a\nretries: {methods: [get]}", "spec.retries.methods[0]", "write it in capitals")]
     [InlineData("host: a\nretries: {methods: [GET, '*']}", "spec.retries.methods[1]", "write it alone")]
@@ -64,6 +97,10 @@ public sealed class ResiliencePolicyTests
 
     [Theory]
     [InlineData("host: a", "spec", "says nothing yet")]
+    [InlineData("host: a\nside: callee", "spec", "write concurrency")]
+    [InlineData("host: a\nconcurrency: {maxQueue: 5}", "spec.concurrency.maxQueue", "no effect without maxWaitDuration")]
+    [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 10}}", "spec.concurrency.maxConcurrentCalls", "within 3..10")]
+    [InlineData("host: a\nmode: shadow\nconcurrency: {adaptive: {}}", "spec.concurrency.adaptive", "no effect in mode: shadow")]
     [InlineData("host: a\nmode: shadow\nprofile: safe", "spec.profile", "its budget, Retry-After and callers' deadlines are not")]
     [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, backoff: {base: 1s}}", "spec.retries.backoff", "not evaluated in shadow mode")]
     [InlineData("host: a\nmode: shadow\nretries: {attempts: 1, maxRetryAfter: 1s}", "spec.retries.maxRetryAfter", "not evaluated in shadow mode")]

@@ -13,7 +13,7 @@ public sealed class RateLimitPageTests
     public void WriteConfig_Limit_IsThereWithAllItDoes() => Assert.Equal(
         """
         {"rate_limit":{"source":"default/rl#spec","shadow":true,"tokens":80,"interval":"60s","burst":10,"key":"Header:x-user","max_keys":500,
-        "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20}}
+        "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20,"allowed_hours":"22:00-06:00 Asia/Seoul"}}
         """.Replace("\n", "", StringComparison.Ordinal),
         Written(new RateLimitConfig
         {
@@ -30,6 +30,7 @@ public sealed class RateLimitPageTests
             Headers = [new NamedMatch("x-class", new(StringMatchKind.Exact, "batch"))],
             MaxWait = TimeSpan.FromSeconds(2.5),
             MaxQueue = 20,
+            AllowedHours = new AllowedHoursConfig(new TimeOnly(22, 0), new TimeOnly(6, 0), "Asia/Seoul"),
         }));
 
     [Fact]

@@ -1,0 +1,73 @@
+using System.Collections.Immutable;
+using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+using Xunit;
+using static Mesh.Rules.Resolution.RuleBuilder;
+
+namespace Mesh.Rules.Compilation;
+
+public sealed class ConcurrencyCompilerTests
+{
+    private const string Products = "products.default.svc.cluster.local";
+    private const string Inbound = "inbound|8080||";
+    private static readonly ProxyIdentity Itself = new("default", "products", 8080, "127.0.0.1:9000", ImmutableSortedDictionary<string, string>.Empty);
+
+    [Fact]
+    public void Compile_EmptyBlock_HasEveryDefault() => Assert.Equal(
+        new ConcurrencyConfig { MaxCalls = 25, MaxWait = TimeSpan.Zero, MaxQueue = 0, Adaptive = null, Source = "default/rp#spec" }, Compile(new ConcurrencyPolicy()));
+
+    [Fact]
+    public void Compile_WaitAndAdaptive_HaveTheirDefaults() => Assert.Equal(
+        new ConcurrencyConfig
+        {
+            MaxCalls = 25,
+            MaxWait = TimeSpan.FromSeconds(1),
+            MaxQueue = 100,
+            Adaptive = new AdaptiveConcurrencyConfig { MinCalls = 3, MaxCalls = 1000, UpdateInterval = TimeSpan.FromSeconds(1), RequestCount = 50, BufferPercent = 10 },
+            Source = "default/rp#spec",
+        },
+        Compile(new ConcurrencyPolicy { MaxWaitDuration = TimeSpan.FromSeconds(1), Adaptive = new AdaptiveConcurrency() }));
+
+    [Fact]
+    public void Compile_ShadowMode_HasNothingToAdapt() =>
+        Assert.Equal((true, null), Compile(new ConcurrencyPolicy { Adaptive = new AdaptiveConcurrency() }, "shadow") is { } config ? (config.IsShadow, config.Adaptive) : default);
+
+    [Fact]
+    public void Compile_PoliciesOfBothSides_HoldBesideEachOther()
+    {
+        ProxySnapshot snapshot = Compile(
+            Policy("caller", new() { Host = "products", Concurrency = new ConcurrencyPolicy { MaxConcurrentCalls = 5 }, PendingTimeout = TimeSpan.FromSeconds(1) }),
+            Policy("callee", new() { Host = "products", Side = "callee", Concurrency = new ConcurrencyPolicy { MaxConcurrentCalls = 7 } }));
+
+        Assert.Equal((5, 7), (snapshot.Clusters[Name()].Concurrency!.MaxCalls, snapshot.Clusters[Inbound].Concurrency!.MaxCalls));
+        Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.Zero), (snapshot.Clusters[Name()].PendingTimeout, snapshot.Clusters[Inbound].PendingTimeout));
+        Assert.Null(snapshot.Clusters[Name(3306)].Concurrency); // bytes are no calls
+    }
+
+    [Fact]
+    public void Compile_PolicyInForceAndOneInShadow_TheFirstHolds()
+    {
+        ProxySnapshot snapshot = Compile(
+            Policy("held", new() { Host = "products", Concurrency = new ConcurrencyPolicy { MaxConcurrentCalls = 5 } }),
+            Policy("tried", new() { Host = "products", Mode = "shadow", Concurrency = new ConcurrencyPolicy { MaxConcurrentCalls = 2 } }));
+
+        Assert.Equal((5, false), (snapshot.Clusters[Name()].Concurrency!.MaxCalls, snapshot.Clusters[Name()].Concurrency!.IsShadow));
+    }
+
+    private static string Name(int port = 8080) => ClusterCompiler.OutboundName(Products, port);
+
+    private static ConcurrencyConfig Compile(ConcurrencyPolicy block, string? mode = null) =>
+        Compile(Policy("rp", new() { Host = "products", Mode = mode, Concurrency = block })).Clusters[Name()].Concurrency!;
+
+    private static ProxySnapshot Compile(params RuleDocument[] rules) => new SnapshotCompiler().Compile(
+        Itself,
+        new MeshView
+        {
+            Services = ImmutableDictionary<string, MeshService>.Empty.Add(
+                Products, new MeshService(Products, "default", [new MeshServicePort(8080, "HTTP"), new MeshServicePort(3306, "TCP")])),
+            Rules = rules.ToImmutableDictionary(r => r.Key),
+        },
+        "1").Snapshot;
+}
