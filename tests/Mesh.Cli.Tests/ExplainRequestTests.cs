@@ -86,6 +86,16 @@ public sealed partial class ExplainRequestTests
         "attempt 1 failed (503 upstream_503, after 3 ms), and another one followed", "the upstream answered 503", "counted        against the endpoint, for outlier detection")]
     [InlineData("""{"verdict":"replaced","reason":"no_endpoints","cluster":"outbound|80||b.test","scope":"sidecar","status":503,"flag":"UH","outcome":"not-sent","fallback":"stale"}""",
         "a Fallback (the last good answer) in the place of 503 UH no_endpoints", "b.test has no endpoints", "would pass if  b.test had an endpoint")]
+    [InlineData("""{"verdict":"shadow","reason":"circuit_open","rule":"default/fb#spec","field":"static","scope":"sidecar","status":503,"outcome":"not-sent"}""",
+        "enforced, it would have answered in the place of circuit_open", "rule           Fallback default/fb#spec.static")]
+    [InlineData("""{"verdict":"refused","reason":"connection_overflow","rule":"default/rp#spec","field":"meshLimits.maxConnections","limit":4,"now":4,"scope":"mesh","outcome":"not-sent"}""",
+        "4 connections already open, and no more than 4 may be", "meshLimits.maxConnections were higher, or another sidecar needed less: 4 is this one's share", "rule           ResiliencePolicy default/rp#spec.meshLimits.maxConnections = 4")]
+    [InlineData("""{"verdict":"refused","reason":"outside_allowed_hours","rule":"default/rl#spec","field":"allowedHours","retry_after_seconds":60,"scope":"sidecar","status":429,"flag":"RL","outcome":"not-sent"}""",
+        "such requests pass only at certain hours", "would pass if  it came 60 s later", "rule           RateLimit default/rl#spec.allowedHours")]
+    [InlineData("""{"verdict":"refused","reason":"concurrency_overflow","rule":"default/rp#spec","field":"concurrency.maxConcurrentCalls","limit":8,"now":8,"scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent"}""",
+        "8 calls already under way, and no more than 8 may be", "would pass if  concurrency.maxConcurrentCalls were at least 9", "rule           ResiliencePolicy default/rp#spec.concurrency.maxConcurrentCalls = 8")]
+    [InlineData("""{"verdict":"shadow","reason":"pending_overflow","rule":"default/dr#spec.trafficPolicy.connectionPool","field":"http.http1MaxPendingRequests","limit":2,"scope":"sidecar","outcome":"not-sent"}""",
+        "all the requests waiting for a connection that there may be, and no more than 2 may be", "would pass if  http.http1MaxPendingRequests were at least 3")]
     [InlineData("""{"verdict":"refused","reason":"of_a_newer_sidecar","rule":"default/rp#spec","field":"concurrency.max","limit":8,"now":8,"scope":"sidecar","outcome":"not-sent"}""",
         "concurrency.max is 8, and it stood at 8", "would pass if  concurrency.max were at least 9", "rule           rule default/rp#spec.concurrency.max = 8")]
     public void Explain_EachKindOfDecision_HasItsSentences(string decision, params string[] expected)

@@ -86,6 +86,12 @@ internal static class PolicyValues
                 $"{cluster.ConcurrencyActive} of {cluster.ConcurrencyLimit} under way, {cluster.ConcurrencyWaiting} waiting");
         }
 
+        foreach (ShareView share in cluster.Shares)
+        {
+            string rule = config.MeshLimits?.Source ?? share.Rule;
+            yield return new PolicyValue("ResiliencePolicy", rule, share.Field, $"{share.Total} for all sidecars, {share.Share} of them here", Text(share.InUse));
+        }
+
         if (config.PendingTimeout > TimeSpan.Zero)
         {
             yield return new PolicyValue("ResiliencePolicy", config.ResilienceSource, "pendingTimeout", RoutePage.Seconds(config.PendingTimeout));
@@ -107,6 +113,7 @@ internal static class PolicyValues
         string every = config.Interval == TimeSpan.FromSeconds(1) ? "a second" : $"every {RoutePage.Seconds(config.Interval)}";
         long limited = (config.IsShadow ? stats.ShadowLimited : stats.Limited).Value;
         yield return new PolicyValue("RateLimit", config.Source, "mode", config.IsShadow ? "shadow" : "enforce");
+        yield return new PolicyValue("RateLimit", config.Source, "scope", config.IsMesh ? "mesh" : "sidecar");
         yield return new PolicyValue("RateLimit", config.Source, "tokens", $"{config.Tokens} {every}, {config.Burst} at once", $"{limited} {(config.IsShadow ? "would have been " : "")}refused since the start");
         if (config.MaxQueue > 0)
         {
