@@ -44,6 +44,8 @@ internal sealed record OptionRow(string Name, string Value, string Help, Func<Se
             static (o, v) => v.Split('.') is [{ Length: > 0 }, { Length: > 0 }] ? o with { WebhookService = v } : null),
         new("--injection-settings", "FILE", "settings of the injected sidecars, YAML; as for meshctl inject",
             static (o, v) => o with { InjectionSettings = v }),
+        new("--otlp-endpoint", "URL", "collector for calls, failures and states of shared circuits: OTLP/HTTP, JSON, each 10 s; not given: none",
+            static (o, v) => Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url is { Scheme: "http" or "https", Query: "" } ? o with { OtlpEndpoint = url } : null),
     ];
 
     /// <summary>The environment variable read when the option is not given: <c>MESH_TOKEN_FILE</c>.</summary>

@@ -53,6 +53,9 @@ internal sealed record ServeOptions
     /// <summary>YAML file with the settings of injected sidecars, or null for the defaults.</summary>
     public string? InjectionSettings { get; init; }
 
+    /// <summary>Collector that the figures of shared circuits are sent to, or null for none.</summary>
+    public Uri? OtlpEndpoint { get; init; }
+
     /// <summary>True when the API shows the certificate that the control plane makes itself: in a cluster, where others can reach it, and none is given.</summary>
     public bool HasOwnCertificate => Kubernetes && TlsCert is null && !IPAddress.IsLoopback(Listen.Address);
 }

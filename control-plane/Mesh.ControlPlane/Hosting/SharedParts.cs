@@ -1,6 +1,7 @@
 using System.Text;
 using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
+using Mesh.ControlPlane.Otlp;
 using Mesh.ControlPlane.Store;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
@@ -14,6 +15,8 @@ internal sealed class SharedParts : IDisposable
     private readonly SharedLimits _limits;
     private readonly ReplicaLink? _link;
     private readonly ReplicaRoutes? _replicas;
+    private readonly OtlpExporter? _otlp;
+    private readonly HttpMessageInvoker? _otlpHttp;
 
     /// <summary>Puts it together.</summary>
     /// <param name="store">The rules.</param>
@@ -31,6 +34,13 @@ internal sealed class SharedParts : IDisposable
             ReplicaAccess access = new(door.Options, door.Door);
             _link = new ReplicaLink(Coordinator, relay, () => cluster.Elector.LeaderAddress, access.At, (runtime.Time, runtime.Logs.CreateLogger<ReplicaLink>()));
             _replicas = new ReplicaRoutes(Coordinator, _link);
+        }
+
+        if (door.Options.OtlpEndpoint is { } collector)
+        {
+            _otlpHttp = new HttpMessageInvoker(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
+            _otlp = new OtlpExporter(
+                collector, () => Coordinator.Run(_ => (CircuitFigures.Of(Circuits.All), false)), _otlpHttp, runtime.Time, CommandLine.Version, runtime.Logs.CreateLogger<OtlpExporter>());
         }
     }
 
@@ -51,15 +61,23 @@ internal sealed class SharedParts : IDisposable
     }
 
     /// <summary>Adds the metrics.</summary>
-    public void WriteMetrics(StringBuilder page) => Coordinator.Run(_ =>
+    public void WriteMetrics(StringBuilder page)
     {
-        CircuitMetrics.Write(page, [.. Circuits.All]);
-        return (true, false);
-    });
+        _otlp?.Write(page);
+        Coordinator.Run(_ =>
+        {
+            CircuitMetrics.Write(page, [.. Circuits.All]);
+            return (true, false);
+        });
+    }
 
-    /// <summary>Keeps the link to the replica that decides until <paramref name="stop"/>.</summary>
-    public Task RunAsync(CancellationToken stop) => _link?.RunAsync(stop) ?? Task.CompletedTask;
+    /// <summary>Keeps the link to the replica that decides, and sends figures to the collector, until <paramref name="stop"/>.</summary>
+    public Task RunAsync(CancellationToken stop) => Task.WhenAll(_link?.RunAsync(stop) ?? Task.CompletedTask, _otlp?.RunAsync(stop) ?? Task.CompletedTask);
 
     /// <inheritdoc/>
-    public void Dispose() => _link?.Dispose();
+    public void Dispose()
+    {
+        _link?.Dispose();
+        _otlpHttp?.Dispose();
+    }
 }
