@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text.Json;
 using Xunit;
 
 namespace Mesh.Integration.Tests;
@@ -53,6 +54,49 @@ public sealed class RulesFolderTests : IDisposable
         Assert.Equal(HttpStatusCode.OK, (await first).StatusCode);
         Assert.Equal(HttpStatusCode.OK, (await second).StatusCode);
         Assert.Equal(1, await Proxied.MetricAsync(metrics, "envoy_cluster_upstream_rq_pending_overflow", "partner.example"));
+        await Proxied.AssertNoBugAsync(sidecar);
+    }
+
+    [Fact]
+    public async Task Limits_InShadowMode_RefuseNobodyAndSayWhom_UntilTheyAreEnforced()
+    {
+        await using EchoUpstream upstream = await EchoUpstream.StartAsync();
+        upstream.Gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        string rule = Rules.Limits("partner.example", 1, 1, "outlierDetection: {consecutive5xxErrors: 2, maxEjectionPercent: 100}");
+        string shadow = rule.Replace("{name: limits}", "{name: limits, annotations: {mesh.dev/mode: shadow}}", StringComparison.Ordinal);
+        await using MeshProcess sidecar = Run(Rules.Partner(upstream.Address), shadow);
+        using HttpClient client = Proxied.Client(await sidecar.AddressAsync("outbound"));
+        Uri metrics = await sidecar.AddressAsync("metrics");
+
+        Task<HttpResponseMessage>[] calls = [.. Enumerable.Range(0, 4).Select(_ => client.GetAsync(Partner))];
+        await Eventually.TrueAsync(() => upstream.Active == 4, () => "the upstream does not have them all");
+        upstream.Gate.SetResult();
+        Assert.All(await Task.WhenAll(calls), static a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
+        Assert.Equal(2, await Proxied.MetricAsync(metrics, "envoy_cluster_shadow_rq_pending_overflow", "partner.example"));
+        upstream.Status = 500;
+        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
+        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
+        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
+
+        using HttpClient admin = Proxied.Direct();
+        using JsonDocument page = JsonDocument.Parse(await admin.GetStringAsync(new Uri(await sidecar.AddressAsync("admin"), "/shadow")));
+        JsonElement[] lines = [.. page.RootElement.GetProperty("shadows").EnumerateArray()];
+        JsonElement pending = Assert.Single(lines, static l => l.GetProperty("field").GetString() == "http.http1MaxPendingRequests");
+        Assert.Equal(
+            ("outbound|80||partner.example", "default/limits#spec.trafficPolicy.connectionPool", 1, "refuse", 2),
+            (pending.GetProperty("cluster").GetString(), pending.GetProperty("rule").GetString(), pending.GetProperty("limit").GetInt64(), pending.GetProperty("would").GetString(), pending.GetProperty("count").GetInt64()));
+        Assert.Equal(4, Assert.Single(lines, static l => l.GetProperty("field").GetString() == "tcp.maxConnections").GetProperty("max_seen").GetInt64());
+        Assert.Equal(1, Assert.Single(lines, static l => l.GetProperty("would").GetString() == "eject").GetProperty("count").GetInt64());
+
+        upstream.Status = 200;
+        upstream.Gate = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _scratch.File("rules/1.yaml", rule);
+        await Eventually.TrueAsync(
+            async () => (await admin.GetStringAsync(new Uri(await sidecar.AddressAsync("admin"), "/shadow"))).Contains("\"shadows\": []", StringComparison.Ordinal), () => "the rule is still in shadow mode");
+        calls = [.. Enumerable.Range(0, 6).Select(_ => client.GetAsync(Partner))];
+        await Eventually.TrueAsync(() => calls.Any(static c => c.IsCompleted), () => "nobody is refused");
+        upstream.Gate.SetResult();
+        Assert.Contains(await Task.WhenAll(calls), static a => a.StatusCode == HttpStatusCode.ServiceUnavailable && a.Headers.Contains("x-mesh-reason"));
         await Proxied.AssertNoBugAsync(sidecar);
     }
 

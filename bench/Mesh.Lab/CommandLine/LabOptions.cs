@@ -14,7 +14,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
 {
     /// <summary>Text of <c>--help</c>.</summary>
     public const string Usage = """
-        usage: mesh-lab [shop|partner|retries|window|canary|failover|fallback|scale|all] [--json FILE] [--rule FILE] [--duration 10s] [--services 1000] [--keep]
+        usage: mesh-lab [shop|partner|retries|window|canary|failover|fallback|breaker|scale|all] [--json FILE] [--rule FILE] [--duration 10s] [--services 1000] [--keep]
 
           shop              orders, delivery and products, each behind a sidecar, with one DestinationRule (the default)
           partner           an external partner gets slow: without and with a timeout
@@ -23,6 +23,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
           canary            a new version gets 10 %, 50 % and all of the calls, changed under load
           failover          the instances of the own region get sick: the second region serves
           fallback          products fails: orders answers with what it said last, and its age
+          breaker           ten callers share a circuit: one sick caller, an outage, all replaced, no control plane
           scale             many services in one sidecar: what they cost
           all               every lab, one after the other
           --json FILE       write the results as JSON
@@ -37,7 +38,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
 
     private const string All = "all";
     private const int MostServices = 5000;
-    private static readonly string[] Later = ["breaker", "incidents"];
+    private static readonly string[] Later = ["incidents"];
     private static readonly (string Name, Func<LabOptions, ILabScenario> Create)[] Scenarios =
     [
         ("shop", static o => new ShopScenario(o)),
@@ -47,6 +48,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
         ("canary", static _ => new CanaryScenario()),
         ("failover", static _ => new FailoverScenario()),
         ("fallback", static _ => new FallbackScenario()),
+        ("breaker", static _ => new BreakerScenario()),
         ("scale", static o => new ScaleScenario(o.Services)),
     ];
 

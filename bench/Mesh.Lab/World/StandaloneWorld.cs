@@ -82,10 +82,18 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
     }
 
     /// <summary>Starts a control plane over a folder. Returns its process and the address of its API.</summary>
-    public async Task<(ChildProcess Process, Uri Api)> StartControlPlaneAsync(string data, CancellationToken stop)
+    public async Task<(ChildProcess Process, Uri Api)> StartControlPlaneAsync(string data, CancellationToken stop, string listen = "127.0.0.1:0")
     {
-        ChildProcess process = Run("control-plane", "Mesh.ControlPlane", null, "serve", "--listen", "127.0.0.1:0", "--metrics-listen", "127.0.0.1:0", "--data", data);
+        ChildProcess process = Run("control-plane", "Mesh.ControlPlane", null, "serve", "--listen", listen, "--metrics-listen", "127.0.0.1:0", "--data", data);
         return (process, await process.AddressAsync("api", time, stop));
+    }
+
+    /// <summary>Ends a process at once, as <c>kill -9</c> does. It is not missed.</summary>
+    public async Task KillAsync(ChildProcess process)
+    {
+        _children.Remove(process);
+        Sidecars.RemoveAll(s => s.Process == process);
+        await process.DisposeAsync();
     }
 
     /// <summary>What a process has printed so far.</summary>

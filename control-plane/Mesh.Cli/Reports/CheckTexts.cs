@@ -32,6 +32,7 @@ internal static class CheckTexts
         ["selects-nothing"] = ("A selector finds no workload.", "Compare its labels with those of the workloads."),
         ["several-rules"] = ("Several DestinationRules are for one host.", "Put the policy into one rule."),
         ["several-sidecars"] = ("Several Sidecars are for the same workloads.", "Give each workload one Sidecar."),
+        ["shadow-part"] = ("A part of a rule in shadow mode cannot be evaluated.", "Nothing: the rest is; the message says what is."),
         ["short-host"] = ("A ServiceEntry has a host without a dot, for which no rule can be written.", "Write a name with a dot, or the full name of a service."),
         ["subset-empty"] = ("A subset's labels fit no endpoint.", "Compare its labels with those of the endpoints."),
         ["syntax"] = ("The text is no YAML, no JSON, or no Kubernetes object.", "The message names the place."),

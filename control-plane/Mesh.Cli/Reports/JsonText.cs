@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Encodings.Web;
 using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace Mesh.Cli.Reports;
 
@@ -9,6 +10,23 @@ internal static class JsonText
 {
     // Printed for people and tools, never put into a page: quotes in messages stay readable.
     private static readonly JsonWriterOptions Options = new() { Indented = true, NewLine = "\n", Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+
+    /// <summary>The text of an object that somebody else wrote.</summary>
+    public static string Of(JsonObject page) => Object(json =>
+    {
+        foreach ((string name, JsonNode? value) in page)
+        {
+            json.WritePropertyName(name);
+            if (value is null)
+            {
+                json.WriteNullValue();
+            }
+            else
+            {
+                value.WriteTo(json);
+            }
+        }
+    });
 
     /// <summary>The text of one object, whose fields <paramref name="fields"/> writes.</summary>
     public static string Object(Action<Utf8JsonWriter> fields)

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -52,18 +53,32 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
+        SharedCircuits circuits = new(store, runtime.Time, runtime.Random, logs.CreateLogger<SharedCircuits>());
+        MeshCoordinator coordinator = new(runtime.Time, [circuits]);
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
-            cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules));
+            cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
+        {
+            Shared = circuits.Warnings,
+        };
+        circuits.WarningsChanged += _status.Signal.Set;
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, guard, runtime.Time).Map(_api, _stop.Token);
+        new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
+        new BreakerRoutes(coordinator, circuits).Map(_api);
         mapRules(_api);
-        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster);
+        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
+        {
+            Shared = page => coordinator.Run(_ =>
+            {
+                CircuitMetrics.Write(page, [.. circuits.All]);
+                return (true, false);
+            }),
+        };
         MapMetrics(runtime.Time);
     }
 

@@ -30,6 +30,9 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
     /// <summary>Counters of the webhooks; null where there are none.</summary>
     public WebhookStats? Webhooks { get; set; }
 
+    /// <summary>Adds what callers share; null where nothing can be.</summary>
+    public Action<StringBuilder>? Shared { get; init; }
+
     /// <summary>The page now.</summary>
     /// <param name="now">Time, for what is to end.</param>
     public string Write(DateTimeOffset now)
@@ -72,6 +75,7 @@ internal sealed class MetricsPage(IRuleStore store, EndpointRegistry registry, P
         }
 
         Webhooks?.Write(page, now);
+        Shared?.Invoke(page);
 
         return page.ToString();
     }

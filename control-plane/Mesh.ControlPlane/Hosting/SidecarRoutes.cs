@@ -1,6 +1,6 @@
-using System.IO.Pipelines;
 using System.Text.Json;
 using Mesh.ControlPlane.Access;
+using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
 using Mesh.ControlPlane.Status;
@@ -16,14 +16,13 @@ namespace Mesh.ControlPlane.Hosting;
 /// <param name="hub">What to push.</param>
 /// <param name="status">Told of every answer.</param>
 /// <param name="stats">Counters.</param>
+/// <param name="coordinator">Decides what sidecars share.</param>
 /// <param name="guard">Answers who may not.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, DoorGuard guard, TimeProvider time)
+internal sealed class SidecarRoutes(
+    EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, MeshCoordinator coordinator, DoorGuard guard, TimeProvider time)
 {
-    /// <summary>A comment line goes out after so much silence, so that both ends notice a dead connection.</summary>
-    public static readonly TimeSpan PingInterval = TimeSpan.FromSeconds(5);
-
-    private const int WriteSize = 16 * 1024;
+    private readonly SidecarStreams _streams = new(hub, coordinator, stats, time);
 
     /// <summary>Adds the routes; streams end when <paramref name="stopping"/> says so.</summary>
     public void Map(IEndpointRouteBuilder routes, CancellationToken stopping)
@@ -105,6 +104,7 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             return;
         }
 
+        coordinator.Forget(sidecar);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 
@@ -143,89 +143,24 @@ internal sealed class SidecarRoutes(EndpointRegistry registry, PushHub hub, Stat
             status.Signal.Set();
         }
 
-        context.Response.StatusCode = StatusCodes.Status204NoContent;
+        if (coordinator.Report(sidecar, report) is not { } orders)
+        {
+            context.Response.StatusCode = StatusCodes.Status204NoContent;
+            return;
+        }
+
+        context.Response.ContentType = "application/json";
+        await JsonSerializer.SerializeAsync(context.Response.Body, orders, WireJson.Default.SidecarOrders, context.RequestAborted);
     }
 
     private async Task StreamAsync(HttpContext context, CancellationToken stopping)
     {
-        if (await OwnAsync(context) is not { Session: { } session })
+        if (await OwnAsync(context) is not { } sidecar)
         {
             return;
         }
 
         using CancellationTokenSource end = CancellationTokenSource.CreateLinkedTokenSource(context.RequestAborted, stopping);
-        PushStream stream = new(hub, session.Namespace, context.Request.Headers["Last-Event-ID"].ToString());
-        context.Response.ContentType = SseWriter.ContentType;
-        context.Response.Headers.CacheControl = "no-store";
-        bool isCompressed = context.Request.Headers.AcceptEncoding.ToString().Contains("gzip", StringComparison.OrdinalIgnoreCase);
-        if (isCompressed)
-        {
-            context.Response.Headers.ContentEncoding = "gzip";
-        }
-
-        session.CountStream(1);
-        try
-        {
-            await context.Response.Body.FlushAsync(end.Token);
-            await FollowAsync(context.Response.BodyWriter, isCompressed, session, stream, end.Token);
-        }
-        catch (OperationCanceledException) when (end.IsCancellationRequested)
-        {
-            // The sidecar went away, or this process ends: either way the stream has done its work.
-        }
-        finally
-        {
-            session.CountStream(-1);
-        }
-    }
-
-    private async Task FollowAsync(PipeWriter output, bool isCompressed, PushSession session, PushStream stream, CancellationToken end)
-    {
-        while (!end.IsCancellationRequested)
-        {
-            (MeshContent current, Task changed) = hub.Watch();
-            (PushMessage? push, ReadOnlyMemory<byte> text) = await NextAsync(stream, current, isCompressed, session, end);
-            if (push is not null)
-            {
-                await WriteAsync(output, text, end);
-            }
-
-            await changed.WaitAsync(PingInterval, time, end).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-            if (!changed.IsCompleted && !end.IsCancellationRequested)
-            {
-                await WriteAsync(output, PushCache.PingOf(isCompressed), end);
-            }
-        }
-    }
-
-    // In turns: what a thousand streams need is made by the first of them, and the others must not hold a thread each until it is there.
-    private async Task<(PushMessage? Push, ReadOnlyMemory<byte> Text)> NextAsync(
-        PushStream stream, MeshContent current, bool isCompressed, PushSession session, CancellationToken end)
-    {
-        await hub.Pushes.Turn.WaitAsync(end);
-        try
-        {
-            if (stream.Next(current) is not { } next)
-            {
-                return default;
-            }
-
-            session.Sent(next.Content, time.GetTimestamp());
-            stats.CountPush(next.Push.IsFull);
-            return (next.Push, hub.Pushes.EventOf(next.Push, isCompressed));
-        }
-        finally
-        {
-            hub.Pushes.Turn.Release();
-        }
-    }
-
-    // The writer copies what it is given before it looks how much waits to be sent: a thousand whole sets at once would be gigabytes.
-    private static async Task WriteAsync(PipeWriter writer, ReadOnlyMemory<byte> text, CancellationToken end)
-    {
-        for (; text.Length > 0 && !end.IsCancellationRequested; text = text[Math.Min(WriteSize, text.Length)..])
-        {
-            await writer.WriteAsync(text[..Math.Min(WriteSize, text.Length)], end);
-        }
+        await _streams.FollowAsync(context, sidecar, end.Token);
     }
 }

@@ -61,7 +61,8 @@ internal sealed class PushCache
     /// <summary>The same of a comment, which keeps a silent stream alive.</summary>
     public static ReadOnlyMemory<byte> PingOf(bool isCompressed) => isCompressed ? CompressedPing : Ping;
 
-    private static ReadOnlyMemory<byte> Made(Action<IBufferWriter<byte>> write, bool isCompressed)
+    /// <summary>What <paramref name="write"/> writes, plain or as a whole gzip member.</summary>
+    public static ReadOnlyMemory<byte> Made(Action<IBufferWriter<byte>> write, bool isCompressed)
     {
         ArrayBufferWriter<byte> text = new();
         write(text);

@@ -31,6 +31,9 @@ internal sealed partial class StatusWriter(
     private ImmutableArray<RuleDocument> _maxima = [];
     private volatile bool _isStale;
 
+    /// <summary>What is to be said of a rule beside what sidecars say; null for nothing.</summary>
+    public Func<RuleKey, ImmutableArray<SidecarFinding>>? Shared { get; init; }
+
     /// <summary>Something happened that a status may depend on.</summary>
     public ChangeSignal Signal { get; } = new();
 
@@ -133,6 +136,7 @@ internal sealed partial class StatusWriter(
         bool isSame = ReferenceEquals(known?.Origin, rule);
         string uid = isSame ? known!.Uid : ContentRule.UidOf(rule);
         RuleTally tally = counter.Count(rule, uid, ContentRule.ExportToOf(rule.Document));
+        tally = Shared?.Invoke(rule.Key) is { Length: > 0 } shared ? tally with { Findings = [.. shared, .. tally.Findings] } : tally;
         if (isSame && isSameMaxima && tally.Equals(known!.Tally))
         {
             return;

@@ -7,14 +7,14 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Rules.Compilation;
 
 /// <summary>CircuitBreaker → cluster, with resilience4j's defaults filled in. Pure.</summary>
-internal static class BreakerCompiler
+public static class BreakerCompiler
 {
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
+    internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
 
     /// <summary>The cluster under breakers of single routes.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    internal static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
     {
         RouteBreakers = new RouteBreakers(rules.ToImmutableSortedDictionary(
             static r => ((CircuitBreaker)r.Spec).Route!, static r => Compile((CircuitBreaker)r.Spec, r.Key), StringComparer.Ordinal)),
@@ -45,6 +45,7 @@ internal static class BreakerCompiler
             OpenTimeGrowth = breaker.WaitDurationGrowth ?? defaults.OpenTimeGrowth,
             LongestOpenTime = breaker.MaxWaitDurationInOpenState ?? defaults.LongestOpenTime,
             TrialCalls = breaker.PermittedNumberOfCallsInHalfOpenState ?? defaults.TrialCalls,
+            TrialTimeout = breaker.CallTimeoutInHalfOpenState ?? TimeSpan.Zero,
             LongestTrial = breaker.MaxWaitDurationInHalfOpenState ?? TimeSpan.Zero,
             Recovery = breaker.RecoveryDuration ?? TimeSpan.Zero,
             Failures = breaker.Failures.IsEmpty ? BreakerFailures.Default : breaker.Failures.Aggregate(BreakerFailures.None, static (all, word) => all | Flag(word)),

@@ -72,6 +72,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Longest trial.</summary>
     public TimeSpan? MaxWaitDurationInHalfOpenState { get; init; }
 
+    /// <summary>Longest call on trial.</summary>
+    public TimeSpan? CallTimeoutInHalfOpenState { get; init; }
+
     /// <summary>Time in which the calls come back after a trial.</summary>
     public TimeSpan? RecoveryDuration { get; init; }
 
@@ -126,6 +129,8 @@ public sealed record CircuitBreaker : IHostPolicy
             "Calls that go out on trial; all others are refused meanwhile. Default 10.", min: 1, max: Snapshots.BreakerConfig.LongestWindow)
         .Duration("maxWaitDurationInHalfOpenState", static (o, v) => o with { MaxWaitDurationInHalfOpenState = v },
             "Longest trial: then the circuit opens again, whatever hangs. Default 0s: no limit.", allowZero: true)
+        .Duration("callTimeoutInHalfOpenState", static (o, v) => o with { CallTimeoutInHalfOpenState = v },
+            "A call on trial whose answer has not begun after this time is given up, with a 504, and counts as a timeout. Unset: trials take as long as other calls.")
         .Duration("recoveryDuration", static (o, v) => o with { RecoveryDuration = v },
             "After a good trial the share of calls that pass grows from a tenth to all in this time. Default 0s: all at once.", allowZero: true)
         .List("failures", TextType.Any, static (o, v) => o with { Failures = v },

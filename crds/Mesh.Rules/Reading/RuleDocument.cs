@@ -95,4 +95,17 @@ public sealed record RuleReadResult(RuleDocument? Document, ImmutableArray<Diagn
 
         return place;
     }
+
+    /// <summary>Every plain value of the spec, in the order of the text.</summary>
+    public IEnumerable<WrittenValue> WrittenSpec() => Root?.Find("spec") is { } spec ? ValuesOf("spec", spec.Value, spec.Line) : [];
+
+    private static IEnumerable<WrittenValue> ValuesOf(string path, RuleNode node, int line) => node.Kind switch
+    {
+        RuleNodeKind.Map when node.Fields.Length > 0 => node.Fields.SelectMany(f => ValuesOf($"{path}.{f.Name}", f.Value, f.Line)),
+        RuleNodeKind.List when node.Items.Length > 0 => node.Items.SelectMany((item, i) => ValuesOf($"{path}[{i}]", item, item.Line)),
+        RuleNodeKind.Map => [new WrittenValue(path, "{}", line)],
+        RuleNodeKind.List => [new WrittenValue(path, "[]", line)],
+        RuleNodeKind.Null => [new WrittenValue(path, "null", line)],
+        _ => [new WrittenValue(path, node.Text, line)],
+    };
 }

@@ -102,6 +102,9 @@ public sealed record BreakerConfig
     /// <summary>After so long on trial it opens again; zero waits for ever.</summary>
     public TimeSpan LongestTrial { get; init; }
 
+    /// <summary>A call on trial is given up when its answer has not begun after this; zero is none.</summary>
+    public TimeSpan TrialTimeout { get; init; }
+
     /// <summary>After a trial that went well, the share of calls that are let through grows from a tenth to all in this time; zero lets all through at once.</summary>
     public TimeSpan Recovery { get; init; }
 
@@ -145,5 +148,5 @@ public sealed record BreakerConfig
 
     private (bool, BreakerProbers, int, string) Sharing => (IsMesh, Probers, ProberCount, Rule);
 
-    private (TimeSpan, TimeSpan, double, TimeSpan, TimeSpan, TimeSpan) Times => (SlowCall, OpenTime, OpenTimeGrowth, LongestOpenTime, LongestTrial, Recovery);
+    private (TimeSpan, TimeSpan, double, TimeSpan, TimeSpan, TimeSpan, TimeSpan) Times => (SlowCall, OpenTime, OpenTimeGrowth, LongestOpenTime, LongestTrial, TrialTimeout, Recovery);
 }

@@ -23,7 +23,10 @@ public sealed record CircuitReport
     /// <summary>Slow ones among them.</summary>
     public long Slow { get; set; }
 
-    /// <summary>Highest epoch seen, also when its order no longer holds: none below it is followed. 0 before the first order. The calls on trial below belong to it.</summary>
+    /// <summary>
+    /// Epoch of the order in force; 0 for none. The calls on trial below belong to it. A sidecar that has none, but refused one as stale, says the epoch that it had last: only a higher
+    /// one can reach it.
+    /// </summary>
     public long Epoch { get; set; }
 
     /// <summary>Calls on trial that have ended.</summary>

@@ -20,12 +20,12 @@ public static class SseWriter
 
     /// <summary>One event. Its data arrives as it was, but for the last line break, which the framing drops, and with <c>\n</c> line ends.</summary>
     /// <param name="output">Receives UTF-8.</param>
-    /// <param name="id">The event's id, one line.</param>
+    /// <param name="id">The event's id, one line; null for an event that changes nothing about where a reader goes on from.</param>
     /// <param name="eventType">The event's type, one line.</param>
     /// <param name="data">Any text.</param>
-    public static void WriteEvent(IBufferWriter<byte> output, string id, string eventType, ReadOnlySpan<char> data)
+    public static void WriteEvent(IBufferWriter<byte> output, string? id, string eventType, ReadOnlySpan<char> data)
     {
-        Encoding.UTF8.GetBytes($"id: {id}\nevent: {eventType}\n", output);
+        Encoding.UTF8.GetBytes(id is null ? $"event: {eventType}\n" : $"id: {id}\nevent: {eventType}\n", output);
         bool more = true;
         while (more)
         {

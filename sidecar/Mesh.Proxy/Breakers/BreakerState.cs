@@ -62,6 +62,9 @@ internal readonly record struct BreakerRefusal(BreakerState State, string? Field
 
     /// <summary>Whether the call is refused.</summary>
     public bool IsSet => Field is not null;
+
+    /// <summary>Whether the rule is in shadow mode: the call passes all the same.</summary>
+    public bool IsShadow { get; init; }
 }
 
 /// <summary>A change of state.</summary>

@@ -19,11 +19,12 @@ internal sealed partial class CircuitBreaker
 
     /// <summary>What the control plane is to hear; null unless the rule is for all callers together.</summary>
     /// <param name="cluster">Name of the upstream.</param>
-    public CircuitReport? Report(string cluster)
+    /// <param name="now">Timestamp.</param>
+    public CircuitReport? Report(string cluster, long now)
     {
         lock (_gate)
         {
-            return _mesh?.Report(_config.Rule, cluster);
+            return _mesh?.Report(_config.Rule, cluster, now);
         }
     }
 

@@ -15,10 +15,13 @@ public readonly record struct OrderInForce(CircuitOrder Order, TimeSpan Left, in
 /// <param name="frequency">Timestamps a second.</param>
 internal sealed class OrderedCircuit(long frequency)
 {
+    private const int ComplaintSeconds = 3;
+
     private CircuitOrder? _order;
     private long _arrivedAt;
     private long _expiresAt;
     private long _epoch; // the highest ever seen
+    private long _complainsUntil; // after a stale order while none was in force: whoever gave it must learn from where to count on
     private int _taken; // calls on trial of that epoch that went out, and count or will
     private (int Calls, int Failures, int Slow) _trials; // of these, ended
     private (long Calls, long Failures, long Slow) _calls; // the others, since the beginning
@@ -37,6 +40,7 @@ internal sealed class OrderedCircuit(long frequency)
     {
         if (order.Epoch < _epoch)
         {
+            _complainsUntil = _order is null ? now + (ComplaintSeconds * frequency) : 0;
             return false;
         }
 
@@ -109,14 +113,14 @@ internal sealed class OrderedCircuit(long frequency)
     }
 
     /// <summary>What the control plane hears.</summary>
-    public CircuitReport Report(string rule, string cluster) => new()
+    public CircuitReport Report(string rule, string cluster, long now) => new()
     {
         Rule = rule,
         Cluster = cluster,
         Calls = _calls.Calls,
         Failures = _calls.Failures,
         Slow = _calls.Slow,
-        Epoch = _epoch,
+        Epoch = now < (_order is null ? _complainsUntil : _expiresAt) ? _epoch : 0,
         Trials = _trials.Calls,
         FailedTrials = _trials.Failures,
         SlowTrials = _trials.Slow,

@@ -32,18 +32,19 @@ internal static class LocalReply
     /// <param name="isHead">The body is left out, its length said.</param>
     /// <param name="closes">The connection ends with this answer.</param>
     /// <param name="now">Date of the answer.</param>
+    /// <param name="requestId">x-request-id of the request, by which its caller can ask for more (adr/0042); empty for none. What a rule answers on purpose has none.</param>
     public static int Write(
-        IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now)
+        IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now, ReadOnlySpan<byte> requestId = default)
     {
         if (error.StandIn is not null)
         {
-            return StandInReply.Write(output, error, outcome, isInbound, isHead, closes, now);
+            return StandInReply.Write(output, error, outcome, isInbound, isHead, closes, now, requestId);
         }
 
         int body = Encoding.UTF8.GetByteCount(error.Body);
         int sent = isHead ? 0 : body;
         ReadOnlySpan<byte> lines = error.Headers is { } headers ? headers.Lines : default;
-        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + MaxReasonBytes(error.Decision));
+        Span<byte> buffer = output.GetSpan(HeadBytes + body + lines.Length + requestId.Length + MaxReasonBytes(error.Decision));
         int length = 0;
         Append(buffer, ref length, "HTTP/1.1 "u8);
         Append(buffer, ref length, error.Status);
@@ -72,6 +73,11 @@ internal static class LocalReply
             Append(buffer, ref length, "retry-after: "u8);
             Append(buffer, ref length, error.RetryAfterSeconds);
             Append(buffer, ref length, "\r\n"u8);
+        }
+
+        if (error.Decision.IsSet && !Drops(error, "x-request-id"u8))
+        {
+            AppendRequestId(buffer, ref length, requestId);
         }
 
         if (error.Decision.IsSet && !Drops(error, "x-mesh-reason"u8))
@@ -107,6 +113,17 @@ internal static class LocalReply
 
     /// <summary>Most bytes of the texts of <paramref name="decision"/>, numbers and fixed words apart.</summary>
     public static int MaxReasonBytes(in DecisionRecord decision) => 3 * ((decision.Rule?.Length ?? 0) + (decision.Field?.Length ?? 0) + (decision.Detail?.Length ?? 0));
+
+    /// <summary>The field <c>x-request-id</c>; nothing for an empty id.</summary>
+    public static void AppendRequestId(Span<byte> buffer, ref int length, ReadOnlySpan<byte> requestId)
+    {
+        if (!requestId.IsEmpty)
+        {
+            Append(buffer, ref length, "x-request-id: "u8);
+            Append(buffer, ref length, requestId);
+            Append(buffer, ref length, "\r\n"u8);
+        }
+    }
 
     // A route can set or remove fields of our answers as of any other; what tells of the message itself stays, and so does x-mesh-outcome.
     private static bool Drops(in ProxyError error, ReadOnlySpan<byte> name) => error.Headers?.Drops(name) == true;
@@ -167,10 +184,10 @@ internal static class LocalReply
     }
 
     /// <summary>The value of <c>x-mesh-outcome</c>.</summary>
-    public static ReadOnlySpan<byte> Text(RequestOutcome outcome) => outcome switch
+    public static string Text(RequestOutcome outcome) => outcome switch
     {
-        RequestOutcome.NotSent => "not-sent"u8,
-        RequestOutcome.Answered => "answered"u8,
-        _ => "unknown"u8,
+        RequestOutcome.NotSent => "not-sent",
+        RequestOutcome.Answered => "answered",
+        _ => "unknown",
     };
 }

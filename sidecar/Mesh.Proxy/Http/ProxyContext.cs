@@ -26,6 +26,9 @@ internal sealed class ProxyContext
     /// <summary>Told of every finished request.</summary>
     public required IRequestSink Sink { get; init; }
 
+    /// <summary>The last decisions.</summary>
+    public DecisionLog Decisions => Clusters.Decisions;
+
     /// <summary>Routes in force now; captured once a request.</summary>
     public required Func<RouteTable> Routes { get; init; }
 

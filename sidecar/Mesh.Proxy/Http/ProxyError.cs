@@ -169,6 +169,10 @@ internal static class ProxyErrors
     public static ProxyError PerTryTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
         "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, source, "perTryTimeout", (long)limit.TotalMilliseconds));
 
+    /// <summary>A call on trial of the circuit breaker <paramref name="rule"/> took longer than one may.</summary>
+    public static ProxyError TrialTimeout(string? rule, TimeSpan limit) => UpstreamTimeout(
+        "upstream_per_try_timeout", new DecisionRecord(DecisionReason.PerTryTimeout, rule, "callTimeoutInHalfOpenState", (long)limit.TotalMilliseconds));
+
     /// <summary>The upstream took no byte of the request for too long.</summary>
     public static ProxyError WriteTimeout(string? source, TimeSpan limit) => UpstreamTimeout(
         "upstream_write_timeout", new DecisionRecord(DecisionReason.UpstreamWriteTimeout, source, "writeTimeout", (long)limit.TotalMilliseconds));

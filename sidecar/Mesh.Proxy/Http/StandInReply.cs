@@ -14,11 +14,11 @@ internal static class StandInReply
 
     /// <summary>Writes head and body; returns the bytes of the body. Arguments as for <see cref="LocalReply.Write"/>.</summary>
     public static int Write(
-        IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now)
+        IBufferWriter<byte> output, in ProxyError error, RequestOutcome outcome, bool isInbound, bool isHead, bool closes, DateTimeOffset now, ReadOnlySpan<byte> requestId)
     {
         StandIn answer = error.StandIn!;
         ReadOnlySpan<byte> edited = error.Headers is { } edits ? edits.Lines : default;
-        Span<byte> buffer = output.GetSpan(HeadBytes + answer.Lines.Length + edited.Length + LocalReply.MaxReasonBytes(error.Decision));
+        Span<byte> buffer = output.GetSpan(HeadBytes + answer.Lines.Length + edited.Length + requestId.Length + LocalReply.MaxReasonBytes(error.Decision));
         int length = 0;
         LocalReply.Append(buffer, ref length, "HTTP/1.1 "u8);
         LocalReply.Append(buffer, ref length, answer.Status);
@@ -27,6 +27,11 @@ internal static class StandInReply
         LocalReply.Append(buffer, ref length, "\r\n"u8);
         AppendLines(buffer, ref length, answer.Lines, error.Headers, out bool hasDate, out bool hasServer);
         AppendWhy(buffer, ref length, error, error.StandInAge >= 0 ? "stale"u8 : "static"u8);
+        if (error.Headers?.Drops("x-request-id"u8) != true)
+        {
+            LocalReply.AppendRequestId(buffer, ref length, requestId);
+        }
+
         LocalReply.Append(buffer, ref length, "x-mesh-outcome: "u8);
         LocalReply.Append(buffer, ref length, LocalReply.Text(outcome));
         LocalReply.Append(buffer, ref length, "\r\n"u8);

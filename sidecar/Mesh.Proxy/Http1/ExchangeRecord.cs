@@ -19,6 +19,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     private DownstreamStats _stats = null!; // from Begin on
     private long _startedAt;
     private bool _hasNewRequestId;
+    private RequestHead? _head; // once it is parsed
     private string? _fallback; // the kind of answer that stood in for a refusal
 
     /// <summary>Bytes of the request head.</summary>
@@ -48,6 +49,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.Reset();
         Route = null;
         _fallback = null;
+        _head = null;
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
         _startedAt = client.ArrivedAt;
@@ -60,6 +62,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>Takes what the log shows of the head.</summary>
     public void Describe(RequestHead head)
     {
+        _head = head;
         _record.Protocol = head.MinorVersion == 1 ? "HTTP/1.1" : "HTTP/1.0";
         if (!context.Sink.WantsText)
         {
@@ -73,6 +76,9 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.ForwardedFor = Text(head.Headers, KnownHeader.ForwardedFor);
         _record.RequestId = Text(head.Headers, KnownHeader.RequestId);
     }
+
+    /// <summary>x-request-id of the request: the caller's, or ours.</summary>
+    public ReadOnlySpan<byte> RequestId => _head is { Headers: { } headers } && headers.Find(KnownHeader.RequestId) is >= 0 and int at ? headers.Value(at) : NewRequestId();
 
     /// <summary>A new x-request-id in the form of a UUID; drawn once for every request without one.</summary>
     public ReadOnlySpan<byte> NewRequestId()
@@ -129,7 +135,8 @@ internal sealed class ExchangeRecord(ProxyContext context)
             _record.Destination = BlackHole;
         }
 
-        (_record.Decision, _record.TransportFailure) = (error.Decision, error.TransportFailure);
+        DecisionVerdict verdict = error.StandIn is null ? DecisionVerdict.Refused : DecisionVerdict.Replaced;
+        (_record.Decision, _record.TransportFailure) = (error.Decision with { Verdict = verdict }, error.TransportFailure);
         _record.BytesSent = bodyBytes;
         FirstByteOut(context.Now);
     }
@@ -138,7 +145,43 @@ internal sealed class ExchangeRecord(ProxyContext context)
     public void LedElsewhere(in ProxyError error)
     {
         AddFlag(error.Flag);
-        (_record.Decision, _fallback) = (error.Decision, "host");
+        (_record.Decision, _fallback) = (error.Decision with { Verdict = DecisionVerdict.Replaced }, "host");
+    }
+
+    /// <summary>A decision fell on the request: keeps it for those who ask. Its head must not be released yet.</summary>
+    /// <param name="decision">What was decided.</param>
+    /// <param name="cluster">Where the request was going; null for nowhere yet.</param>
+    /// <param name="outcome">What had become of it.</param>
+    /// <param name="attempts">Attempts begun.</param>
+    /// <param name="error">The refusal; the default when there is none.</param>
+    public void Decided(in DecisionRecord decision, Cluster? cluster, RequestOutcome outcome, int attempts, in ProxyError error)
+    {
+        if (decision.Verdict is DecisionVerdict.Shadow or DecisionVerdict.Waited && !_record.Decision.IsSet)
+        {
+            _record.Decision = decision;
+        }
+
+        bool isAnswered = decision.Verdict is DecisionVerdict.Refused or DecisionVerdict.Replaced;
+        context.Decisions.Add(decision, new DecidedRequest
+        {
+            At = context.Runtime.Time.GetUtcNow(),
+            RequestId = RequestId,
+            Method = _head is null ? default : _head.Method,
+            Authority = _head is null ? default : _head.Authority,
+            Path = _head is null ? default : _head.Path,
+            IsInbound = _record.IsInbound,
+            Cluster = cluster?.Name,
+            Endpoint = _record.UpstreamHost,
+            Status = error.Status,
+            Flag = error.Flag,
+            Outcome = LocalReply.Text(outcome),
+            Attempts = attempts,
+            Taken = context.Since(_startedAt),
+            Breaker = error.Breaker,
+            RetryAfterSeconds = error.RetryAfterSeconds,
+            Fallback = isAnswered ? _fallback : null,
+            Load = cluster?.Load ?? default,
+        });
     }
 
     /// <summary>One more flag, in the order in which they are set; the first two are shown.</summary>

@@ -106,8 +106,8 @@ internal sealed partial class Http1Exchange
         }
 
         TcpRelay relay = new(Down, upstream, context);
-        RelayResult result = await relay.RunAsync(_cluster!.Config);
-        _cluster.Stats.CxTxBytes.Add(result.BytesUp);
+        RelayResult result = await relay.RunAsync(_cluster!);
+        _cluster!.Stats.CxTxBytes.Add(result.BytesUp);
         _cluster.Stats.CxRxBytes.Add(result.BytesDown);
         Charge(status);
         _record.Tunnelled(status, result);

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Http;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
@@ -42,8 +43,17 @@ internal sealed partial class Http1Exchange
         _refusal = _cluster!.EnterBreaker(breaker, now, (_attempt == 1 || _again == Again.Elsewhere) && _breaker is null, out _permit);
         _breaker = _permit.IsHeld ? breaker : null;
         _sentAllAt = 0;
+        if (_refusal.IsShadow)
+        {
+            Decided(ProxyErrors.CircuitOpen(_refusal, breaker.Config.Source).Decision with { Verdict = DecisionVerdict.Shadow });
+            _refusal = default;
+        }
+
         return !_refusal.IsSet;
     }
+
+    // Zero but for an attempt on trial, and there too unless its rule says so.
+    private TimeSpan TrialTimeout => _breaker is { } breaker && _permit.IsTrial && !_request.IsConnect ? breaker.Config.TrialTimeout : TimeSpan.Zero;
 
     // A retry does not knock at an open circuit: the caller gets what the upstream has said.
     private bool IsShutOut => BreakerInForce is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);

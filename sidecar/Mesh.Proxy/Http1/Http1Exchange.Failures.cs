@@ -19,9 +19,14 @@ internal sealed partial class Http1Exchange
         bool closes = !goesOn || _request.MinorVersion == 0 || !_request.KeepsAlive || _client.IsLast || !CanSwallow(_request);
         long before = Down.Transport.Output.UnflushedBytes;
         int body = LocalReply.Write(
-            Down.Transport.Output, error, _outcome, Side.IsInbound, goesOn && _request.IsHead, closes, context.Runtime.Time.GetUtcNow());
+            Down.Transport.Output, error, _outcome, Side.IsInbound, goesOn && _request.IsHead, closes, context.Runtime.Time.GetUtcNow(), _record.RequestId);
         _record.WireBytesSent += Down.Transport.Output.UnflushedBytes - before - body;
         _record.Refused(error, body);
+        if (error.Decision.IsSet || error.StandIn is not null)
+        {
+            Decided(error);
+        }
+
         if (error.Flag == ResponseFlag.DPE)
         {
             Side.Stats.CxProtocolError.Add();
@@ -118,6 +123,7 @@ internal sealed partial class Http1Exchange
         {
             TimeLimit.Route when _isRouteTimeTheCallers => ProxyErrors.CallerDeadline(_callerLimit),
             TimeLimit.Route => ProxyErrors.RouteTimeout(_policy?.Source, _timer!.RouteLimit),
+            TimeLimit.PerTry when _timer!.IsTrialsLimit => ProxyErrors.TrialTimeout(BreakerInForce?.Config.Source, _timer.PerTryLimit),
             TimeLimit.PerTry => ProxyErrors.PerTryTimeout((Side.IsInbound ? _cluster?.Config.InboundRetry : _policy?.Retry)?.Source, _timer!.PerTryLimit),
             _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),
         };
@@ -153,10 +159,11 @@ internal sealed partial class Http1Exchange
             return false;
         }
 
-        ProxyError error = _timer is { HasPassed: true } ? ErrorOf(_timer.Passed)
-            : failure == ResponseFlag.UPE ? ProxyErrors.UpstreamProtocol() : ProxyErrors.UpstreamClosed(_upstream?.Failure);
-        return await RefuseAsync(error, goesOn: request == CopyStatus.Done || _request.Framing.Kind == BodyKind.None);
+        return await RefuseAsync(FailureOf(_upstream, failure), goesOn: request == CopyStatus.Done || _request.Framing.Kind == BodyKind.None);
     }
+
+    private ProxyError FailureOf(UpstreamConnection? upstream, ResponseFlag failure) => _timer is { HasPassed: true } ? ErrorOf(_timer.Passed)
+        : failure == ResponseFlag.UPE ? ProxyErrors.UpstreamProtocol() : ProxyErrors.UpstreamClosed(upstream?.Failure);
 
     /// <summary>The answer broke off: all that is left is to cut the client off too, so that it does not take the part for the whole.</summary>
     private void FailAfterAnswer(Endpoint endpoint, CopyStatus copied)

@@ -80,6 +80,7 @@ internal sealed partial class Http1Exchange
         if (fallback.Config.IsShadow)
         {
             stats.Shadow.Add();
+            Decided(new DecisionRecord(error.Decision.Reason, fallback.Config.Source) { Verdict = DecisionVerdict.Shadow }, error.Status);
             return false;
         }
 
@@ -123,6 +124,7 @@ internal sealed partial class Http1Exchange
         _elsewhereEdits = HeaderEdits.With(_responseEdits, StandInReply.LinesForHost(error));
         _record.LedElsewhere(error);
         _again = Again.Elsewhere;
+        Decided(error);
     }
 
     /// <summary>Readies the exchange for the other host: one attempt, by its own limits and its own breaker.</summary>

@@ -22,7 +22,7 @@ internal sealed partial class Http1Exchange
         bool reusable = false;
         try
         {
-            bool isInTime = _timer?.BeginAttempt(upstream, sentAt) ?? true;
+            bool isInTime = _timer?.BeginAttempt(upstream, sentAt, TrialTimeout) ?? true;
             if (!_client.Deadline.Touch(sentAt) || _clientIsGone || !isInTime)
             {
                 upstream.Abort(); // whoever came before the field was written could not

@@ -2,6 +2,7 @@ using System.Runtime.CompilerServices;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.RateLimits;
+using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
@@ -56,6 +57,7 @@ internal sealed partial class Http1Exchange
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
+            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, "tokens", limiter.Config.Tokens) { Verdict = DecisionVerdict.Waited });
             return await AttemptAsync(now);
         }
 
@@ -77,7 +79,13 @@ internal sealed partial class Http1Exchange
     private LimitVerdict TakeToken(RateLimiter limiter, long now, LinePlace? place)
     {
         Span<byte> room = stackalloc byte[RequestKey.AddressBytes];
-        return limiter.Take(RequestKey.Of(limiter.Config, _request, Down.RemoteEndPoint, room), now, place);
+        LimitVerdict verdict = limiter.Take(RequestKey.Of(limiter.Config, _request, Down.RemoteEndPoint, room), now, place);
+        if (verdict.IsShadow)
+        {
+            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, verdict.Field, verdict.Limit, verdict.Now) { Verdict = DecisionVerdict.Shadow });
+        }
+
+        return verdict;
     }
 
     private bool IsCounted(RateLimiter limiter)

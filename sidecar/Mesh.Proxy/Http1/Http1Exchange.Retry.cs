@@ -54,7 +54,8 @@ internal sealed partial class Http1Exchange
         RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         bool hasDeadline = _request.Headers.HasDeadline;
-        if (retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
+        bool hasTrials = BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero; // which call is one turns out later
+        if (!hasTrials && retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
             && config.Shadow is not { WriteTimeout.Ticks: > 0 })
         {
             return;
@@ -73,7 +74,7 @@ internal sealed partial class Http1Exchange
         TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
         perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
         TimeSpan shadowWrite = config.Shadow?.WriteTimeout ?? TimeSpan.Zero;
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero)
+        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
         {
             _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
             _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
@@ -135,7 +136,13 @@ internal sealed partial class Http1Exchange
             _ => ResetReason.Overflow,
         };
         bool mayRetry = _retry is not null && rent.Status is RentStatus.ConnectFailure or RentStatus.ConnectTimeout;
-        return mayRetry && TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (!mayRetry || !TryAgain(_retry!.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(rent.Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     /// <summary>An attempt has brought no usable answer: counts what has happened, unless it was the client's fault, and decides whether to try again.</summary>
@@ -160,7 +167,13 @@ internal sealed partial class Http1Exchange
         CountFailure(upstream.Endpoint, failure, limit);
         ResetReason reason = limit is not null ? ResetReason.LocalReset
             : failure == ResponseFlag.UPE ? ResetReason.ProtocolError : ResetReason.ConnectionTermination;
-        return limit != TimeLimit.Route && _retry is not null && TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)) ? Again.Retry : Again.No;
+        if (limit == TimeLimit.Route || _retry is null || !TryAgain(_retry.OnReset(reason, _outcome != RequestOutcome.NotSent)))
+        {
+            return Again.No;
+        }
+
+        Decided(FailureOf(upstream, failure).Decision with { Verdict = DecisionVerdict.Retried });
+        return Again.Retry;
     }
 
     private void CountFailure(Endpoint endpoint, ResponseFlag failure, TimeLimit? limit)
@@ -216,6 +229,7 @@ internal sealed partial class Http1Exchange
         }
 
         _cluster!.Stats.RetryRqByCode.Add(status);
+        Decided(new DecisionRecord(DecisionReason.None) { Verdict = DecisionVerdict.Retried }, status);
         return true;
     }
 

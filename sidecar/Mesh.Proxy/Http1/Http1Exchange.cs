@@ -241,6 +241,10 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         {
             _lastRent = rent;
         }
+        else if (rent.Connection.Shadow is not null && _cluster!.ShadowRefusalOf(rent.Connection) is { IsSet: true } decision)
+        {
+            Decided(decision);
+        }
 
         return rent.Connection;
     }

@@ -40,7 +40,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
         try
         {
             using CancellationTokenRegistration end = context.CutOff.UnsafeRegister(static l => ((PooledTimeout)l!).Cancel(), limit);
-            if (_cluster.BreakerFor(null) is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now))
+            if (_cluster.Breaker is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now))
             {
                 FailWithoutConnection(RentStatus.Overflow); // a copy is no reason to disturb who is left in peace
                 return;

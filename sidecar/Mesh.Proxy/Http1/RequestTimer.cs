@@ -38,6 +38,7 @@ internal sealed class RequestTimer : IDisposable
     private long _writeDueAt = Never;
     private TimeSpan _route;
     private TimeSpan _perTry;
+    private TimeSpan _try; // this attempt's
     private TimeSpan _write;
     private TimeSpan _shadowWrite; // longest write of a policy in shadow mode; zero for none
     private ShadowStats? _shadow;
@@ -72,8 +73,11 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>Time for all attempts; zero for no limit, as the two that follow.</summary>
     public TimeSpan RouteLimit => _route;
 
-    /// <summary>Time for one attempt.</summary>
-    public TimeSpan PerTryLimit => _perTry;
+    /// <summary>Time for one attempt: the one that runs, or was the last.</summary>
+    public TimeSpan PerTryLimit => _try;
+
+    /// <summary>Whether that is a trial's.</summary>
+    public bool IsTrialsLimit => _try != _perTry;
 
     /// <summary>Time in which the upstream must take bytes.</summary>
     public TimeSpan WriteLimit => _write;
@@ -84,7 +88,7 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>A request begins; zero for no limit.</summary>
     public void Begin(TimeSpan route, TimeSpan perTry, TimeSpan write, bool isComplete, long now)
     {
-        (_route, _perTry, _write) = (route, perTry, write);
+        (_route, _perTry, _try, _write) = (route, perTry, perTry, write);
         _isComplete = isComplete;
         Move(ref _routeDueAt, Later(now, route));
     }
@@ -95,7 +99,7 @@ internal sealed class RequestTimer : IDisposable
     /// <summary>Takes the place of one that has passed, for the next attempt of the same request.</summary>
     public void ContinueAfter(RequestTimer passed)
     {
-        (_route, _perTry, _write, _isComplete) = (passed._route, passed._perTry, passed._write, passed._isComplete);
+        (_route, _perTry, _try, _write, _isComplete) = (passed._route, passed._perTry, passed._perTry, passed._write, passed._isComplete);
         Move(ref _routeDueAt, passed._routeDueAt);
         Watch(passed._shadowWrite, passed._shadow);
     }
@@ -104,15 +108,16 @@ internal sealed class RequestTimer : IDisposable
     public long ExpectedMilliseconds(long now)
     {
         long left = _routeDueAt == Never ? (long)_route.TotalMilliseconds : (long)_time.GetElapsedTime(now, _routeDueAt).TotalMilliseconds;
-        return _perTry > TimeSpan.Zero ? Math.Max(1, (long)_perTry.TotalMilliseconds) : _route > TimeSpan.Zero ? Math.Max(1, left) : 0;
+        return _try > TimeSpan.Zero ? Math.Max(1, (long)_try.TotalMilliseconds) : _route > TimeSpan.Zero ? Math.Max(1, left) : 0;
     }
 
-    /// <summary>An attempt begins on <paramref name="upstream"/>; false when time is over.</summary>
-    public bool BeginAttempt(UpstreamConnection upstream, long now)
+    /// <summary>An attempt begins on <paramref name="upstream"/>; false when time is over. A call on trial may have a limit of its own, zero is none.</summary>
+    public bool BeginAttempt(UpstreamConnection upstream, long now, TimeSpan trial)
     {
+        _try = trial > TimeSpan.Zero && (_perTry == TimeSpan.Zero || trial < _perTry) ? trial : _perTry;
         Interlocked.Exchange(ref _upstream, upstream); // before the look at the deadline, as in EndAttempt
         _hasAttempt = true;
-        return MoveTry(_isComplete ? Later(now, _perTry) : Never);
+        return MoveTry(_isComplete ? Later(now, _try) : Never);
     }
 
     /// <summary>The client still owes bytes of the request: the time that this takes is not the upstream's.</summary>
@@ -156,7 +161,7 @@ internal sealed class RequestTimer : IDisposable
 
             if (_hasAttempt)
             {
-                MoveTry(Later(now, _perTry));
+                MoveTry(Later(now, _try));
             }
         }
     }
@@ -226,7 +231,7 @@ internal sealed class RequestTimer : IDisposable
     }
 
     // A limit that is not there moves nothing: most requests have only that of their route.
-    private bool MoveTry(long value) => _perTry > TimeSpan.Zero ? Move(ref _tryDueAt, value) : !HasPassed;
+    private bool MoveTry(long value) => _try > TimeSpan.Zero ? Move(ref _tryDueAt, value) : !HasPassed;
 
     // A field that could not be moved keeps its old value, so that Passed stays true.
     private bool Move(ref long dueAt, long value)

@@ -91,7 +91,7 @@ internal sealed class RateLimiter
         }
 
         (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
-        return config.IsShadow ? default : verdict;
+        return config.IsShadow ? verdict with { Answer = LimitAnswer.Passes } : verdict;
     }
 
     /// <summary>Waits in <paramref name="place"/>, on an event loop, until its token is there, <paramref name="stop"/> or somebody ends it.</summary>

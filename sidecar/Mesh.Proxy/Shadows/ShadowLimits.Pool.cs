@@ -1,3 +1,5 @@
+using Mesh.Proxy.Telemetry;
+
 namespace Mesh.Proxy.Shadows;
 
 // The pools: as ConnectionPool does it, in the same order, at the time at which it would have happened.
@@ -181,6 +183,7 @@ internal sealed partial class ShadowLimits
         }
 
         call.State = VirtualState.Out;
+        call.Refused = DecisionReason.RequestOverflow;
         stats.RequestOverflow.Add(time.GetUtcNow());
         return true;
     }

@@ -107,9 +107,10 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         VirtualCall call = _spare.TryPop(out VirtualCall? spare) ? spare : new VirtualCall();
         call.Begin(this, pool, isTcp);
         call.AttachedAt = isAttached ? now : null;
-        stats.Evaluated.Add();
+        stats.Evaluated.Add(time.GetUtcNow());
         if (isTcp && _connections >= _config.Limits.MaxConnections)
         {
+            call.Refused = DecisionReason.ConnectionOverflow;
             stats.StreamOverflow.Add(time.GetUtcNow());
             stats.ConnectionOverflow.Add(time.GetUtcNow());
         }
@@ -123,11 +124,12 @@ internal sealed partial class ShadowLimits(ShadowConfig config, TimeProvider tim
         }
         else if (_waiting >= _config.Limits.MaxPendingRequests)
         {
+            call.Refused = DecisionReason.PendingOverflow;
             stats.PendingOverflow.Add(time.GetUtcNow());
         }
         else if (_waiting >= MaxWaiting)
         {
-            stats.Skipped.Add();
+            stats.Skipped.Add(time.GetUtcNow());
         }
         else
         {

@@ -1,3 +1,5 @@
+using Mesh.Proxy.Telemetry;
+
 namespace Mesh.Proxy.Shadows;
 
 /// <summary>What became of a call under the limits in shadow mode.</summary>
@@ -28,6 +30,9 @@ internal sealed class VirtualCall
 
     public VirtualState State { get; set; }
 
+    /// <summary>The limit that would have refused it; None for none. Whoever has the real connection may look without the lock.</summary>
+    public DecisionReason Refused { get; set; }
+
     public bool IsTcp { get; private set; }
 
     /// <summary>The real one has not ended yet.</summary>
@@ -54,7 +59,7 @@ internal sealed class VirtualCall
     public void Begin(ShadowLimits owner, VirtualPool pool, bool isTcp)
     {
         (Owner, Pool, IsTcp, IsLive, State) = (owner, pool, isTcp, true, VirtualState.Out);
-        (AttachedAt, Connection, Opens) = (null, null, null);
+        (AttachedAt, Connection, Opens, Refused) = (null, null, null, DecisionReason.None);
     }
 }
 

@@ -51,8 +51,27 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
         }
 
         _record.Duration = context.Since(startedAt);
+        if (_record.Decision.IsSet)
+        {
+            Decided(cluster);
+        }
+
         context.Sink.OnFinished(_record); // after a refusal nothing was written: the connection closes without a byte, by FIN as Envoy's
     }
+
+    // A connection has no id to ask by: its host has to do.
+    private void Decided(Cluster? cluster) => context.Decisions.Add(_record.Decision, new DecidedRequest
+    {
+        At = context.Runtime.Time.GetUtcNow(),
+        Authority = serverName is null ? default : Encoding.ASCII.GetBytes(serverName),
+        IsInbound = side.IsInbound,
+        Cluster = cluster?.Name,
+        Endpoint = _record.UpstreamHost,
+        Flag = _record.Flag,
+        Outcome = LocalReply.Text(_record.UpstreamLocalAddress is null ? RequestOutcome.NotSent : RequestOutcome.Unknown),
+        Taken = _record.Duration,
+        Load = cluster?.Load ?? default,
+    });
 
     private ConnectionView View() => new(serverName, Address(side.Destination ?? down.LocalEndPoint), Address(down.RemoteEndPoint));
 
@@ -79,7 +98,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             cluster.Record(upstream.Endpoint, UpstreamOutcome.TcpConnected, 0);
             context.Sink.OnTcpOpened(_record);
             TcpRelay relay = new(down, upstream, context);
-            RelayResult result = await relay.RunAsync(cluster.Config);
+            RelayResult result = await relay.RunAsync(cluster);
             (_record.BytesReceived, _record.BytesSent, _record.Flag) = (result.BytesUp, result.BytesDown, result.Flag);
             _record.TransportFailure = upstream.Failure;
             (_record.WireBytesReceived, _record.WireBytesSent) = (result.BytesUp, result.BytesDown);

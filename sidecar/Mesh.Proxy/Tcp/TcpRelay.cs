@@ -29,17 +29,20 @@ internal sealed class TcpRelay(ConnectionContext down, UpstreamConnection upstre
     private volatile bool _isCut;
 
     /// <summary>Relays. Never throws for what a peer does; the caller closes both connections afterwards.</summary>
-    /// <param name="cluster">Limits of the upstream's cluster: longest silence of both sides, longest life, longest time in which the upstream takes no byte.</param>
-    public async Task<RelayResult> RunAsync(ClusterConfig cluster)
+    /// <param name="upstreams">Whose limits hold: longest silence of both sides, longest life, longest time in which the upstream takes no byte.</param>
+    public async Task<RelayResult> RunAsync(Cluster upstreams)
     {
+        ClusterConfig cluster = upstreams.Config;
         long startedAt = _lastActivity = _time.GetTimestamp();
         using ITimer? watch = Watch(startedAt, cluster.Connection.TcpIdleTimeout, cluster.Connection.MaxConnectionDuration);
-        using WriteWatch? write = cluster.WriteTimeout > TimeSpan.Zero ? new WriteWatch(_time, cluster.WriteTimeout, static r => ((TcpRelay)r).Cut(), this) : null;
+        bool isCut = cluster.WriteTimeout > TimeSpan.Zero;
+        using WriteWatch? write = isCut ? new WriteWatch(_time, cluster.WriteTimeout, static r => ((TcpRelay)r).Cut(), this)
+            : cluster.Shadow is { WriteTimeout.Ticks: > 0 } shadow ? new WriteWatch(_time, shadow.WriteTimeout, static c => ((Cluster)c).CountShadowWriteTimeout(), upstreams) : null;
         using CancellationTokenRegistration cutOff = context.CutOff.UnsafeRegister(static r => ((TcpRelay)r!).Cut(), this);
         Task up = PumpAsync(down, upstream.Context, isUp: true, write);
         await PumpAsync(upstream.Context, down, isUp: false, null);
         await up;
-        return new RelayResult(_bytesUp, _bytesDown, _isTooOld ? ResponseFlag.DT : write is { HasPassed: true } ? ResponseFlag.UT : ResponseFlag.None);
+        return new RelayResult(_bytesUp, _bytesDown, _isTooOld ? ResponseFlag.DT : isCut && write!.HasPassed ? ResponseFlag.UT : ResponseFlag.None);
     }
 
     private async Task PumpAsync(ConnectionContext from, ConnectionContext to, bool isUp, WriteWatch? watch)

@@ -79,13 +79,31 @@ public static class AccessLogLine
 
     private static void WriteOurs(Utf8JsonWriter json, RequestRecord r)
     {
-        json.WriteString("mesh_reason", r.Decision.IsSet ? r.Decision.Reason.ToText() : null);
+        WriteDecision(json, r.Decision);
         WriteNumber(json, "connect_ms", r.ConnectTime?.TotalMilliseconds);
         WriteNumber(json, "queue_ms", r.QueueTime?.TotalMilliseconds);
         WriteNumber(json, "ttfb_ms", r.TimeToFirstByte?.TotalMilliseconds);
         WriteNumber(json, "total_ms", r.Duration.TotalMilliseconds);
         json.WriteNumber("attempts", r.Attempts);
         json.WriteString("retried_on", RetryCounters.ToText(r.RetriedOn));
+    }
+
+    // What a line without a decision would only say null to is left out of it: most lines have none.
+    private static void WriteDecision(Utf8JsonWriter json, in DecisionRecord decision)
+    {
+        if (!decision.IsSet)
+        {
+            json.WriteNull("mesh_reason");
+            return;
+        }
+
+        json.WriteString("mesh_reason", decision.Reason.ToText());
+        json.WriteString("mesh_verdict", decision.Verdict.ToText());
+        json.WriteString("mesh_rule", decision.Rule);
+        json.WriteString("mesh_field", decision.Field);
+        WriteNumber(json, "mesh_limit", decision.Limit < 0 ? null : decision.Limit);
+        WriteNumber(json, "mesh_now", decision.Now < 0 ? null : decision.Now);
+        json.WriteString("mesh_scope", decision.Scope.ToText());
     }
 
     private static void WriteNumber(Utf8JsonWriter json, string key, double? value)

@@ -104,13 +104,32 @@ public enum DecisionReason : byte
 }
 
 /// <summary>Whom a decision is about.</summary>
-public enum DecisionScope
+public enum DecisionScope : byte
 {
     /// <summary>This sidecar alone.</summary>
     Sidecar,
 
     /// <summary>All sidecars together: the control plane has decided, or given out the share that is used up.</summary>
     Mesh,
+}
+
+/// <summary>What a decision did to its request. Text form: snake_case.</summary>
+public enum DecisionVerdict : byte
+{
+    /// <summary>The proxy answered itself, or closed the connection.</summary>
+    Refused,
+
+    /// <summary>It would have been refused; a Fallback answered instead, or led it to another host.</summary>
+    Replaced,
+
+    /// <summary>An attempt failed, and another one follows.</summary>
+    Retried,
+
+    /// <summary>It had to wait, and went on.</summary>
+    Waited,
+
+    /// <summary>A rule in shadow mode would have done it; nothing was done.</summary>
+    Shadow,
 }
 
 /// <summary>
@@ -129,6 +148,9 @@ public readonly record struct DecisionRecord(DecisionReason Reason, string? Rule
 
     /// <summary>Whose limit and value these are.</summary>
     public DecisionScope Scope { get; init; }
+
+    /// <summary>What it did to the request.</summary>
+    public DecisionVerdict Verdict { get; init; }
 
     /// <summary>Whether a decision fell.</summary>
     public bool IsSet => Reason != DecisionReason.None;

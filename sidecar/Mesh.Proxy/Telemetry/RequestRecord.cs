@@ -41,7 +41,7 @@ public sealed class RequestRecord
     /// <summary>Failure text of the upstream transport, or null.</summary>
     public string? TransportFailure { get; set; }
 
-    /// <summary>The refusal, if one fell.</summary>
+    /// <summary>The refusal, if one fell; else the wait, or what a rule in shadow mode would have done.</summary>
     public DecisionRecord Decision { get; set; }
 
     /// <summary>Times that it was sent or was to be sent, retries included; 0 when it never came so far.</summary>

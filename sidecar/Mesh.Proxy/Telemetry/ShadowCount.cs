@@ -4,12 +4,16 @@ namespace Mesh.Proxy.Telemetry;
 public sealed class ShadowCount
 {
     private long _value;
+    private long _before;
     private long _lastTicks;
 
-    /// <summary>How often.</summary>
+    /// <summary>How often, since the process began: a metric.</summary>
     public long Value => Volatile.Read(ref _value);
 
-    /// <summary>When last; null before the first.</summary>
+    /// <summary>How often since the rules in shadow mode are those of now.</summary>
+    public long Now => Value - Volatile.Read(ref _before);
+
+    /// <summary>When last, of these; null before the first.</summary>
     public DateTimeOffset? LastAt => Volatile.Read(ref _lastTicks) is > 0 and long ticks ? new DateTimeOffset(ticks, TimeSpan.Zero) : null;
 
     /// <summary>It has happened once more.</summary>
@@ -17,5 +21,12 @@ public sealed class ShadowCount
     {
         Interlocked.Increment(ref _value);
         Volatile.Write(ref _lastTicks, at.UtcTicks);
+    }
+
+    /// <summary>Other rules are in shadow mode: what was counted so far says nothing about them.</summary>
+    internal void Restart()
+    {
+        Volatile.Write(ref _before, Value);
+        Volatile.Write(ref _lastTicks, 0);
     }
 }

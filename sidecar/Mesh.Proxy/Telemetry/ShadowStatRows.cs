@@ -6,8 +6,8 @@ public static class ShadowStatRows
     /// <summary>The rows.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> All { get; } =
     [
-        new("shadow_rq_evaluated", StatType.Counter, "Calls that limits in shadow mode were asked about", static c => c.Stats.Shadow?.Evaluated.Value ?? 0),
-        new("shadow_rq_skipped", StatType.Counter, "Calls that limits in shadow mode did not judge: too many would have waited", static c => c.Stats.Shadow?.Skipped.Value ?? 0),
+        Count("shadow_rq_evaluated", "Calls that limits in shadow mode were asked about", static s => s.Evaluated),
+        Count("shadow_rq_skipped", "Calls that limits in shadow mode did not judge: too many would have waited", static s => s.Skipped),
         Count("shadow_rq_pending_overflow", "Calls that http1MaxPendingRequests in shadow mode would have refused", static s => s.PendingOverflow),
         Count("shadow_rq_overflow", "Calls that http2MaxRequests in shadow mode would have refused", static s => s.RequestOverflow),
         Count("shadow_cx_overflow", "Times that maxConnections in shadow mode would have held a connection back", static s => s.ConnectionOverflow),
@@ -17,7 +17,7 @@ public static class ShadowStatRows
         Count("shadow_rq_write_timeout", "Calls that writeTimeout in shadow mode would have ended", static s => s.WriteTimeout),
         Count("shadow_rq_retry", "Retries that were not made, and would have been by a policy in shadow mode", static s => s.Retry),
         Count("shadow_rq_retry_spared", "Retries that were made, and would not have been by a policy in shadow mode", static s => s.RetrySpared),
-        new("shadow_rq_judged", StatType.Counter, "Outcomes that outlier detection in shadow mode was told of", static c => c.Stats.Shadow?.Judged.Value ?? 0),
+        Count("shadow_rq_judged", "Outcomes that outlier detection in shadow mode was told of", static s => s.Judged),
         Count("shadow_ejections", "Endpoints that outlier detection in shadow mode would have ejected", static s => s.Ejections),
         Count("shadow_ejections_overflow", "Ejections in shadow mode that maxEjectionPercent would have held back", static s => s.EjectionsOverflow),
         Gauge("shadow_ejections_active", "Endpoints that would be ejected now", static s => s.EjectionsActive),

@@ -4,10 +4,10 @@ namespace Mesh.Proxy.Telemetry;
 public sealed class ShadowStats
 {
     /// <summary>shadow_rq_evaluated: calls that limits in shadow mode were asked about.</summary>
-    public StripedCounter Evaluated { get; } = new();
+    public ShadowCount Evaluated { get; } = new();
 
     /// <summary>shadow_rq_skipped: calls that were not judged, because too many wait in the line that limits in shadow mode would have made.</summary>
-    public StripedCounter Skipped { get; } = new();
+    public ShadowCount Skipped { get; } = new();
 
     /// <summary>shadow_rq_pending_overflow: calls that http1MaxPendingRequests would have refused.</summary>
     public ShadowCount PendingOverflow { get; } = new();
@@ -25,7 +25,7 @@ public sealed class ShadowStats
     public ShadowCount Delayed { get; } = new();
 
     /// <summary>shadow_rq_judged: outcomes that outlier detection in shadow mode was told of.</summary>
-    public StripedCounter Judged { get; } = new();
+    public ShadowCount Judged { get; } = new();
 
     /// <summary>shadow_ejections: endpoints that would have been ejected.</summary>
     public ShadowCount Ejections { get; } = new();
@@ -56,6 +56,20 @@ public sealed class ShadowStats
 
     /// <summary>shadow_rq_max (gauge): most calls at once that really were under way.</summary>
     public Gauge MaxRequests { get; } = new();
+
+    /// <summary>Other rules are in shadow mode: counts begin anew, and what there really was at most does too.</summary>
+    internal void Restart()
+    {
+        foreach (ShadowCount count in (ShadowCount[])[
+            Evaluated, Skipped, PendingOverflow, RequestOverflow, ConnectionOverflow, StreamOverflow, Delayed, Judged, Ejections, EjectionsOverflow, PendingTimeout, WriteTimeout, Retry, RetrySpared])
+        {
+            count.Restart();
+        }
+
+        MaxConnections.Set(0);
+        MaxPending.Set(0);
+        MaxRequests.Set(0);
+    }
 
     /// <summary>Remembers the largest numbers, from <paramref name="cluster"/> as it is now. One caller at a time.</summary>
     internal void See(ClusterStats cluster)

@@ -44,7 +44,7 @@ public sealed class StandardMetrics(WorkloadLabels own, string version) : IReque
             series.ResponseBytes.Observe(record.WireBytesSent);
         }
 
-        if (record.Decision.IsSet)
+        if (record.Decision is { IsSet: true, Verdict: DecisionVerdict.Refused or DecisionVerdict.Replaced })
         {
             _localReplies.GetOrAdd((record.Decision.Reason, record.UpstreamCluster ?? ""), static _ => new StripedCounter()).Add();
         }

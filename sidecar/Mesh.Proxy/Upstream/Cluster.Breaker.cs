@@ -28,10 +28,13 @@ public sealed partial class Cluster
         return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now), b.Breaker.Order(now)));
     }
 
+    /// <summary>The circuit breaker for calls by no route of its own, or null.</summary>
+    internal CircuitBreaker? Breaker => _breaker;
+
     /// <summary>The circuit breaker for calls by a route of that name, or null.</summary>
     internal CircuitBreaker? BreakerFor(string? route) => _routeBreakers is { } routes && route is not null && routes.TryGetValue(route, out CircuitBreaker? own) ? own : _breaker;
 
-    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is only counted. Attempts after the first need no luck in a recovery.</summary>
+    /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is counted apart, and its caller lets the call pass. Attempts after the first need no luck in a recovery.</summary>
     internal BreakerRefusal EnterBreaker(CircuitBreaker breaker, long now, bool isFirst, out BreakerPermit permit)
     {
         BreakerRefusal refusal = breaker.TryEnter(now, isFirst ? Services.Runtime.Random : null, out permit, out BreakerChange? change);
@@ -47,7 +50,7 @@ public sealed partial class Cluster
 
         bool isShadow = breaker.Config.IsShadow;
         (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
-        return isShadow ? default : refusal;
+        return refusal with { IsShadow = isShadow };
     }
 
     /// <summary>Gives a permit back.</summary>

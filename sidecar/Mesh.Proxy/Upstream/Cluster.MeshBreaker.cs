@@ -10,7 +10,7 @@ public sealed partial class Cluster
     private readonly TickEntry _orderEnd;
 
     /// <summary>What the control plane is to hear of the calls to this upstream; null unless its breaker is of scope mesh. Any thread.</summary>
-    public CircuitReport? ReportCircuit() => _breaker?.Report(Name);
+    public CircuitReport? ReportCircuit() => _breaker?.Report(Name, Now);
 
     /// <summary>Follows what the control plane decided. An order for a rule that is not in force here, and one of an epoch before the last, change nothing. Any thread.</summary>
     public void Follow(CircuitOrder order)

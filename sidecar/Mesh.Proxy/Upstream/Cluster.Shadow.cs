@@ -10,7 +10,8 @@ namespace Mesh.Proxy.Upstream;
 public sealed partial class Cluster
 {
     private readonly TickEntry _shadowSweep;
-    private ShadowLimits? _shadowLimits; // guarded by the lock
+    private ShadowLimits? _shadowLimits; // guarded by the lock, as is the next
+    private ShadowConfig? _shadowConfig;
 
     /// <summary>Whether limits in shadow mode are evaluated. Guarded by the lock.</summary>
     internal bool HasShadowLimits => _shadowLimits is not null;
@@ -26,6 +27,27 @@ public sealed partial class Cluster
             }
         }
     }
+
+    /// <summary>What limits in shadow mode would have said to the call that has <paramref name="connection"/>; unset when they would have let it pass.</summary>
+    internal DecisionRecord ShadowRefusalOf(UpstreamConnection connection)
+    {
+        if (_config.Shadow is not { PoolSource: { } rule, Limits: { } limits })
+        {
+            return default;
+        }
+
+        return (connection.Shadow?.Refused switch
+        {
+            DecisionReason.PendingOverflow => new DecisionRecord(DecisionReason.PendingOverflow, rule, "http.http1MaxPendingRequests", limits.MaxPendingRequests),
+            DecisionReason.RequestOverflow => new DecisionRecord(DecisionReason.RequestOverflow, rule, "http.http2MaxRequests", limits.MaxRequests),
+            DecisionReason.ConnectionOverflow => new DecisionRecord(DecisionReason.ConnectionOverflow, rule, "tcp.maxConnections", limits.MaxConnections),
+            _ => default,
+        }) with
+        { Verdict = DecisionVerdict.Shadow };
+    }
+
+    /// <summary>A write of a stream has lasted longer than a policy in shadow mode lets it.</summary>
+    internal void CountShadowWriteTimeout() => Stats.NeededShadow.WriteTimeout.Add(Services.Runtime.Time.GetUtcNow());
 
     // What the rule in force has refused is not judged a second time.
     private void BeginShadowLocked(ShadowLimits shadow, Endpoint endpoint, bool isTcp, UpstreamConnection? connection, PendingRequest? waiter, UpstreamConnection? made)
@@ -96,6 +118,12 @@ public sealed partial class Cluster
         lock (_gate)
         {
             ShadowStats? stats = next is null ? null : Stats.NeededShadow;
+            if (next != _shadowConfig)
+            {
+                stats?.Restart();
+                _shadowConfig = next;
+            }
+
             if (next?.PoolSource is null)
             {
                 _shadowLimits = null;
@@ -122,7 +150,7 @@ public sealed partial class Cluster
     // An endpoint that would be out would get no calls, so nothing that happens to it counts meanwhile.
     private void RecordInShadow(OutlierConfig policy, Endpoint endpoint, UpstreamOutcome outcome, int statusCode)
     {
-        Stats.NeededShadow.Judged.Add();
+        Stats.NeededShadow.Judged.Add(Services.Runtime.Time.GetUtcNow());
         EndpointOutlierState state = endpoint.ShadowOutlier;
         EjectionCause reached = state.IsEjected ? EjectionCause.None : Observe(policy, state, outcome, statusCode);
         if (reached == EjectionCause.None)

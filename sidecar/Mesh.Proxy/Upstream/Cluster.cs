@@ -93,6 +93,10 @@ public sealed partial class Cluster
     internal RentResult Refuse(DecisionReason reason, string field, long limit, long now, Endpoint? endpoint) => new(
         RentStatus.Overflow, null, endpoint, new DecisionRecord(reason, _config.ConnectionPoolSource, field, limit, now), null, TimeSpan.Zero);
 
+    /// <summary>What it carries now, beside its limits.</summary>
+    public ClusterLoad Load => new(
+        (int)Stats.CxActive.Value, (int)Stats.RqPendingActive.Value, (int)Stats.RqActive.Value, (int)Stats.RqRetryActive.Value, _config.Limits, (int)_config.Connection.MaxRequestsPerConnection);
+
     internal TimeSpan Since(long timestamp) => Services.Runtime.Time.GetElapsedTime(timestamp);
 
     /// <summary>The timestamp <paramref name="delay"/> from now.</summary>

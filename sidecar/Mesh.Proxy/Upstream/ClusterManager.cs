@@ -44,6 +44,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Clusters that are in force now (draining ones excluded), and the built-in ones that had something to do.</summary>
     public IReadOnlyCollection<Cluster> Clusters => _builtIn.IsEmpty ? _clusters.Values : [.. _clusters.Values, .. _builtIn.Values];
 
+    /// <summary>The last decisions of the proxy.</summary>
+    public DecisionLog Decisions => _services.Decisions;
+
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 

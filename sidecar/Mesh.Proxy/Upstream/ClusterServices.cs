@@ -28,6 +28,9 @@ internal sealed record ClusterServices(
     BackgroundWork Background,
     ILogger Logger)
 {
+    /// <summary>The last decisions, for those that fall without a request in hand too.</summary>
+    public DecisionLog Decisions { get; } = new();
+
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
 

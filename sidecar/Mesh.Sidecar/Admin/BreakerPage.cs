@@ -105,6 +105,7 @@ internal static class BreakerPage
         json.WriteString("max_wait_duration_in_open_state", RoutePage.Seconds(config.LongestOpenTime));
         json.WriteNumber("permitted_number_of_calls_in_half_open_state", config.TrialCalls);
         json.WriteString("max_wait_duration_in_half_open_state", RoutePage.Seconds(config.LongestTrial));
+        json.WriteString("call_timeout_in_half_open_state", RoutePage.Seconds(config.TrialTimeout));
         json.WriteString("recovery_duration", RoutePage.Seconds(config.Recovery));
         json.WriteString("failures", config.Failures.ToString());
         WriteAll(json, "failure_codes", config.FailureCodes.AsSpan());

@@ -18,16 +18,17 @@ internal static class ShadowPage
     /// <param name="MaxSeen">The most there really was of what it limits; null where nobody counts.</param>
     /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
     /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry.</param>
-    /// <param name="Count">How often, and when last.</param>
-    internal sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
+    /// <param name="Count">How often since the rules are as they are now, and when last.</param>
+    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
 
     /// <summary><c>/shadow</c>.</summary>
-    public static Task AnswerAsync(HttpContext http, IEnumerable<Cluster> clusters) => Respond.JsonAsync(http, json => Write(json, clusters));
+    public static Task AnswerAsync(HttpContext http, AdminContext context) => Respond.JsonAsync(http, json => Write(json, context.Node(), context.Clusters.Clusters));
 
     /// <summary>All of it: clusters with rules in shadow mode, and what each field would have done.</summary>
-    internal static void Write(Utf8JsonWriter json, IEnumerable<Cluster> clusters)
+    private static void Write(Utf8JsonWriter json, string sidecar, IEnumerable<Cluster> clusters)
     {
         json.WriteStartObject();
+        json.WriteString("sidecar", sidecar);
         json.WriteStartArray("shadows");
         foreach (Cluster cluster in clusters.OrderBy(static c => c.Name, StringComparer.Ordinal))
         {
@@ -47,7 +48,7 @@ internal static class ShadowPage
         StringBuilder text = new();
         foreach (Line line in Lines(cluster))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count.Value}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count.Now}\n");
         }
 
         if (cluster.Config.Shadow is { PoolSource: not null })
@@ -94,7 +95,7 @@ internal static class ShadowPage
             yield break;
         }
 
-        long evaluated = stats.Evaluated.Value;
+        long evaluated = stats.Evaluated.Now;
         CircuitBreakerConfig limits = config.Limits;
         if (limits.MaxConnections < uint.MaxValue)
         {
@@ -118,8 +119,8 @@ internal static class ShadowPage
 
     private static IEnumerable<Line> OfOutlier(ShadowConfig config, ShadowStats stats) => config.Outlier is not { } outlier ? [] :
     [
-        new Line(config.OutlierSource, "", null, stats.EjectionsActive.Value, stats.Judged.Value, "eject", stats.Ejections),
-        new Line(config.OutlierSource, "maxEjectionPercent", outlier.MaxEjectionPercent, null, stats.Judged.Value, "keep_in", stats.EjectionsOverflow),
+        new Line(config.OutlierSource, "", null, null, stats.Judged.Now, "eject", stats.Ejections),
+        new Line(config.OutlierSource, "maxEjectionPercent", outlier.MaxEjectionPercent, null, stats.Judged.Now, "keep_in", stats.EjectionsOverflow),
     ];
 
     private static IEnumerable<Line> OfResilience(ShadowConfig config, ShadowStats stats)
@@ -153,7 +154,7 @@ internal static class ShadowPage
         WriteNumber(json, "max_seen", line.MaxSeen);
         WriteNumber(json, "evaluated", line.Evaluated);
         json.WriteString("would", line.Would);
-        json.WriteNumber("count", line.Count.Value);
+        json.WriteNumber("count", line.Count.Now);
         json.WriteString("last", line.Count.LastAt?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         json.WriteEndObject();
     }

@@ -46,6 +46,7 @@ internal sealed class StatsEndpoints(AdminContext context)
         PrometheusText text = new(http.Response.BodyWriter);
         context.Metrics.Write(text);
         context.Pages().Write(text);
+        context.Clusters.Decisions.Counters.Write(text);
         text.Family("mesh_access_log_dropped_total", StatType.Counter, "Lines of the access log dropped because it could not be written fast enough");
         text.Sample("mesh_access_log_dropped_total", "", context.DroppedLogLines());
         text.Family("mesh_gc_allocated_bytes_total", StatType.Counter, "Managed bytes allocated since the start");

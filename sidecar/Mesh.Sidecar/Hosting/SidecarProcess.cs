@@ -87,7 +87,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
         ProxyIdentity identity = new(
             options.Namespace, options.Workload ?? options.Service, options.ServicePort, app?.ToString() ?? "", options.Labels, options.Zone)
         { Credentials = options.Credentials, PodAddresses = options.PodIps };
-        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote };
+        _pipeline = new SnapshotPipeline(identity, new SnapshotCompiler(), _proxy.Applier.ApplyAsync) { Tell = LogNote, IsAlone = options.ControlPlane.IsEmpty };
         State = new SidecarState(time, () => _pipeline.Current is not null);
         if (!options.ControlPlane.IsEmpty)
         {

@@ -31,6 +31,9 @@ internal sealed class SnapshotPipeline(ProxyIdentity identity, SnapshotCompiler 
     /// <summary>Told of what nobody but this sidecar's operator can mend, each text once.</summary>
     public Action<string> Tell { get; init; } = static _ => { };
 
+    /// <summary>There is no control plane: rules that need one are warned of.</summary>
+    public bool IsAlone { get; init; }
+
     /// <summary>What is in force; null before the first view.</summary>
     public InForce? Current => _current;
 
@@ -55,6 +58,7 @@ internal sealed class SnapshotPipeline(ProxyIdentity identity, SnapshotCompiler 
         ImmutableArray<SidecarFinding> findings =
         [
             .. compiled.Diagnostics.Select(static d => FindingOf(d.Rule, d.Finding)),
+            .. IsAlone ? WithoutControlPlane.Find(compiled.Snapshot) : [],
             .. applied.ListenerProblems.Select(static p => new SidecarFinding(p.Listener.Source, "warning", "spec.ports", p.Problem)),
         ];
         _current = new InForce(view, compiled.Snapshot, findings);

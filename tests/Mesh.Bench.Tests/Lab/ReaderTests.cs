@@ -106,7 +106,7 @@ public sealed class ReaderTests
     }
 
     [Theory]
-    [InlineData("there is no scenario 'breaker' yet; there are: shop, partner, retries", "breaker")]
+    [InlineData("there is no scenario 'incidents' yet; there are: shop, partner, retries", "incidents")]
     [InlineData("there is no scenario 'x'; there are: shop, partner, retries", "x")]
     [InlineData("--duration belongs to shop; partner has its own rules and times", "partner", "--duration", "3s")]
     [InlineData("--duration: '10q'", "--duration", "10q")]

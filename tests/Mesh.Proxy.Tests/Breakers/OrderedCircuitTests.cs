@@ -136,8 +136,11 @@ public sealed class OrderedCircuitTests
 
         Pass(10);
         Assert.NotNull(_breaker.Age(_time.GetTimestamp(), out long next));
-        Assert.Equal(long.MaxValue, next);
+        Assert.Equal((long.MaxValue, 0), (next, Report.Epoch)); // nothing is in force
         Assert.Null(Take(CircuitState.Open, 4, isStale: true));
+        Assert.Equal(5, Report.Epoch); // so that a control plane whose clock went back counts on from there
+        Pass(3);
+        Assert.Equal(0, Report.Epoch); // and one that has just started hears that it may speak
         Assert.NotNull(Take(CircuitState.Open, 5));
         Assert.Equal(5, Report.Epoch);
     }
@@ -232,7 +235,7 @@ public sealed class OrderedCircuitTests
 
         _breaker.Update(Shared with { IsMesh = false }, 0);
         Assert.Equal(BreakerState.Closed, _breaker.State);
-        Assert.Null(_breaker.Report("c"));
+        Assert.Null(_breaker.Report("c", 0));
     }
 
     [Fact]
@@ -247,7 +250,7 @@ public sealed class OrderedCircuitTests
         Assert.Equal(1, Report.Trials);
     }
 
-    private CircuitReport Report => _breaker.Report("c")!;
+    private CircuitReport Report => _breaker.Report("c", _time.GetTimestamp())!;
 
     private static CircuitOrder Order(CircuitState state, long epoch) => new(Shared.Rule, "c", state, epoch, 10_000, 0, 5_000, "failureRateThreshold", 50, 80);
 

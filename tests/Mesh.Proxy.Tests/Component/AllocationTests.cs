@@ -8,6 +8,7 @@ using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Transport;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
 using Microsoft.Extensions.Logging.Abstractions;
 using Xunit;
 using Xunit.Abstractions;
@@ -155,7 +156,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Port = 80,
             Outlier = new OutlierConfig(),
             RateLimit = limit,
-            Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"] },
+            Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
             Concurrency = new ConcurrencyConfig { MaxCalls = 100, MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10, Adaptive = limit is null ? null : new AdaptiveConcurrencyConfig() },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,
@@ -170,6 +171,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Routes = new RouteConfig([new VirtualHostConfig("a.test:80", 80, ["a.test"], Name) { Routes = routes }]),
         });
         Assert.True(result.IsAccepted);
+        host.Clusters.Find(Name)!.Follow(new CircuitOrder("r", Name, CircuitState.Closed, 1, int.MaxValue, 0, 0, "", 0, 0));
         return host;
     }
 

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace Mesh.Proxy.Tests.Component;
 
-/// <summary>A CircuitBreaker of one route, from its text to the wire.</summary>
+/// <summary>A CircuitBreaker of one route, and the time that calls on trial have, from their text to the wire.</summary>
 public sealed class RuleEffectsRouteBreakerTests
 {
     private const string Two = "host: a.test\nslidingWindowSize: 2\nminimumNumberOfCalls: 2\n";
@@ -50,6 +50,42 @@ public sealed class RuleEffectsRouteBreakerTests
         await scene.ApplyAsync(RuleTexts.Services, Routes);
         Assert.Equal(500, (await scene.CallAsync("/search")).Status);
         Assert.Empty(scene.Cluster("a.test").Breakers());
+    }
+
+    [Theory]
+    [EffectOf("CircuitBreaker", "callTimeoutInHalfOpenState")]
+    [InlineData("", null)]
+    [InlineData("timeout: 1m", null)]
+    [InlineData("timeout: 1s", "route_timeout; rule=default/vs#spec.http[0].timeout; limit=1000")]
+    public async Task TrialThatSaysNothing_IsGivenUpInItsOwnTime_AndFails(string route, string? reason)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Breaker(Two + "permittedNumberOfCallsInHalfOpenState: 1\ncallTimeoutInHalfOpenState: 2s"), RuleTexts.Route(route));
+        Fail(scene);
+        await scene.CallAsync();
+        await scene.CallAsync();
+        scene.Time.Advance(TimeSpan.FromSeconds(60));
+
+        scene.Upstreams.Answer = static _ => null;
+        Answered late = await scene.SettleAsync(await scene.SendAsync());
+
+        Assert.Equal(504, late.Status);
+        Assert.Equal((reason ?? "per_try_timeout; rule=default/cb#spec.callTimeoutInHalfOpenState; limit=2000") + "; scope=sidecar", Assert.Single(late["x-mesh-reason"]));
+        Assert.Equal(BreakerState.Open, scene.Cluster("a.test").BreakerState);
+    }
+
+    [Fact]
+    public async Task CallThatIsNoTrial_TakesItsTime()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Two + "callTimeoutInHalfOpenState: 2s"));
+        scene.Upstreams.Answer = static _ => null;
+        MemoryConnection client = await scene.SendAsync();
+        await Eventually.HoldsAsync(() => scene.Upstreams.Seen.Count == 1, "the request is there");
+
+        scene.Time.Advance(TimeSpan.FromSeconds(3));
+
+        Assert.Equal("", client.ReadAvailable());
+        Assert.Equal(0, scene.Cluster("a.test").Stats.RqPerTryTimeout.Value);
     }
 
     private static void Fail(RuleScene scene) => scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(500, "");

@@ -26,6 +26,9 @@ public sealed class RuleEffectsShadowTests
         Assert.Equal((1, 1, 1), scene.Cluster("b.test").ShadowFigures);
         Assert.Equal(scene.Time.GetUtcNow(), shadow.PendingOverflow.LastAt);
         Assert.Equal(0, scene.Cluster("b.test").Stats.RqPendingOverflow.Value);
+        Assert.All(scene.Clusters.Decisions.Read(), static d => Assert.Equal(
+            new DecisionRecord(DecisionReason.PendingOverflow, "default/shadow#spec.trafficPolicy.connectionPool", "http.http1MaxPendingRequests", 1) { Verdict = DecisionVerdict.Shadow }, d.Decision));
+        Assert.Equal(3, scene.Clusters.Decisions.Read().Count);
         Assert.Null(scene.Cluster("a.test").Stats.Shadow);
     }
 
@@ -57,6 +60,52 @@ public sealed class RuleEffectsShadowTests
 
         Assert.Equal(503, (await scene.CallAsync(host: "b.test")).Status);
         Assert.Null(scene.Cluster("b.test").Stats.Shadow);
+    }
+
+    [Fact]
+    public async Task Counts_BeginAnew_WhenTheRuleChanges()
+    {
+        string rule = RuleTexts.InShadow(RuleTexts.Policy(Tight, "b.test"));
+        await using RuleScene scene = await RuleScene.StartAsync(rule);
+        scene.Upstreams.Answer = static _ => null;
+        for (int i = 0; i < 3; i++)
+        {
+            await scene.SendAsync(host: "b.test");
+        }
+
+        ShadowCount count = scene.Cluster("b.test").Stats.Shadow!.PendingOverflow;
+        await scene.ApplyAsync(RuleTexts.Services, rule, RuleTexts.Policy("loadBalancer: {simple: RANDOM}", "b.test")); // not the rule in shadow
+        Assert.Equal((1, 1), (count.Value, count.Now));
+
+        await scene.ApplyAsync(RuleTexts.Services, rule.Replace("http1MaxPendingRequests: 1", "http1MaxPendingRequests: 2", StringComparison.Ordinal));
+        Assert.Equal((1, 0, null), (count.Value, count.Now, count.LastAt));
+        await scene.SendAsync(host: "b.test"); // one runs, one waits: there is room for one more now
+        await scene.SendAsync(host: "b.test");
+        Assert.Equal((2, 1), (count.Value, count.Now));
+    }
+
+    [Fact]
+    public async Task WriteTimeout_InShadow_OfATcpStream_CutsNothing_AndCounts()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Resilience("host: cache.test\nmode: shadow\nwriteTimeout: 3s"));
+        scene.Upstreams.IsManual = true;
+        scene.Upstreams.WindowBytes = 1000;
+        MemoryConnection client = scene.ConnectTcp(6379);
+        Task sending = client.SendAsync(new string('x', 100_000));
+        MemoryConnection upstream = (await scene.Upstreams.AcceptAsync()).Connection;
+        ClusterStats stats = scene.Cluster("cache.test", 6379).Stats;
+
+        await Eventually.HoldsAsync(
+            () =>
+            {
+                scene.Time.Advance(TimeSpan.FromSeconds(4)); // once the write has begun
+                return stats.Shadow!.WriteTimeout.Value == 1;
+            }, "the write is counted");
+
+        await upstream.ReadAsync(100_000);
+        await sending;
+        Assert.False(client.IsDisposed);
+        Assert.Equal(0, stats.RqWriteTimeout.Value);
     }
 
     [Fact]

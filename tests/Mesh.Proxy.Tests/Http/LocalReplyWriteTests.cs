@@ -22,12 +22,12 @@ public sealed class LocalReplyWriteTests
     {
         ArrayBufferWriter<byte> output = new();
 
-        int body = LocalReply.Write(output, ProxyErrors.NoConnection(Overflow), RequestOutcome.NotSent, isInbound: false, isHead, closes: true, Now);
+        int body = LocalReply.Write(output, ProxyErrors.NoConnection(Overflow), RequestOutcome.NotSent, isInbound: false, isHead, closes: true, Now, "id-1"u8);
 
         const string Body = "upstream connect error or disconnect/reset before headers. reset reason: overflow";
         Assert.Equal(isHead ? 0 : 81, body);
         Assert.Equal(
-            "HTTP/1.1 503 Service Unavailable\r\nx-envoy-overloaded: true\r\n" +
+            "HTTP/1.1 503 Service Unavailable\r\nx-envoy-overloaded: true\r\nx-request-id: id-1\r\n" +
             "x-mesh-reason: pending_overflow; rule=default/a#spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests; limit=1; now=2; scope=sidecar\r\n" +
             "x-mesh-outcome: not-sent\r\ncontent-length: 81\r\ncontent-type: text/plain\r\ndate: Wed, 02 Jan 2030 03:04:05 GMT\r\nserver: envoy\r\n" +
             "connection: close\r\n\r\n" + (isHead ? "" : Body),

@@ -135,7 +135,7 @@ public sealed class RequestTimerTests : IDisposable
         long now = _harness.Time.GetTimestamp();
         _timer.Begin(Ms(route), Ms(perTry), Ms(write), isComplete, now);
         UpstreamConnection upstream = await _harness.RentOk();
-        Assert.True(_timer.BeginAttempt(upstream, now));
+        Assert.True(_timer.BeginAttempt(upstream, now, trial: TimeSpan.Zero));
         return upstream;
     }
 

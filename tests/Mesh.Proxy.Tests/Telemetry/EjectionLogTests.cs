@@ -1,4 +1,5 @@
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Wire;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Telemetry;
@@ -17,6 +18,21 @@ public sealed class EjectionLogTests
     public void Return_HasTheTypeOfItsEjectionAndNoUntil() => Assert.Equal(
         """{"type":"CONSECUTIVE_GATEWAY_FAILURE","cluster_name":"c","upstream_url":"10.0.0.1:80","action":"UNEJECT","num_ejections":1,"enforced":true,"secs_since_last_action":31,"timestamp":"2030-01-01T00:00:00.000Z","until":null,"reason":"time","rule":null}""",
         EjectionLog.Format(new EjectionEvent(At, "c", "10.0.0.1:80", false, "time", 1, true, TimeSpan.FromSeconds(31.9), null, null) { Detector = "consecutive_gateway_failure" }));
+
+    [Theory]
+    [InlineData("failureRateThreshold", ""","field":"failureRateThreshold","limit":50,"now":81""")]
+    [InlineData("", "")]
+    public void ChangeOfASharedCircuit_SaysWhoDecidedAndWhy(string field, string passed)
+    {
+        BreakerEvent change = new(At, "c", "closed", "open", "mesh", 3, 100, 0, "default/cb#spec", true);
+        CircuitOrder order = new("CircuitBreaker/default/cb", "c", CircuitState.Open, 7, 10_000, 0, 0, field, 50, 81);
+
+        Assert.Equal(
+            """{"type":"CIRCUIT_BREAKER","cluster_name":"c","from":"closed","to":"open","reason":"mesh","calls":3,"failure_rate":100,"slow_call_rate":0,"by":"mesh","epoch":7,"trials":0"""
+            + passed + ""","enforced":true,"timestamp":"2030-01-01T00:00:00.000Z","rule":"default/cb#spec"}""",
+            EjectionLog.Format(change with { Order = order }));
+        Assert.Contains("\"by\":\"sidecar\",\"enforced\"", EjectionLog.Format(change), StringComparison.Ordinal);
+    }
 
     [Fact]
     public void LimitChange_SaysWhyInWordsAndNumbers_AndIsWrittenButNotKept()

@@ -20,7 +20,6 @@ public sealed class BreakerCompilerTests
     }
 
     [Theory]
-    [EffectOf("CircuitBreaker", "scope")]
     [EffectOf("CircuitBreaker", "probers.mode")]
     [InlineData(null, BreakerProbers.FirstAndLast)]
     [InlineData("first-and-last", BreakerProbers.FirstAndLast)]

@@ -59,6 +59,11 @@ public sealed class ShadowCompilerTests
     }
 
     [Fact]
+    public void Compile_DetectorInShadowThatCanNeverEject_IsToldSo() => Assert.Equal(
+        ["try spec.trafficPolicy.outlierDetection.maxEjectionPercent"],
+        MeshText.Compile(Service + Dr("try", "{host: a.test, trafficPolicy: {outlierDetection: {maxEjectionPercent: 20}}}", InShadow)).Diagnostics.Of("never-ejects").Distinct());
+
+    [Fact]
     public void Compile_RuleOfTheOwnService_IsEvaluatedInFrontOfItToo()
     {
         ProxySnapshot snapshot = MeshText.Compile(Dr("try", "{host: me, trafficPolicy: {connectionPool: {http: {http2MaxRequests: 7}}, outlierDetection: {}}}", InShadow)).Snapshot;
@@ -68,8 +73,8 @@ public sealed class ShadowCompilerTests
     }
 
     [Fact]
-    public void Compile_RuleInShadow_IsNotInConflictWithTheOneInForce() => Assert.Empty(
-        MeshText.Compile(Service + Dr("held", Pool(5)) + Dr("try", Pool(2), InShadow)).Diagnostics);
+    public void Compile_RuleInShadow_IsNotInConflictWithTheOneInForce() => Assert.DoesNotContain(
+        MeshText.Compile(Service + Dr("held", Pool(5)) + Dr("try", Pool(2), InShadow)).Diagnostics, static d => d.Finding.Path == "spec.host");
 
     [Theory]
     [InlineData("DestinationRule", "networking.istio.io/v1", "observe", "write enforce or shadow")]

@@ -26,6 +26,7 @@ public sealed class CircuitBreakerMessagesTests
         maxWaitDurationInOpenState: 1m
         permittedNumberOfCallsInHalfOpenState: 5
         maxWaitDurationInHalfOpenState: 15s
+        callTimeoutInHalfOpenState: 1s
         recoveryDuration: 30s
         failures: [gateway-error, timeout, "429"]
         ignoredCodes: [501]

@@ -71,6 +71,8 @@ public sealed class SidecarProcessTests : IAsyncLifetime, IDisposable
     [Theory]
     [InlineData("/config_dump")]
     [InlineData("/clusters?format=json")]
+    [InlineData("/decisions")]
+    [InlineData("/policies")]
     [InlineData("/listeners?format=json")]
     [InlineData("/stats?format=json")]
     [InlineData("/server_info")]

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Config;
 using Mesh.Rules.Compilation;
+using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
 using Mesh.Sidecar.Rules;
 using Xunit;
@@ -24,6 +25,27 @@ public sealed class SnapshotPipelineTests
         Assert.Equal(2, told.Count);
         Assert.Contains("'a.default.svc.cluster.local' port 80 and 'b.default.svc.cluster.local' port 80", told[0], StringComparison.Ordinal);
         Assert.Contains("and 'c.default.svc.cluster.local' port 80", told[1], StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("mesh", true, 1)]
+    [InlineData("mesh", false, 0)]
+    [InlineData("sidecar", true, 0)]
+    public async Task ScopeMesh_WithoutAControlPlane_IsWarnedOf(string scope, bool isAlone, int warnings)
+    {
+        SnapshotPipeline pipeline = new(TestRules.Identity, new SnapshotCompiler(), static s => Task.FromResult(new ApplyResult(s.Version, [], []))) { IsAlone = isAlone };
+        RuleDocument rule = Assert.Single(TestRules.Read($$"""
+            apiVersion: resilience.mesh.dev/v1alpha1
+            kind: CircuitBreaker
+            metadata: {name: cb}
+            spec:
+              host: a.default.svc.cluster.local
+              scope: {{scope}}
+            """, "cb.yaml")).Document!;
+
+        PipelineResult result = await pipeline.ApplyAsync(View("a") with { Rules = ImmutableDictionary<RuleKey, RuleDocument>.Empty.Add(rule.Key, rule) }, "1");
+
+        Assert.Equal(warnings, result.Findings.Count(static f => f is { Rule: "CircuitBreaker/default/cb", Severity: "warning", Path: "spec.scope" }));
     }
 
     private static MeshView View(params string[] names)

@@ -1,0 +1,177 @@
+using System.Collections.Immutable;
+using Mesh.ControlPlane.Registry;
+using Mesh.Rules.Wire;
+
+namespace Mesh.ControlPlane.Coordination;
+
+/// <summary>
+/// Decides what all callers share: takes their reports, gives each its orders, and wakes the streams when a decision cannot wait for the next report. A caller that is silent for
+/// a lease has left. It has no timer: callers report each second, and without callers there is nothing to decide. Thread-safe.
+/// </summary>
+/// <param name="time">Clock.</param>
+/// <param name="parts">What is shared; asked one after the other.</param>
+internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordinated> parts)
+{
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMilliseconds(200); // a thousand callers need not look at each other a thousand times a second
+
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, Seen> _seen = new(StringComparer.Ordinal);
+    private TaskCompletionSource _changed = NewSource();
+    private long _heardAt;
+    private long _sweptAt;
+
+    /// <summary>A task that completes when orders change between two reports. Ask for it before <see cref="OrdersFor"/>, or a change is missed.</summary>
+    public Task Watch()
+    {
+        lock (_gate)
+        {
+            return _changed.Task;
+        }
+    }
+
+    /// <summary>Takes a report.</summary>
+    /// <returns>What is decided for the sidecar; null for one that shares nothing.</returns>
+    public SidecarOrders? Report(RegisteredSidecar sidecar, SidecarReport report) => Report(Reporter.Of(sidecar), report);
+
+    /// <summary>The same for a sidecar of another replica.</summary>
+    public SidecarOrders? Report(Reporter reporter, SidecarReport report)
+    {
+        lock (_gate)
+        {
+            long now = time.GetTimestamp();
+            bool isChanged = ForgetSilentLocked(now);
+            Seen? seen = _seen.GetValueOrDefault(reporter.Id);
+            bool shares = !report.Circuits.IsEmpty || !report.Limits.IsEmpty;
+            if (seen is not null && (!shares || seen.Reporter != reporter))
+            {
+                isChanged |= ForgetLocked(seen.Reporter, now);
+                seen = null;
+            }
+
+            SidecarOrders? orders = null;
+            if (shares)
+            {
+                seen ??= _seen[reporter.Id] = new Seen(reporter);
+                seen.At = now;
+                foreach (ICoordinated part in parts)
+                {
+                    isChanged |= part.Report(seen.Reporter, report, now);
+                }
+
+                orders = OrdersLocked(seen.Reporter, now);
+            }
+
+            WakeLocked(isChanged);
+            return orders;
+        }
+    }
+
+    /// <summary>A sidecar leaves.</summary>
+    public void Forget(RegisteredSidecar sidecar)
+    {
+        lock (_gate)
+        {
+            if (_seen.TryGetValue(sidecar.Id, out Seen? seen) && seen.Reporter == Reporter.Of(sidecar))
+            {
+                WakeLocked(ForgetLocked(seen.Reporter, time.GetTimestamp()));
+            }
+        }
+    }
+
+    /// <summary>What is decided for a sidecar now; null for one that shares nothing.</summary>
+    public SidecarOrders? OrdersFor(string id)
+    {
+        lock (_gate)
+        {
+            return _seen.TryGetValue(id, out Seen? seen) ? OrdersLocked(seen.Reporter, time.GetTimestamp()) : null;
+        }
+    }
+
+    /// <summary>Runs <paramref name="act"/> on a part, alone and with everything brought up to now; streams are woken if it says that orders changed.</summary>
+    /// <param name="act">Given the timestamp; gives back what to return, and whether orders changed.</param>
+    public T Run<T>(Func<long, (T Result, bool IsChanged)> act)
+    {
+        lock (_gate)
+        {
+            long now = time.GetTimestamp();
+            bool isChanged = ForgetSilentLocked(now);
+            foreach (ICoordinated part in parts)
+            {
+                isChanged |= part.Advance(now);
+            }
+
+            (T result, bool isChangedToo) = act(now);
+            WakeLocked(isChanged || isChangedToo);
+            return result;
+        }
+    }
+
+    private static TaskCompletionSource NewSource() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private SidecarOrders OrdersLocked(Reporter reporter, long now)
+    {
+        SidecarOrders orders = new();
+        foreach (ICoordinated part in parts)
+        {
+            part.AddOrders(reporter, orders, now);
+        }
+
+        return orders;
+    }
+
+    // Where nobody at all was heard for longer than a report takes, it was us who stood still: then silence is no evidence, and every lease begins anew.
+    private bool ForgetSilentLocked(long now)
+    {
+        bool wasDeaf = time.GetElapsedTime(_heardAt, now) > EndpointRegistry.ReportInterval * 1.5;
+        _heardAt = now;
+        if (!wasDeaf && time.GetElapsedTime(_sweptAt, now) < SweepInterval)
+        {
+            return false;
+        }
+
+        _sweptAt = now;
+        bool isChanged = false;
+        foreach (Seen seen in _seen.Values.ToArray())
+        {
+            if (wasDeaf)
+            {
+                seen.At = now;
+            }
+            else if (time.GetElapsedTime(seen.At, now) >= EndpointRegistry.Lease)
+            {
+                isChanged |= ForgetLocked(seen.Reporter, now);
+            }
+        }
+
+        return isChanged;
+    }
+
+    private bool ForgetLocked(Reporter reporter, long now)
+    {
+        _seen.Remove(reporter.Id);
+        bool isChanged = false;
+        foreach (ICoordinated part in parts)
+        {
+            isChanged |= part.Forget(reporter, now);
+        }
+
+        return isChanged;
+    }
+
+    private void WakeLocked(bool isChanged)
+    {
+        if (isChanged)
+        {
+            TaskCompletionSource waiters = _changed;
+            _changed = NewSource();
+            waiters.SetResult();
+        }
+    }
+
+    private sealed class Seen(Reporter reporter)
+    {
+        public Reporter Reporter { get; } = reporter;
+
+        public long At { get; set; }
+    }
+}

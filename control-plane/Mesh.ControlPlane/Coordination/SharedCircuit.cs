@@ -1,0 +1,272 @@
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+
+namespace Mesh.ControlPlane.Coordination;
+
+/// <summary>
+/// One circuit that all callers share: resilience4j's machine on the sum of what they report. The rule's machine in a sidecar is asked by each call; this one is told once a second,
+/// by each caller, and acts then. Time is an argument that never goes back: the wall time of our start and what has passed since. Not thread-safe; nothing is called out.
+/// </summary>
+internal sealed class SharedCircuit
+{
+    /// <summary>Shortest time between two changes of state.</summary>
+    public static readonly TimeSpan ShortestState = TimeSpan.FromSeconds(1);
+
+    /// <summary>Longest time that a caller's word is waited for before one caller alone opens the circuit for all.</summary>
+    public static readonly TimeSpan Confirmation = TimeSpan.FromSeconds(1.25);
+
+    private const long MostAhead = 24L * 60 * 60 * 1000; // of our clock; an epoch beyond that was never given by anybody
+
+    private readonly Dictionary<string, CircuitCaller> _callers = new(StringComparer.Ordinal);
+    private readonly DateTimeOffset _speaksFrom;
+    private readonly Random _random;
+    private RateThreshold[] _limits;
+    private SharedWindow _window;
+    private long _highestEpoch; // that anybody reported
+    private DateTimeOffset? _suspectedAt; // since when one caller alone makes the sum pass
+    private int _openings; // since it was last closed
+    private SharedTrial? _trial; // while it is half-open
+
+    /// <summary>A circuit that nobody has been told of. It is closed.</summary>
+    /// <param name="config">Its rule.</param>
+    /// <param name="speaksFrom">Before that it only listens: callers may hold orders of the process before us.</param>
+    /// <param name="random">Chance, for elections.</param>
+    public SharedCircuit(BreakerConfig config, DateTimeOffset speaksFrom, Random random)
+    {
+        (Config, _speaksFrom, _random) = (config, speaksFrom, random);
+        _limits = RateThreshold.Of(config);
+        _window = new SharedWindow(config.IsTimeBased, config.WindowSize);
+    }
+
+    /// <summary>The rule in force.</summary>
+    public BreakerConfig Config { get; private set; }
+
+    /// <summary>The state.</summary>
+    public CircuitState State { get; private set; }
+
+    /// <summary>Since when it is in this state.</summary>
+    public DateTimeOffset Since { get; private set; }
+
+    /// <summary>Number of the decision; 0 while nothing is decided.</summary>
+    public long Epoch { get; private set; }
+
+    /// <summary>How long it stays open.</summary>
+    public TimeSpan OpenTime { get; private set; }
+
+    /// <summary>What opened it; null while it is closed.</summary>
+    public PassedLimit? Passed { get; private set; }
+
+    /// <summary>What somebody said by hand; null when it goes by what happens.</summary>
+    public ForcedState? Forced { get; private set; }
+
+    /// <summary>The caller that fails alone; null when there is none.</summary>
+    public Reporter? Sick { get; private set; }
+
+    /// <summary>Callers now.</summary>
+    public IReadOnlyCollection<CircuitCaller> Callers => _callers.Values;
+
+    /// <summary>Calls in the window; on trial, those of the trial.</summary>
+    public CallCounts Calls => _trial?.Sum ?? _window.Sum;
+
+    private int Minimum => Config.IsTimeBased ? Config.MinimumCalls : Math.Min(Config.MinimumCalls, Config.WindowSize);
+
+    /// <summary>Puts another version of the rule in force. State and window stay as far as they can.</summary>
+    public CircuitChange? Update(BreakerConfig next, DateTimeOffset now)
+    {
+        BreakerConfig former = Config;
+        (Config, _limits) = (next, RateThreshold.Of(next));
+        if (!_window.Is(next.IsTimeBased, next.WindowSize))
+        {
+            _window.Clear();
+            _window = new SharedWindow(next.IsTimeBased, next.WindowSize);
+        }
+
+        return State == CircuitState.HalfOpen && next.TrialCalls != former.TrialCalls ? Enter(CircuitState.HalfOpen, "rule", now) : null;
+    }
+
+    /// <summary>Takes a caller's report. <see cref="Advance"/> then says what comes of it.</summary>
+    public void Report(Reporter reporter, CircuitReport report, DateTimeOffset now)
+    {
+        if (!_callers.TryGetValue(reporter.Id, out CircuitCaller? caller))
+        {
+            _callers.Add(reporter.Id, caller = new CircuitCaller(reporter));
+        }
+
+        CallCounts news = caller.Take(report, now);
+        if (State == CircuitState.Closed && Forced is not { IsCounting: false })
+        {
+            _window.Add(caller, news, now); // what ends after the circuit opened is late, and says nothing new
+        }
+
+        if (report.Epoch <= now.ToUnixTimeMilliseconds() + MostAhead)
+        {
+            _highestEpoch = Math.Max(_highestEpoch, report.Epoch);
+        }
+
+        if (_trial is not null && report.Epoch == Epoch)
+        {
+            caller.TakeTrials(report);
+        }
+    }
+
+    /// <summary>A caller has left: its calls with it, and what it has not used of a trial goes to another.</summary>
+    /// <returns>The change, when another has become a prober.</returns>
+    public CircuitChange? Forget(Reporter reporter, DateTimeOffset now)
+    {
+        if (!_callers.TryGetValue(reporter.Id, out CircuitCaller? caller) || caller.Reporter != reporter)
+        {
+            return null;
+        }
+
+        _callers.Remove(reporter.Id);
+        _window.Advance(now);
+        _window.Remove(caller);
+        Sick = Sick == reporter ? null : Sick;
+        return _trial?.Forget(caller, now) == true ? new CircuitChange(State, State, "probers", Calls) : null;
+    }
+
+    /// <summary>Lets happen what the reports and the time bring.</summary>
+    public CircuitChange? Advance(DateTimeOffset now)
+    {
+        _window.Advance(now);
+        if (_callers.Count == 0 || !Speaks(now))
+        {
+            return null;
+        }
+
+        if (_highestEpoch > Epoch)
+        {
+            return Renumber(now);
+        }
+
+        if (Forced is { } forced)
+        {
+            return now >= forced.Until ? Lift("over", now) : null;
+        }
+
+        CircuitChange? change = now - Since < ShortestState ? null : State switch
+        {
+            CircuitState.Closed => JudgeCalls(now),
+            CircuitState.Open => now - Since >= OpenTime ? Enter(CircuitState.HalfOpen, "wait_over", now) : null,
+            _ => JudgeTrial(_trial!.Sum, now),
+        };
+        return change ?? (_trial?.Advance(now) == true ? new CircuitChange(State, State, "probers", Calls) : null);
+    }
+
+    /// <summary>Somebody decides by hand, whatever happens, until the end of the time given.</summary>
+    public CircuitChange Force(ForcedState forced, DateTimeOffset now)
+    {
+        Forced = forced;
+        return Enter(forced.State, "by_hand", now);
+    }
+
+    /// <summary>It goes by what happens again. It begins closed.</summary>
+    public CircuitChange? Lift(string reason, DateTimeOffset now)
+    {
+        if (Forced is null)
+        {
+            return null;
+        }
+
+        Forced = null;
+        return Enter(CircuitState.Closed, reason, now);
+    }
+
+    /// <summary>What is decided for a caller; null for one that does not share this circuit, and while nothing is decided.</summary>
+    public CircuitOrder? OrderFor(Reporter reporter, string cluster, DateTimeOffset now) =>
+        Epoch == 0 || !_callers.TryGetValue(reporter.Id, out CircuitCaller? caller) ? null
+            : CircuitOrders.Of(this, caller, cluster, now);
+
+    // Who holds an order that is not ours goes by it until it ends, since we do not know what it said; then we take over.
+    private bool Speaks(DateTimeOffset now)
+    {
+        if (Epoch == 0 && now >= _speaksFrom && _callers.Values.All(static c => c.Epoch == 0))
+        {
+            (Epoch, Since) = (NextEpoch(now), now);
+        }
+
+        return Epoch != 0;
+    }
+
+    private long NextEpoch(DateTimeOffset now) => Math.Max(Math.Max(Epoch, _highestEpoch) + 1, now.ToUnixTimeMilliseconds());
+
+    private CircuitChange? JudgeCalls(DateTimeOffset now)
+    {
+        Blame blame = Blame.Of(Callers, _window.Sum, _limits, Minimum);
+        Sick = blame.Sick;
+        if (!blame.IsDestinations)
+        {
+            _suspectedAt = null;
+            return null;
+        }
+
+        _suspectedAt ??= now;
+        if (blame.HingesOnOne && !IsConfirmed(now))
+        {
+            return null;
+        }
+
+        Passed = blame.Passed;
+        return Enter(CircuitState.Open, Reason(blame.Passed!.Value), now);
+    }
+
+    // Where traffic has only begun, the one who reports first looks as if it were the only one who calls.
+    private bool IsConfirmed(DateTimeOffset now) =>
+        now - _suspectedAt >= Confirmation || _callers.Values.All(c => c.ReportedAt >= _suspectedAt);
+
+    private CircuitChange? JudgeTrial(CallCounts trials, DateTimeOffset now)
+    {
+        int minimum = Math.Min(Config.MinimumCalls, Config.TrialCalls);
+        if (trials.Calls >= minimum)
+        {
+            Passed = trials.Passed(_limits, minimum);
+            return Passed is { } passed ? Enter(CircuitState.Open, Reason(passed), now) : Enter(CircuitState.Closed, "trial_good", now);
+        }
+
+        if (Config.LongestTrial > TimeSpan.Zero && now - Since >= Config.LongestTrial)
+        {
+            int limit = (int)Math.Min(int.MaxValue, Config.LongestTrial.TotalMilliseconds);
+            Passed = new PassedLimit("maxWaitDurationInHalfOpenState", limit, limit);
+            return Enter(CircuitState.Open, "trial_timeout", now);
+        }
+
+        return null;
+    }
+
+    private static string Reason(PassedLimit passed) => passed.Field == "slowCallRateThreshold" ? "slow_call_rate" : "failure_rate";
+
+    private CircuitChange Enter(CircuitState next, string reason, DateTimeOffset now)
+    {
+        CircuitChange change = new(State, next, reason, Calls);
+        (State, Epoch, Since) = (next, NextEpoch(now), now);
+        (Sick, _suspectedAt, _trial) = (null, null, null);
+        if (reason is not ("over" or "lifted"))
+        {
+            _window.Clear(); // what was counted while somebody held it closed is not lost
+        }
+
+        switch (next)
+        {
+            case CircuitState.Open when Forced is null:
+                double length = Config.OpenTime.TotalSeconds * Math.Pow(Config.OpenTimeGrowth, _openings++);
+                OpenTime = TimeSpan.FromSeconds(Math.Min(length, Math.Max(Config.OpenTime.TotalSeconds, Config.LongestOpenTime.TotalSeconds)));
+                break;
+            case CircuitState.HalfOpen:
+                _trial = new SharedTrial(Config, Callers, _random, now);
+                break;
+            default:
+                (_openings, Passed) = (0, null);
+                break;
+        }
+
+        return change;
+    }
+
+    // Somebody else decided meanwhile: what we say must not count as stale. A trial belongs to its number, so it begins anew.
+    private CircuitChange Renumber(DateTimeOffset now)
+    {
+        Epoch = NextEpoch(now);
+        _trial = _trial is null ? null : new SharedTrial(Config, Callers, _random, now);
+        return new CircuitChange(State, State, "epoch", Calls);
+    }
+}

@@ -1,0 +1,205 @@
+using System.Collections.Immutable;
+using Mesh.ControlPlane.Registry;
+using Mesh.ControlPlane.Store;
+using Mesh.Rules.Reading;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+using Microsoft.Extensions.Logging;
+
+namespace Mesh.ControlPlane.Coordination;
+
+/// <summary>All circuits that callers share, one for each rule of scope mesh and upstream. Only <see cref="MeshCoordinator"/> calls it, but for <see cref="Warnings"/>.</summary>
+internal sealed class SharedCircuits : ICoordinated
+{
+    /// <summary>A circuit that is not closed is remembered so long after its last caller left.</summary>
+    public static readonly TimeSpan Memory = TimeSpan.FromMinutes(10);
+
+    /// <summary>Most circuits: a sidecar that makes up names must not fill the memory.</summary>
+    public const int Most = 10_000;
+
+    private readonly TimeProvider _time;
+    private readonly Random _random;
+    private readonly CircuitRules _rules;
+    private readonly Dictionary<(string Rule, string Cluster), CircuitEntry> _circuits = [];
+    private readonly Dictionary<string, HashSet<(string Rule, string Cluster)>> _shares = new(StringComparer.Ordinal); // by reporter
+    private readonly Dictionary<string, ForcedState> _byHand = new(StringComparer.Ordinal); // by host
+    private readonly DateTimeOffset _start;
+    private readonly long _startedAt;
+    private volatile ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>> _warnings = ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
+
+    /// <summary>No circuits yet.</summary>
+    /// <param name="store">The rules.</param>
+    /// <param name="time">Clock.</param>
+    /// <param name="random">Chance, for elections.</param>
+    /// <param name="logger">Log.</param>
+    public SharedCircuits(IRuleStore store, TimeProvider time, Random random, ILogger<SharedCircuits> logger)
+    {
+        (_time, _random, _rules, Events) = (time, random, new CircuitRules(store), new CircuitEvents(logger));
+        (_start, _startedAt) = (time.GetUtcNow(), time.GetTimestamp());
+    }
+
+    /// <summary>Raised after <see cref="Warnings"/> changed; under the coordinator's lock.</summary>
+    public event Action? WarningsChanged;
+
+    /// <summary>What was decided lately.</summary>
+    public CircuitEvents Events { get; }
+
+    /// <summary>All circuits, in order.</summary>
+    public IEnumerable<CircuitEntry> All => _circuits.Values.OrderBy(static c => c.Rule, StringComparer.Ordinal).ThenBy(static c => c.Cluster, StringComparer.Ordinal);
+
+    /// <summary>What the status of a rule is to say about its circuits. Thread-safe.</summary>
+    public ImmutableArray<SidecarFinding> Warnings(RuleKey rule) => _warnings.GetValueOrDefault(rule, []);
+
+    /// <summary>The time of a timestamp: it never goes back, whatever is done to the clock.</summary>
+    public DateTimeOffset At(long now) => _start + _time.GetElapsedTime(_startedAt, now);
+
+    /// <inheritdoc/>
+    public bool Report(Reporter reporter, SidecarReport report, long now)
+    {
+        DateTimeOffset at = At(now);
+        HashSet<(string Rule, string Cluster)> shares = [];
+        bool isChanged = false;
+        foreach (CircuitReport circuit in report.Circuits)
+        {
+            if (_rules.Find(circuit.Rule) is { } config && Find(config, circuit, at) is { } entry && shares.Add((circuit.Rule, circuit.Cluster)))
+            {
+                isChanged |= ReferenceEquals(config, entry.Circuit.Config) ? false : Note(entry, entry.Circuit.Update(config, at), at);
+                entry.Circuit.Report(reporter, circuit, at);
+                isChanged |= Advance(entry, at);
+            }
+        }
+
+        HashSet<(string Rule, string Cluster)>? former = _shares.GetValueOrDefault(reporter.Id);
+        _shares[reporter.Id] = shares;
+        former?.ExceptWith(shares);
+        return (former?.Count > 0 && Forget(reporter, former, at)) || isChanged;
+    }
+
+    /// <inheritdoc/>
+    public bool Forget(Reporter reporter, long now) => _shares.Remove(reporter.Id, out var shares) && Forget(reporter, shares, At(now));
+
+    /// <inheritdoc/>
+    public bool Advance(long now)
+    {
+        DateTimeOffset at = At(now);
+        foreach (string over in _byHand.Where(h => at >= h.Value.Until).Select(static h => h.Key).ToArray())
+        {
+            _byHand.Remove(over);
+        }
+
+        bool isChanged = false;
+        foreach (CircuitEntry entry in _circuits.Values.ToArray())
+        {
+            isChanged |= Advance(entry, at);
+            RemoveIfDone(entry, at);
+        }
+
+        return isChanged;
+    }
+
+    /// <inheritdoc/>
+    public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
+    {
+        if (_shares.TryGetValue(reporter.Id, out var shares) && shares.Count > 0)
+        {
+            DateTimeOffset at = At(now);
+            orders.Circuits = [.. shares.Select(key => _circuits.GetValueOrDefault(key)?.Circuit.OrderFor(reporter, key.Cluster, at)).OfType<CircuitOrder>()];
+        }
+    }
+
+    /// <summary>Decides by hand for all circuits of a host, those included that callers report later; null lifts that.</summary>
+    /// <returns>The circuits that it concerns now.</returns>
+    public IReadOnlyList<CircuitEntry> Force(string host, ForcedState? forced, long now)
+    {
+        DateTimeOffset at = At(now);
+        if (forced is null)
+        {
+            _byHand.Remove(host);
+        }
+        else
+        {
+            _byHand[host] = forced;
+        }
+
+        CircuitEntry[] concerned = [.. All.Where(c => c.Host == host)];
+        foreach (CircuitEntry entry in concerned)
+        {
+            Note(entry, forced is null ? entry.Circuit.Lift("lifted", at) : entry.Circuit.Force(forced, at), at);
+        }
+
+        return concerned;
+    }
+
+    private CircuitEntry? Find(BreakerConfig config, CircuitReport report, DateTimeOffset at)
+    {
+        if (!_circuits.TryGetValue((report.Rule, report.Cluster), out CircuitEntry? entry) && _circuits.Count < Most)
+        {
+            entry = new CircuitEntry(report.Rule, report.Cluster, new SharedCircuit(config, _start + EndpointRegistry.Lease, _random));
+            _circuits.Add((report.Rule, report.Cluster), entry);
+            if (_byHand.TryGetValue(entry.Host, out ForcedState? forced) && at < forced.Until)
+            {
+                Note(entry, entry.Circuit.Force(forced, at), at);
+            }
+        }
+
+        return entry;
+    }
+
+    private bool Forget(Reporter reporter, IEnumerable<(string Rule, string Cluster)> shares, DateTimeOffset at)
+    {
+        bool isChanged = false;
+        foreach ((string Rule, string Cluster) key in shares)
+        {
+            if (_circuits.TryGetValue(key, out CircuitEntry? entry))
+            {
+                isChanged |= Note(entry, entry.Circuit.Forget(reporter, at), at);
+                RemoveIfDone(entry, at);
+            }
+        }
+
+        return isChanged;
+    }
+
+    private bool Advance(CircuitEntry entry, DateTimeOffset at) => Note(entry, entry.Circuit.Advance(at), at);
+
+    private bool Note(CircuitEntry entry, CircuitChange? change, DateTimeOffset at)
+    {
+        if (change is not null)
+        {
+            entry.Count(change);
+            Events.Add(entry, change, at);
+        }
+
+        bool isNew = entry.Said != (entry.Circuit.Sick, entry.Circuit.Forced);
+        if (isNew)
+        {
+            Events.AddSick(entry, entry.Said.Sick, at);
+            entry.Said = (entry.Circuit.Sick, entry.Circuit.Forced);
+            Warn(entry.Rule);
+        }
+
+        return change is not null;
+    }
+
+    private void RemoveIfDone(CircuitEntry entry, DateTimeOffset at)
+    {
+        entry.EmptySince = entry.Circuit.Callers.Count > 0 ? null : entry.EmptySince ?? at;
+        bool isDone = entry.EmptySince is { } since
+            && (entry.Circuit.State == CircuitState.Closed || at - since >= Memory || _rules.Find(entry.Rule) is null);
+        if (isDone)
+        {
+            _circuits.Remove((entry.Rule, entry.Cluster));
+            Warn(entry.Rule);
+        }
+    }
+
+    private void Warn(string rule)
+    {
+        if (CircuitRules.KeyOf(rule) is { } key)
+        {
+            ImmutableArray<SidecarFinding> findings = [.. All.Where(c => c.Rule == rule).SelectMany(static c => c.Findings)];
+            _warnings = findings.IsEmpty ? _warnings.Remove(key) : _warnings.SetItem(key, findings);
+            WarningsChanged?.Invoke();
+        }
+    }
+}

@@ -1,0 +1,64 @@
+using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Access;
+using Mesh.ControlPlane.Coordination;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+
+namespace Mesh.ControlPlane.Hosting;
+
+/// <summary>The page of the circuits that callers share, and what is decided about them by hand. For operators.</summary>
+/// <param name="coordinator">Under whose lock they are.</param>
+/// <param name="circuits">The circuits.</param>
+internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits circuits)
+{
+    /// <summary>Adds the routes.</summary>
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        routes.MapGet("/mesh/v1/breakers", context => Answers.JsonAsync(context, coordinator.Run(now => ((JsonNode)CircuitPage.Write(circuits, circuits.At(now)), false))));
+        routes.MapPost("/mesh/v1/breakers/force", ForceAsync);
+        routes.MapDelete("/mesh/v1/breakers/force", context =>
+            DecideAsync(context, new ForceRequest { Host = context.Request.Query["host"].ToString(), State = "auto" }));
+    }
+
+    private async Task ForceAsync(HttpContext context)
+    {
+        if (await Answers.BodyAsync(context, ForceJson.Default.ForceRequest) is { } request)
+        {
+            await DecideAsync(context, request);
+        }
+    }
+
+    private Task DecideAsync(HttpContext context, ForceRequest request)
+    {
+        string by = context.Features.Get<Caller>()?.ToString() ?? $"somebody at {context.Connection.RemoteIpAddress}";
+        (int status, JsonNode? page, string problem) = request.Problem is { } wrong
+            ? (StatusCodes.Status400BadRequest, null, wrong)
+            : coordinator.Run(now => (Decide(request, by, now), true));
+        return page is null ? Answers.TextAsync(context, status, problem) : Answers.JsonAsync(context, page);
+    }
+
+    private (int Status, JsonNode? Page, string Problem) Decide(ForceRequest request, string by, long now)
+    {
+        string[] known = [.. circuits.All.Select(static c => c.Host).Distinct(StringComparer.Ordinal)];
+        string[] hosts = known.Contains(request.Host) ? [request.Host] : Array.FindAll(known, request.Means);
+        if (hosts.Length != 1)
+        {
+            return hosts.Length > 1
+                ? (StatusCodes.Status409Conflict, null, $"host: '{request.Host}' may be {string.Join(" or ", hosts)}; write which")
+                : (StatusCodes.Status404NotFound, null,
+                    $"host: no caller reports a shared circuit of '{request.Host}'; write one of {(known.Length == 0 ? "(there are none; a CircuitBreaker with scope: mesh makes them)" : string.Join(", ", known))}");
+        }
+
+        DateTimeOffset at = circuits.At(now);
+        ForcedState? forced = request.State == "auto" ? null : new ForcedState(request.State, at + TimeSpan.FromMilliseconds(request.ForMilliseconds), request.Reason, by);
+        circuits.Events.AddByHand(hosts[0], forced, by, at);
+        IReadOnlyList<CircuitEntry> concerned = circuits.Force(hosts[0], forced, now);
+        return (StatusCodes.Status200OK, new JsonObject
+        {
+            ["host"] = hosts[0],
+            ["forced"] = forced is null ? null : CircuitPage.Write(forced),
+            ["circuits"] = new JsonArray([.. concerned.Select(c => CircuitPage.Write(c, at))]),
+        }, "");
+    }
+}

@@ -1,0 +1,13 @@
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+
+namespace Mesh.Sidecar.Rules;
+
+/// <summary>Rules that say what only a control plane can do, in a sidecar that has none. Pure.</summary>
+internal static class WithoutControlPlane
+{
+    /// <summary>A warning for each of them.</summary>
+    public static IEnumerable<SidecarFinding> Find(ProxySnapshot snapshot) =>
+        from rule in snapshot.Clusters.Values.Select(static c => c.Breaker).OfType<BreakerConfig>().Where(static b => b.IsMesh).Select(static b => b.Rule).Distinct().Order(StringComparer.Ordinal)
+        select new SidecarFinding(rule, "warning", "spec.scope", "mesh needs a control plane, and this sidecar has none: it decides by itself, as with scope: sidecar");
+}

@@ -1,0 +1,134 @@
+using Mesh.ControlPlane.Coordination;
+using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
+using Xunit;
+
+namespace Mesh.ControlPlane.Tests.Coordination;
+
+/// <summary>One shared circuit and its callers, which report when the test says so.</summary>
+internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksFrom = null)
+{
+    public const string Cluster = "outbound|80||partner.example.com";
+    public static readonly DateTimeOffset Start = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
+    private readonly Dictionary<string, (Reporter Who, CircuitReport Report)> _callers = [];
+
+    /// <summary>Half of at least ten calls of the last ten seconds; open for five seconds; four calls on trial.</summary>
+    public static BreakerConfig Config { get; } = new()
+    {
+        IsMesh = true, IsTimeBased = true, WindowSize = 10, MinimumCalls = 10, FailureRate = 50, OpenTime = TimeSpan.FromSeconds(5), TrialCalls = 4, Rule = "CircuitBreaker/default/partner",
+    };
+
+    public SharedCircuit Circuit { get; } = new(config, speaksFrom ?? Start, new Random(1));
+
+    public DateTimeOffset Now { get; private set; } = Start;
+
+    public List<CircuitChange> Changes { get; } = [];
+
+    public IEnumerable<string> Probers => Circuit.Callers.Where(static c => c.IsProber).Select(static c => c.Reporter.Id).Order(StringComparer.Ordinal);
+
+    /// <summary>Callers <c>a</c>, <c>b</c>, … that have reported once and then a second has passed, so that the circuit speaks.</summary>
+    public static CircuitBench With(int callers, BreakerConfig? config = null)
+    {
+        CircuitBench bench = new(config ?? Config);
+        for (int i = 0; i < callers; i++)
+        {
+            bench.Report(((char)('a' + i)).ToString());
+        }
+
+        bench.Wait(1);
+        return bench;
+    }
+
+    public CircuitBench Wait(double seconds)
+    {
+        Now += TimeSpan.FromSeconds(seconds);
+        return this;
+    }
+
+    /// <summary>A caller reports so many calls more than before; its first report begins at nothing.</summary>
+    public CircuitChange? Report(string id, int calls = 0, int failures = 0, int slow = 0, long epoch = -1)
+    {
+        (Reporter who, CircuitReport report) = Of(id);
+        report.Calls += calls;
+        report.Failures += failures;
+        report.Slow += slow;
+        report.Epoch = epoch >= 0 ? epoch : report.Epoch;
+        return Take(who, report);
+    }
+
+    /// <summary>A caller reports calls on trial that have ended, under the order it was given last.</summary>
+    public CircuitChange? Try(string id, int trials, int failed = 0, int slow = 0)
+    {
+        (Reporter who, CircuitReport report) = Of(id);
+        if (report.Epoch != Circuit.Epoch)
+        {
+            (report.Epoch, report.Trials, report.FailedTrials, report.SlowTrials) = (Circuit.Epoch, 0, 0, 0);
+        }
+
+        report.Trials += trials;
+        report.FailedTrials += failed;
+        report.SlowTrials += slow;
+        return Take(who, report);
+    }
+
+    public CircuitChange? Leave(string id)
+    {
+        Assert.True(_callers.Remove(id, out var caller));
+        return Note(Circuit.Forget(caller.Who, Now));
+    }
+
+    public CircuitChange? Advance() => Note(Circuit.Advance(Now));
+
+    /// <summary>All callers report nothing new.</summary>
+    public void ReportAll()
+    {
+        foreach (string id in _callers.Keys.ToArray())
+        {
+            Report(id);
+        }
+    }
+
+    public CircuitOrder? Order(string id) => Circuit.OrderFor(Of(id).Who, Cluster, Now);
+
+    /// <summary>Opens it by calls of all and waits until the trial begins.</summary>
+    public CircuitBench HalfOpen()
+    {
+        Assert.Equal(CircuitState.Closed, Circuit.State);
+        foreach (string id in _callers.Keys.ToArray())
+        {
+            Report(id, 10, 10);
+        }
+
+        Assert.Equal(CircuitState.Open, Circuit.State);
+        Wait(5).ReportAll();
+        Assert.Equal(CircuitState.HalfOpen, Circuit.State);
+        return Wait(1);
+    }
+
+    private (Reporter Who, CircuitReport Report) Of(string id)
+    {
+        if (!_callers.TryGetValue(id, out var caller))
+        {
+            string startedAt = $"2030-01-01T00:00:{_callers.Count:00}Z";
+            caller = _callers[id] = (new Reporter(id, $"zone-{id[0]}", startedAt, "127.0.0.1:1"), new CircuitReport { Rule = Config.Rule, Cluster = Cluster });
+        }
+
+        return caller;
+    }
+
+    private CircuitChange? Take(Reporter who, CircuitReport report)
+    {
+        Circuit.Report(who, report with { }, Now);
+        return Advance();
+    }
+
+    private CircuitChange? Note(CircuitChange? change)
+    {
+        if (change is not null)
+        {
+            Changes.Add(change);
+        }
+
+        return change;
+    }
+}
