@@ -14,7 +14,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
 {
     /// <summary>Text of <c>--help</c>.</summary>
     public const string Usage = """
-        usage: mesh-lab [shop|partner|retries|window|canary|failover|fallback|breaker|scale|all] [--json FILE] [--rule FILE] [--duration 10s] [--services 1000] [--keep]
+        usage: mesh-lab [shop|partner|retries|window|canary|failover|fallback|breaker|limits|pacing|scale|all] [--json FILE] [--rule FILE] [--duration 10s] [--services 1000] [--keep]
 
           shop              orders, delivery and products, each behind a sidecar, with one DestinationRule (the default)
           partner           an external partner gets slow: without and with a timeout
@@ -24,6 +24,8 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
           failover          the instances of the own region get sick: the second region serves
           fallback          products fails: orders answers with what it said last, and its age
           breaker           ten callers share a circuit: one sick caller, an outage, all replaced, no control plane
+          limits            a partner takes 20 connections of five sidecars together, while load moves between them
+          pacing            40,000 calls a minute, spread evenly, counted each 100 ms
           scale             many services in one sidecar: what they cost
           all               every lab, one after the other
           --json FILE       write the results as JSON
@@ -49,6 +51,8 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
         ("failover", static _ => new FailoverScenario()),
         ("fallback", static _ => new FallbackScenario()),
         ("breaker", static _ => new BreakerScenario()),
+        ("limits", static _ => new LimitsScenario()),
+        ("pacing", static _ => new PacingScenario()),
         ("scale", static o => new ScaleScenario(o.Services)),
     ];
 

@@ -54,7 +54,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
         SharedCircuits circuits = new(store, runtime.Time, runtime.Random, logs.CreateLogger<SharedCircuits>());
-        MeshCoordinator coordinator = new(runtime.Time, [circuits]);
+        SharedLimits limits = new(name => LimitTotals.Of(store.Current, name), runtime.Time);
+        MeshCoordinator coordinator = new(runtime.Time, [circuits, limits]);
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
         {
@@ -70,6 +71,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
         new BreakerRoutes(coordinator, circuits).Map(_api);
+        _api.MapGet("/mesh/v1/limits", context => Answers.JsonAsync(context, coordinator.Run(_ => (limits.Page(), false))));
         mapRules(_api);
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
         {

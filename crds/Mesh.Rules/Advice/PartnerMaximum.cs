@@ -21,9 +21,12 @@ public static class PartnerMaximum
 
     private const string Check = "partner-maximum";
 
-    /// <summary>Service entries among <paramref name="rules"/> that say a maximum: usually none.</summary>
+    /// <summary>Service entries among <paramref name="rules"/> that say a maximum, usually none, and policies with a limit of all sidecars together.</summary>
     public static ImmutableArray<RuleDocument> EntriesOf(IEnumerable<RuleDocument> rules) =>
-        [.. rules.Where(static r => r.Spec is ServiceEntry && (r.Annotations.ContainsKey(MaxConnections) || r.Annotations.ContainsKey(Sidecars)))];
+    [
+        .. rules.Where(static r => (r.Spec is ServiceEntry && (r.Annotations.ContainsKey(MaxConnections) || r.Annotations.ContainsKey(Sidecars)))
+            || r.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null }),
+    ];
 
     /// <summary>Findings about <paramref name="rule"/>.</summary>
     /// <param name="rule">A rule of any kind.</param>
@@ -37,21 +40,50 @@ public static class PartnerMaximum
                 .Select(a => Warning($"metadata.annotations.{a}", $"'{rule.Annotations[a]}' is no number of 1 or more, and so it says nothing; write for example \"80\""));
         }
 
-        return rule.IsShadow || rule.Spec is not DestinationRule { TrafficPolicy: var policy } destination ? [] :
+        if (rule.IsShadow)
+        {
+            return [];
+        }
+
+        string meant = HostMatch.Expand((rule.Spec as DestinationRule)?.Host ?? (rule.Spec as ResiliencePolicy)?.Host ?? "", rule.Key.Namespace);
+        IEnumerable<(string Host, int Callers, int Maximum)> partners =
             from entry in entries
             where NumberOf(entry, MaxConnections) is not null
-            let host = ((ServiceEntry)entry.Spec).Hosts.FirstOrDefault(h => IsMeant(HostMatch.Expand(destination.Host ?? "", rule.Key.Namespace), h.ToLowerInvariant()))
+            let host = ((ServiceEntry)entry.Spec).Hosts.FirstOrDefault(h => IsMeant(meant, h.ToLowerInvariant()))
             where host is not null
-            from place in Places(policy)
-            let finding = Compare(host, place.Limit, Math.Max(sidecars, NumberOf(entry, Sidecars) ?? 1), NumberOf(entry, MaxConnections)!.Value)
-            where finding is not null
-            select Warning(place.Path, finding);
+            select (host, Math.Max(sidecars, NumberOf(entry, Sidecars) ?? 1), NumberOf(entry, MaxConnections)!.Value);
+        return rule.Spec switch
+        {
+            DestinationRule destination =>
+                from partner in partners
+                where !entries.Any(e => IsShared(e, partner.Host))
+                from place in Places(destination.TrafficPolicy)
+                let finding = Compare(partner.Host, place.Limit, partner.Callers, partner.Maximum)
+                where finding is not null
+                select Warning(place.Path, finding),
+            ResiliencePolicy { MeshLimits.MaxConnections: { } limit } =>
+                from partner in partners
+                let finding = Compare(partner, limit)
+                where finding is not null
+                select Warning("spec.meshLimits.maxConnections", finding),
+            _ => [],
+        };
     }
+
+    /// <summary>Whether a policy has one number for all sidecars: then it is looked at, not the limit of each.</summary>
+    private static bool IsShared(RuleDocument rule, string host) => rule.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null, Subset: null, Port: null } policy
+        && IsMeant(HostMatch.Expand(policy.Host ?? "", rule.Key.Namespace), host.ToLowerInvariant());
+
+    private static string? Compare((string Host, int Callers, int Maximum) partner, int limit) =>
+        limit > partner.Maximum
+            ? string.Create(CultureInfo.InvariantCulture, $"{limit} is more than '{partner.Host}' takes of all callers together; write {partner.Maximum} or less")
+            : partner.Callers <= limit ? null
+            : string.Create(CultureInfo.InvariantCulture, $"each sidecar may have one connection at least, and {partner.Callers} sidecars are more than {limit}; let fewer call '{partner.Host}'");
 
     private static string? Compare(string host, int? limit, int sidecars, int maximum)
     {
         string advice = sidecars <= maximum
-            ? string.Create(CultureInfo.InvariantCulture, $"write {maximum / sidecars} or less")
+            ? string.Create(CultureInfo.InvariantCulture, $"write {maximum / sidecars} or less, or one number for all in a ResiliencePolicy: meshLimits: {{maxConnections: {maximum}}}")
             : "even one for each is too much; ask the partner for more, or call it through fewer";
         string who = sidecars == 1 ? "1 sidecar" : string.Create(CultureInfo.InvariantCulture, $"{sidecars} sidecars");
         return limit is not > 0

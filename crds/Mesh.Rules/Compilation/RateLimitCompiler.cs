@@ -13,9 +13,9 @@ internal static class RateLimitCompiler
 
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is RateLimit limit ? cluster with { RateLimit = Compile(limit, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+        rule?.Spec is RateLimit limit ? cluster with { RateLimit = Compile(limit, rule.Key) } : cluster;
 
-    private static RateLimitConfig Compile(RateLimit limit, string source)
+    private static RateLimitConfig Compile(RateLimit limit, RuleKey rule)
     {
         RateLimitConfig defaults = new();
         RateLimitWait? wait = limit.WhenExceeded?.Wait;
@@ -42,7 +42,9 @@ internal static class RateLimitCompiler
             MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
             AllowedHours = limit.AllowedHours is { } hours && AllowedHoursCheck.Parse(hours.From) is { } from && AllowedHoursCheck.Parse(hours.To) is { } to
                 ? new AllowedHoursConfig(from, to, hours.TimeZone ?? "UTC") : null,
-            Source = source,
+            IsMesh = limit.Scope == RateLimit.MeshScope,
+            Rule = limit.Scope == RateLimit.MeshScope ? rule.ToString() : "",
+            Source = $"{rule.Namespace}/{rule.Name}#spec",
         };
     }
 }

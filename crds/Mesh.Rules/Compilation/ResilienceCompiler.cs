@@ -27,6 +27,7 @@ internal static class ResilienceCompiler
             HonoursCallerDeadline = IsSafe(policy),
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
+            MeshLimits = policy.MeshLimits is { } limits ? new MeshLimitsConfig(rule.Key.ToString(), place, limits.MaxConnections ?? 0, limits.MaxRequests ?? 0) : null,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")
                 : cluster.RetryBudget ?? (IsSafe(policy) ? new RetryBudgetConfig(Source: $"{place}.profile") : null),
         };

@@ -12,6 +12,9 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Value of <see cref="Side"/> for the application's own sidecar.</summary>
     public const string CalleeSide = "callee";
 
+    /// <summary>Value of <see cref="Scope"/> for a number that all sidecars share.</summary>
+    public const string MeshScope = "mesh";
+
     /// <summary>The host that is limited, as in a DestinationRule.</summary>
     public string? Host { get; init; }
 
@@ -78,8 +81,7 @@ public sealed record RateLimit : IHostPolicy
         .Enum("side", static (o, v) => o with { Side = v },
             "Where the bucket stands. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application.", "caller", CalleeSide)
         .Enum("scope", static (o, v) => o with { Scope = v },
-            "Whose requests share a bucket. sidecar (default): those of one sidecar. mesh: those of all sidecars together.", "sidecar", "mesh")
-            .NotEnforcedYet("each sidecar has buckets of its own", "sidecar")
+            "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval. side caller alone, without key.", "sidecar", MeshScope)
         .Whole("tokens", static (o, v) => o with { Tokens = v },
             "Requests that are let through for each interval; a retry is one more.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
             .Required("tokens is required: how many requests are let through for each interval, such as 100")

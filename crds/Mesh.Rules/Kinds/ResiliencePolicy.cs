@@ -47,6 +47,9 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>Bound on the calls under way at one time.</summary>
     public ConcurrencyPolicy? Concurrency { get; init; }
 
+    /// <summary>What the host takes of all sidecars together.</summary>
+    public MeshLimits? MeshLimits { get; init; }
+
     /// <summary>Whether it stands in front of the application, not of the destination.</summary>
     internal bool IsCallee => Side == CalleeSide;
 
@@ -76,6 +79,8 @@ public sealed record ResiliencePolicy : IHostPolicy
             "Longest wait of a request for a connection; then 503. Unset: no limit.")
         .Duration("writeTimeout", static (o, v) => o with { WriteTimeout = v },
             "Longest time in which the upstream takes no byte of a request; then 504. Unset: no limit.")
+        .Field("meshLimits", MeshLimits.Schema, static (o, v) => o with { MeshLimits = v },
+            "What the host takes of all sidecars together, as one number; each subset and port has its own. Of this and connectionPool the smaller counts.")
         .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
             "What is added to the retries of the host's routes; conditions stay those of the VirtualService.")
         .Field("concurrency", ConcurrencyPolicy.Schema, static (o, v) => o with { Concurrency = v },

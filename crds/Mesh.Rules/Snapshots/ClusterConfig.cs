@@ -98,6 +98,9 @@ public sealed record ClusterConfig
     /// <summary>Ours: no request takes longer than its caller says that it waits (x-envoy-expected-rq-timeout-ms).</summary>
     public bool HonoursCallerDeadline { get; init; }
 
+    /// <summary>Ours: what the upstream takes of all sidecars together; null is without limit.</summary>
+    public MeshLimitsConfig? MeshLimits { get; init; }
+
     /// <summary>Ours: rate limit; null is none.</summary>
     public RateLimitConfig? RateLimit { get; init; }
 

@@ -72,6 +72,15 @@ public sealed record RateLimitConfig
     /// <summary>Hours of the day in which requests are let through; null for all.</summary>
     public AllowedHoursConfig? AllowedHours { get; init; }
 
+    /// <summary>Tokens and burst are those of all sidecars together; each has a share.</summary>
+    public bool IsMesh { get; init; }
+
+    /// <summary>Key of the rule, <c>RateLimit/default/products</c>: by it sidecar and control plane speak of a limit that is shared. Empty for one that is not.</summary>
+    public string Rule { get; init; } = "";
+
+    /// <summary>Field of <see cref="Tokens"/>, below <c>spec</c>.</summary>
+    public const string TokensField = "tokens";
+
     /// <summary>Rule and path, <c>default/products#spec</c>.</summary>
     public string Source { get; init; } = "";
 
@@ -86,7 +95,7 @@ public sealed record RateLimitConfig
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Buckets, Rest);
 
-    private (int, TimeSpan, int, RateLimitKeySource, string, int) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys);
+    private (int, TimeSpan, int, RateLimitKeySource, string, int, bool) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys, IsMesh);
 
-    private (bool, TimeSpan, int, string) Rest => (IsShadow, MaxWait, MaxQueue, Source);
+    private (bool, TimeSpan, int, string, string) Rest => (IsShadow, MaxWait, MaxQueue, Source, Rule);
 }

@@ -41,6 +41,7 @@ internal static class ConcurrencyCheck
             ("pendingTimeout", policy.PendingTimeout is not null),
             ("writeTimeout", policy.WriteTimeout is not null),
             ("retries", policy.Retries is not null),
+            ("meshLimits", policy.MeshLimits is not null),
         ];
         foreach ((string field, _) in fields.Where(static f => f.IsSet))
         {

@@ -23,6 +23,7 @@ internal static class RateLimitCheck
             spec.Field("interval").Error("must be at most 24h");
         }
 
+        CheckScope(limit, spec.Field("scope"));
         CheckKey(limit, spec);
         PathListCheck.Check(limit.Paths, spec.Field("paths"));
         PathListCheck.Check(limit.ExemptPaths, spec.Field("exemptPaths"));
@@ -55,6 +56,23 @@ internal static class RateLimitCheck
         else if (limit is { Subset: not null, IsCallee: true })
         {
             at.Error("a subset is what a caller chooses; leave it out with side: callee");
+        }
+    }
+
+    private static void CheckScope(RateLimit limit, Cursor at)
+    {
+        if (limit.Scope != RateLimit.MeshScope)
+        {
+            return;
+        }
+
+        if (limit.IsCallee)
+        {
+            at.Error("all sidecars share what their callers send; in front of the application write scope: sidecar, and for all instances together a limit with side: caller");
+        }
+        else if (limit.Key is not null)
+        {
+            at.Error("a share is of one number, not of one for each key; leave key out, or write scope: sidecar with side: callee, where all requests of a key come by");
         }
     }
 

@@ -45,6 +45,11 @@ internal static class ResiliencePolicyCheck
             ShadowCheck.Check(policy, spec);
         }
 
+        if (policy.MeshLimits is { MaxConnections: null, MaxRequests: null })
+        {
+            spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
+        }
+
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));
@@ -58,9 +63,9 @@ internal static class ResiliencePolicyCheck
             CheckOfRoute(policy, spec);
         }
 
-        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null })
+        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null, MeshLimits: null })
         {
-            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, retries or concurrency");
+            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits, retries or concurrency");
         }
     }
 
@@ -81,6 +86,11 @@ internal static class ResiliencePolicyCheck
         if (policy.Concurrency is not null)
         {
             spec.Field("concurrency").Error(Advice);
+        }
+
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Error(Advice);
         }
 
         if (policy.Retries?.Budget is not null)

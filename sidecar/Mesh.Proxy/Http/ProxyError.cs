@@ -93,7 +93,12 @@ internal static class ProxyErrors
 
     /// <summary>The rate limit has no token; <paramref name="rule"/> is its rule.</summary>
     public static ProxyError RateLimited(in LimitVerdict verdict, string? rule) =>
-        RateLimited(new DecisionRecord(verdict.IsClosed ? DecisionReason.OutsideAllowedHours : DecisionReason.RateLimited, rule, verdict.Field, verdict.Limit, verdict.Now), verdict.RetryAfter);
+        RateLimited(
+            new DecisionRecord(verdict.IsClosed ? DecisionReason.OutsideAllowedHours : DecisionReason.RateLimited, rule, verdict.Field, verdict.Limit, verdict.Now)
+            {
+                Scope = verdict.IsMesh ? DecisionScope.Mesh : DecisionScope.Sidecar,
+            },
+            verdict.RetryAfter);
 
     /// <summary>The request was waiting for a token when the drain began: nobody waits for what comes later.</summary>
     public static ProxyError RateLimitedAtDrain(TimeSpan left, string? rule) => RateLimited(new DecisionRecord(DecisionReason.Draining, rule, "whenExceeded.wait"), left);

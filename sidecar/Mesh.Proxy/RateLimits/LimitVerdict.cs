@@ -19,7 +19,8 @@ internal enum LimitAnswer : byte
 /// <param name="Limit">Its value.</param>
 /// <param name="Now">What it was compared with.</param>
 /// <param name="RetryAfter">When there is a token.</param>
-internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field = null, long Limit = -1, long Now = -1, TimeSpan RetryAfter = default)
+/// <param name="IsMesh">The tokens are a share of those of all sidecars.</param>
+internal readonly record struct LimitVerdict(LimitAnswer Answer, string? Field = null, long Limit = -1, long Now = -1, TimeSpan RetryAfter = default, bool IsMesh = false)
 {
     /// <summary>Whether it passes only because the rule is in shadow mode.</summary>
     public bool IsShadow => Answer == LimitAnswer.Passes && Field is not null;

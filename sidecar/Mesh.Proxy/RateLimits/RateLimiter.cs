@@ -1,7 +1,9 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Wire;
 
 namespace Mesh.Proxy.RateLimits;
 
@@ -20,15 +22,19 @@ internal sealed class RateLimiter
     private OpeningTimes? _hours;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
+    private MeshShare? _share; // of a limit of all sidecars together
+    private readonly bool _isAlone;
+    private readonly AskedRate _asked = new();
 
     /// <summary>A limiter whose buckets are full.</summary>
     /// <param name="config">Its rule.</param>
     /// <param name="frequency">Timestamps a second.</param>
     /// <param name="stats">Where it counts.</param>
     /// <param name="time">Clock on the wall, for allowed hours.</param>
-    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats, TimeProvider time)
+    /// <param name="isAlone">There is no control plane, and so nobody to share with.</param>
+    public RateLimiter(RateLimitConfig config, long frequency, RateLimitStats stats, TimeProvider time, bool isAlone = false)
     {
-        (_config, _frequency, _stats, _time) = (config, frequency, stats, time);
+        (_config, _frequency, _stats, _time, _isAlone) = (config, frequency, stats, time, isAlone);
         _hours = HoursOf(config);
         _headers = MatchersOf(config);
         FillLocked(config);
@@ -129,6 +135,56 @@ internal sealed class RateLimiter
         }
     }
 
+    /// <summary>The part of a limit of all sidecars together; null for another.</summary>
+    public ShareView? Share
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _share is { } share ? new ShareView(share.Rule, share.Field, share.Share, share.Total, (int)Math.Min(_stats.Waiting.Value, int.MaxValue)) : null;
+            }
+        }
+    }
+
+    /// <summary>Puts a share in force that the control plane gives. Tokens and places stay; who waits has its token sooner or later than before.</summary>
+    /// <returns>True when it is a smaller one.</returns>
+    public bool Follow(LimitOrder order, long now)
+    {
+        lock (_gate)
+        {
+            if (_share is not { } share || share.Rule != order.Rule || share.Field != order.Limit)
+            {
+                return false;
+            }
+
+            int former = share.Share;
+            bool isSmaller = share.Take(order);
+            if (share.Share != former)
+            {
+                _only!.Change(TokenRate.OfShare(_config, share.Share, _frequency), now);
+                _stats.Share.Set(share.Share);
+            }
+
+            return isSmaller;
+        }
+    }
+
+    /// <summary>What to report of the share; null without one. Nothing is in use beyond a share, since a smaller one slows at once; so what it says of that is the rate.</summary>
+    public LimitReport? Report(string cluster, long now)
+    {
+        lock (_gate)
+        {
+            if (_share is not { } share)
+            {
+                return null;
+            }
+
+            long wanted = _asked.Read(_config.Tokens, _config.Interval, now, _frequency);
+            return share.ReportOf(cluster, (int)Math.Min(wanted, share.Share), wanted);
+        }
+    }
+
     private static NamedMatcher[] MatchersOf(RateLimitConfig config) => [.. config.Headers.Select(static h => new NamedMatcher(h))];
 
     private OpeningTimes? HoursOf(RateLimitConfig config) => config.AllowedHours is { } hours ? new OpeningTimes(hours, _time) : null;
@@ -136,6 +192,7 @@ internal sealed class RateLimiter
     // Outside the allowed hours tokens are taken of the time at which they begin.
     private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
     {
+        _asked.Count();
         long from = _hours?.OpensAt(now) ?? now;
         bool hasRoom = place is not null && line.Length < config.MaxQueue;
         long longest = hasRoom ? Timestamps(config.MaxWait) : 0;
@@ -158,9 +215,9 @@ internal sealed class RateLimiter
         }
 
         TimeSpan wait = Time(dueAt - now);
-        return place is null ? new LimitVerdict(LimitAnswer.Refused, "tokens", config.Tokens, line.Bucket.Count(now), wait)
-            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait)
-            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait);
+        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait, _share is not null)
+            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
+            : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
     }
 
     private TokenLine LineLocked(ReadOnlySpan<byte> key)
@@ -187,7 +244,10 @@ internal sealed class RateLimiter
 
     private void FillLocked(RateLimitConfig config)
     {
-        TokenRate rate = new(config, _frequency);
+        _share = config.IsMesh ? _share is { } former && former.Rule == config.Rule ? former : new MeshShare(config.Rule, RateLimitConfig.TokensField, config.Tokens, _isAlone) : null;
+        _share?.Limit(config.Tokens, _isAlone);
+        TokenRate rate = _share is { } share ? TokenRate.OfShare(config, share.Share, _frequency) : new TokenRate(config, _frequency);
+        _stats.Share.Set(_share?.Share ?? config.Tokens);
         bool hasKey = config.KeySource != RateLimitKeySource.None;
         _only = hasKey ? null : new TokenLine(rate);
         _keyed = hasKey ? new KeyedLines(rate, config.MaxKeys) : null;

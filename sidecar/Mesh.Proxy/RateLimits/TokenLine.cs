@@ -51,6 +51,18 @@ internal sealed class TokenLine(TokenRate rate)
         Length++;
     }
 
+    /// <summary>Another rate: all move, in the same order.</summary>
+    public void Change(TokenRate next, long now)
+    {
+        Bucket.Change(next, now);
+        int before = 0;
+        for (LinePlace? place = _last; place is not null; place = place.Before)
+        {
+            place.DueAt = Bucket.DueAt(before++);
+            place.Pause.MoveTo(place.DueAt);
+        }
+    }
+
     /// <summary>The place is free again.</summary>
     /// <param name="place">A place of this line.</param>
     /// <param name="hasToken">Its token was there and is used; else those behind move up.</param>

@@ -28,6 +28,10 @@ internal sealed class TokenRate
     {
     }
 
+    /// <summary>The same of a share of a rule's tokens; of its burst the same part, and one token at least.</summary>
+    public static TokenRate OfShare(RateLimitConfig config, int share, long frequency) =>
+        new(share, config.Interval, (int)Math.Max(1, (long)config.Burst * share / config.Tokens), frequency);
+
     /// <summary>Time in which a token comes.</summary>
     public Int128 PerToken { get; }
 

@@ -146,7 +146,7 @@ public static class ClusterStatRows
     public static IEnumerable<StatRow<ClusterStatsView>> Of(ClusterStats stats) =>
     [
         .. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency,
-        .. stats.Fallback is null ? [] : Fallback, .. stats.Shadow is null ? [] : ShadowStatRows.All,
+        .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits, .. stats.Shadow is null ? [] : ShadowStatRows.All,
     ];
 
     /// <summary>The rows of a bulkhead, for clusters that have or had one.</summary>
@@ -172,6 +172,7 @@ public static class ClusterStatRows
         OfRateLimit("rate_limit.waited", "Requests that had to wait for a token of the rate limit", static s => s.Waited),
         new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
         OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
+        new("rate_limit.share", StatType.Gauge, "Tokens of the rate limit for each interval in this sidecar: with scope mesh its part of those of all", static c => c.Stats.RateLimit?.Share.Value ?? 0),
         new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
         OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),
     ];
@@ -193,6 +194,15 @@ public static class ClusterStatRows
 
     private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
+
+    /// <summary>The rows of limits that all sidecars share, for clusters that have or had them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> MeshLimits { get; } =
+    [
+        new("mesh_limits.cx_share", StatType.Gauge, "This sidecar's part of meshLimits.maxConnections; 0 without it", static c => c.Stats.MeshLimits?.ConnectionShare.Value ?? 0),
+        new("mesh_limits.cx_overflow", StatType.Counter, "Times that the share of meshLimits.maxConnections held a connection back", static c => c.Stats.MeshLimits?.ConnectionsHeldBack.Value ?? 0),
+        new("mesh_limits.rq_share", StatType.Gauge, "This sidecar's part of meshLimits.maxRequests; 0 without it", static c => c.Stats.MeshLimits?.RequestShare.Value ?? 0),
+        new("mesh_limits.rq_overflow", StatType.Counter, "Requests that the share of meshLimits.maxRequests refused", static c => c.Stats.MeshLimits?.RequestsRefused.Value ?? 0),
+    ];
 
     private static StatRow<ClusterStatsView> OfBreaker(string name, string help, Func<BreakerStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Breaker is { } breaker ? counter(breaker).Value : 0);

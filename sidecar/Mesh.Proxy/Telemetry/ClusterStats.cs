@@ -161,6 +161,9 @@ public sealed class ClusterStats
     /// <summary>Counters of the rate limit; null until there is one.</summary>
     public RateLimitStats? RateLimit { get; internal set; }
 
+    /// <summary>Numbers of the limits that all sidecars share; null until there is one.</summary>
+    public MeshLimitStats? MeshLimits { get; internal set; }
+
     /// <summary>Counters of the circuit breaker; null until there is one.</summary>
     public BreakerStats? Breaker { get; internal set; }
 

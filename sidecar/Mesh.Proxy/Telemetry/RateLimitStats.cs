@@ -18,6 +18,9 @@ public sealed class RateLimitStats
     /// <summary>rate_limit.shadow_limited: requests that would have been refused, but for shadow mode.</summary>
     public StripedCounter ShadowLimited { get; } = new();
 
+    /// <summary>rate_limit.share: tokens that this sidecar has for each interval.</summary>
+    public Gauge Share { get; } = new();
+
     /// <summary>rate_limit.keys: buckets of a limit with a key.</summary>
     public Gauge Keys { get; } = new();
 

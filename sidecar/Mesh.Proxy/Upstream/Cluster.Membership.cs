@@ -52,6 +52,7 @@ public sealed partial class Cluster
                 ReturnAllLocked(previous.OutlierSource, ref deferred);
             }
 
+            UpdateMeshLimits(next.MeshLimits);
             bool transportChanged = next.Protocol != previous.Protocol || next.Connection.TcpKeepalive != previous.Connection.TcpKeepalive ||
                 !UpstreamWire.IsSame(next, previous);
             foreach (Endpoint endpoint in _hosts.All)
@@ -64,6 +65,8 @@ public sealed partial class Cluster
 
                 endpoint.Pool.OpenLocked(ref deferred); // a raised limit helps those who wait already
             }
+
+            TrimLocked(ref deferred);
 
             if (next.LoadBalancer != previous.LoadBalancer || next.Hash != previous.Hash || next.Warmup != previous.Warmup ||
                 next.PanicThresholdPercent != previous.PanicThresholdPercent || (next.Outlier is null) != (previous.Outlier is null))

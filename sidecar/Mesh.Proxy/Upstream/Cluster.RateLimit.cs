@@ -21,6 +21,7 @@ public sealed partial class Cluster
         }
 
         Stats.RateLimit?.Keys.Set(0);
-        _rateLimiter = next is null ? null : new RateLimiter(next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.Runtime.Time);
+        _rateLimiter = next is null ? null : new RateLimiter(
+            next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.Runtime.Time, Services.IsAlone);
     }
 }

@@ -36,6 +36,7 @@ public sealed partial class Cluster
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
         _orderEnd = new(EndOrder);
+        UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
         UpdateRateLimit(config.RateLimit);
         UpdateBreaker(config);
@@ -138,6 +139,10 @@ public sealed partial class Cluster
                     Stats.CxOverflow.Add();
                     result = Refuse(
                         DecisionReason.ConnectionOverflow, "tcp.maxConnections", _config.Limits.MaxConnections, Stats.CxActive.Value, null);
+                }
+                else if (isTcp && !HasRoomLocked)
+                {
+                    result = RefuseConnectionLocked();
                 }
                 else if (endpoint is null)
                 {

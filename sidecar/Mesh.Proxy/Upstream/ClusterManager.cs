@@ -50,6 +50,12 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
+    /// <summary>Told when a smaller share of a limit is in force, outside locks: others wait for the rest of it. Must not block or throw.</summary>
+    public Action OnSmallerShare { set => _services.OnSmallerShare = value; }
+
+    /// <summary>There is no control plane: a limit that all sidecars share counts for this one alone. Set before the first cluster is there.</summary>
+    public bool IsAlone { set => _services.IsAlone = value; }
+
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
 

@@ -34,6 +34,12 @@ internal sealed record ClusterServices(
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];
 
+    /// <summary>Told when a smaller share of a limit is in force; outside locks.</summary>
+    public Action OnSmallerShare { get; set; } = static () => { };
+
+    /// <summary>There is no control plane: nobody gives out shares of a limit, and so each counts for this process alone.</summary>
+    public bool IsAlone { get; set; }
+
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
 

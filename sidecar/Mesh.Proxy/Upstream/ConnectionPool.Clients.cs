@@ -15,7 +15,7 @@ internal sealed partial class ConnectionPool
 
     /// <summary>True when the limit lets none be made for <paramref name="request"/>, and none is being made.</summary>
     private bool NeedsRoomLocked(PendingRequest request) =>
-        Stats.CxActive.Value >= cluster.Config.Limits.MaxConnections && HasNoneOfItsOwnLocked(request);
+        (Stats.CxActive.Value >= cluster.Config.Limits.MaxConnections || !cluster.HasRoomLocked) && HasNoneOfItsOwnLocked(request);
 
     /// <summary>
     /// At the limit: whoever waits cannot use what is idle for others, so the coldest of that goes, one for each who waits. Once it is closed a connection is made in its place.

@@ -34,7 +34,20 @@ internal sealed partial class ConnectionPool
         _all.Remove(connection);
         Stats.CxActive.Add(-1);
         endpoint.CxActive.Add(-1);
-        OpenLocked(ref deferred);
+        cluster.Closing--;
+        cluster.ServeWaitersLocked(this, ref deferred);
+    }
+
+    /// <summary>Closes the connection that has been idle for longest, if there is one.</summary>
+    public bool TryCloseIdleLocked(ref Deferred deferred)
+    {
+        if (_ready.Count == 0)
+        {
+            return false;
+        }
+
+        CloseLocked(_ready[0], ref deferred);
+        return true;
     }
 
     /// <summary>Lets connections go: idle ones now, busy ones after their stream.</summary>
@@ -151,6 +164,7 @@ internal sealed partial class ConnectionPool
         }
 
         connection.State = ConnectionState.Closing;
+        cluster.Closing++;
         deferred.Close(connection);
     }
 }

@@ -26,6 +26,18 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsWaitedFor => _pending.Count > 0;
 
+    /// <summary>Connections that nobody uses.</summary>
+    public int Idle => _ready.Count;
+
+    /// <summary>Requests for which no connection is being made.</summary>
+    public int Unserved => Math.Max(0, _pending.Count - _connecting);
+
+    /// <summary>Whether requests wait that no connection will ever serve, unless one is made.</summary>
+    public bool IsStarved => _pending.Count > 0 && _all.Count == 0;
+
+    /// <summary>Since when the oldest waits; for a pool that is waited for.</summary>
+    public long WaitsSince => _pending.First!.Value.EnqueuedAt;
+
     private ClusterStats Stats => cluster.Stats;
 
     /// <summary>A connection or a refusal at once, or the waiter if the request has to wait.</summary>
@@ -70,6 +82,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         OpenLocked(ref deferred);
+        cluster.NoteUseLocked();
         return request;
     }
 
@@ -84,7 +97,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             shadow.Owner.Ended(shadow, reusable && !connection.IsDead, cluster.Now);
         }
 
-        if (!reusable || connection.IsDraining || connection.IsDead)
+        if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked())
         {
             CloseLocked(connection, ref deferred);
         }
@@ -113,6 +126,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         _connecting--;
         connection.State = ConnectionState.Closing;
+        cluster.Closing++;
         int failed = 0;
         for (LinkedListNode<PendingRequest>? node = _pending.First; node is not null;)
         {
@@ -158,6 +172,13 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         for (int i = 0; i < MaxOpensPerCall && _pending.Count > _connecting; i++)
         {
+            if (!cluster.HasRoomLocked)
+            {
+                cluster.CountHeldBackLocked();
+                cluster.MakeRoomLocked(ref deferred);
+                return;
+            }
+
             bool isWithinLimit = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
             if (!isWithinLimit)
             {
@@ -223,6 +244,10 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         }
 
         cluster.CheckConnectionsLocked(connection.IdleDeadline, ref deferred);
+        if (!cluster.HasRoomLocked)
+        {
+            cluster.MakeRoomLocked(ref deferred);
+        }
     }
 
     /// <summary>
@@ -285,6 +310,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqActive.Add();
         endpoint.RqTotal.Add();
         endpoint.RqActive.Add();
+        cluster.NoteUseLocked();
         return new RentResult(RentStatus.Ok, connection, endpoint, default, null, waited);
     }
 
@@ -292,7 +318,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     private bool TryRefuseLocked(bool isTcp, TimeSpan waited, out RentResult refusal)
     {
         uint limit = cluster.Config.Limits.MaxRequests;
-        if (isTcp || Stats.RqActive.Value < limit)
+        bool isWithinLimit = Stats.RqActive.Value < limit;
+        if (isTcp || (isWithinLimit && cluster.HasRequestLeftLocked))
         {
             refusal = default;
             return false;
@@ -300,9 +327,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         Stats.RqPendingOverflow.Add();
         Stats.RqActiveOverflow.Add();
-        refusal = cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint)
-            with
-        { QueueTime = waited };
+        refusal = isWithinLimit ? cluster.RefuseRequestLocked(endpoint)
+            : cluster.Refuse(DecisionReason.RequestOverflow, "http.http2MaxRequests", limit, Stats.RqActive.Value, endpoint);
+        refusal = refusal with { QueueTime = waited };
         return true;
     }
 
@@ -335,7 +362,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             CloseLocked(warmest, ref deferred);
         }
 
-        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
+        bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && cluster.HasRoomLocked && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
         return canOpen ? null : elsewhere;
     }
 

@@ -14,5 +14,10 @@ internal sealed class MeshOrders(ClusterManager clusters)
         {
             clusters.Find(order.Cluster)?.Follow(order);
         }
+
+        foreach (LimitOrder order in orders.Limits)
+        {
+            clusters.Find(order.Cluster)?.Follow(order);
+        }
     }
 }

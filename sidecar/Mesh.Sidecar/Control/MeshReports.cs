@@ -12,7 +12,19 @@ internal sealed class MeshReports(ClusterManager clusters)
     public SidecarReport AddTo(SidecarReport report) => report with
     {
         Circuits = All(static cluster => cluster.ReportCircuit()),
+        Limits = Limits(),
     };
+
+    private ImmutableArray<LimitReport> Limits()
+    {
+        ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
+        foreach (Cluster cluster in clusters.Clusters)
+        {
+            cluster.ReportShares(reports);
+        }
+
+        return reports.ToImmutable();
+    }
 
     private ImmutableArray<T> All<T>(Func<Cluster, T?> read)
         where T : class => [.. clusters.Clusters.Select(read).OfType<T>()];

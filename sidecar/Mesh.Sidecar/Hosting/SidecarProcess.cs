@@ -108,9 +108,11 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Ordered = new MeshOrders(_proxy.Clusters).Take,
             };
             _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnSmallerShare = _client.ReportSoon;
         }
         else
         {
+            _proxy.Clusters.IsAlone = true;
             _folder = new RulesFolder(new RuleFiles(options.Rules!, ReadRules, log.Line) { Rejected = () => _stats.ConfigRejected.Add() }, _pipeline, time, log.Line);
         }
 

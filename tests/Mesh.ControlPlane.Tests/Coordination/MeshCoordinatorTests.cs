@@ -107,7 +107,7 @@ public sealed class MeshCoordinatorTests
 
         public bool Advance(long now) => IsChanging;
 
-        public void AddOrders(Reporter reporter, SidecarOrders orders, long now) => orders.Limits = orders.Limits.Add(new LimitOrder(reporter.Id, "c", "l", 1, 2));
+        public void AddOrders(Reporter reporter, SidecarOrders orders, long now) => orders.Limits = orders.Limits.Add(new LimitOrder(reporter.Id, "c", "l", 1, 2, 1));
 
         private bool Note(string what)
         {

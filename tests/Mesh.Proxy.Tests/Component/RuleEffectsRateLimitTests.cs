@@ -1,5 +1,6 @@
 using System.Net;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Wire;
 using Mesh.Testing;
 using Xunit;
 
@@ -59,6 +60,25 @@ public sealed class RuleEffectsRateLimitTests
         string statuses = await CallsAsync(scene, "/", "/", "/", "/", "/");
 
         Assert.Equal(string.Join(' ', Enumerable.Repeat("200", passing).Concat(Enumerable.Repeat("429", 5 - passing))), statuses);
+    }
+
+    [Theory]
+    [EffectOf("RateLimit", "scope")]
+    [InlineData("scope: sidecar", 0, "200 200 200 200 200 429")]
+    [InlineData("scope: mesh", 0, "200 429 429 429 429 429")]
+    [InlineData("scope: mesh", 2, "200 200 429 429 429 429")]
+    public async Task ScopeMesh_LetsAShareThrough(string scope, int share, string statuses)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit($"host: b.test\ntokens: 5\ninterval: 10s\n{scope}"));
+        if (share > 0)
+        {
+            scene.Cluster("b.test").Follow(new LimitOrder("RateLimit/default/rl", scene.Cluster("b.test").Name, "tokens", share, 5, 1));
+            scene.Time.Advance(TimeSpan.FromSeconds(10)); // its tokens come
+        }
+
+        Assert.Equal(statuses, await CallsAsync(scene, "/", "/", "/", "/", "/", "/"));
+        Assert.Contains(share > 0 ? "limit=2; now=0; scope=mesh" : scope.EndsWith("mesh", StringComparison.Ordinal) ? "limit=1; now=0; scope=mesh" : "limit=5; now=0; scope=sidecar",
+            Assert.Single((await scene.CallAsync(host: "b.test"))["x-mesh-reason"]), StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,7 +13,7 @@ public sealed class StatNamesTests
         """;
 
     private const string RateLimit =
-        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.share rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
 
     private const string Concurrency = """
         concurrency.active concurrency.limit concurrency.limit_changes concurrency.rejected concurrency.shadow_rejected concurrency.waited concurrency.waiting
@@ -28,6 +28,8 @@ public sealed class StatNamesTests
         shadow_rq_delayed shadow_rq_evaluated shadow_rq_judged shadow_rq_max shadow_rq_overflow shadow_rq_pending_max shadow_rq_pending_overflow
         shadow_rq_pending_timeout shadow_rq_retry shadow_rq_retry_spared shadow_rq_skipped shadow_rq_write_timeout
         """;
+
+    private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";
 
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
@@ -89,6 +91,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void ShadowNames_AreThese() => Assert.Equal(Words(Shadow), ShadowStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void MeshLimitNames_AreThese() => Assert.Equal(Words(MeshLimits), ClusterStatRows.MeshLimits.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));

@@ -86,6 +86,21 @@ public sealed class AdviceTests
         AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(rule, [entry, rule], sidecars));
     }
 
+    [Theory]
+    [InlineData(5, 80, null, "")]
+    [InlineData(5, 81, "spec.meshLimits.maxConnections", "81 is more than 'pay.example.com' takes of all callers together; write 80 or less")]
+    [InlineData(31, 30, "spec.meshLimits.maxConnections", "31 sidecars are more than 30")]
+    public void MeshLimit_TakesTheLimitOfEachOutOfTheAccount(int sidecars, int limit, string? path, string message)
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80")) };
+        RuleDocument rule = Document("DestinationRule", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", "dr");
+        RuleDocument policy = RuleText.Read(RuleText.Document("ResiliencePolicy", $"host: pay.example.com\nmeshLimits: {{maxConnections: {limit}}}")
+            .Replace("networking.istio.io/v1", "resilience.mesh.dev/v1alpha1", StringComparison.Ordinal)).Document!;
+
+        AssertSingle("partner-maximum", null, "", RuleSetCheck.Check(rule, [entry, rule, policy], sidecars));
+        AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(policy, [entry, rule, policy], sidecars));
+    }
+
     [Fact]
     public void Limit_OfAPort_AndACountFromTheEntry_AreAdvised()
     {

@@ -140,6 +140,15 @@ public sealed class ResilienceCompilerTests
     }
 
     [Fact]
+    public void Compile_MeshLimits_NameTheirRule()
+    {
+        ProxySnapshot snapshot = Compile(Policy("p", new() { Host = Products, Port = 8081, MeshLimits = new MeshLimits { MaxConnections = 80 } }));
+
+        Assert.Equal(new MeshLimitsConfig("ResiliencePolicy/default/p", "default/p#spec", 80), snapshot.Clusters[Name(8081)].MeshLimits);
+        Assert.Null(snapshot.Clusters[Name()].MeshLimits);
+    }
+
+    [Fact]
     public void Compile_PolicyThatChanges_ChangesItsClusterAlone()
     {
         SnapshotCompiler compiler = new();

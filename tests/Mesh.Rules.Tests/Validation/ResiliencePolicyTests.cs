@@ -16,6 +16,7 @@ public sealed class ResiliencePolicyTests
         side: caller
         pendingTimeout: 1s
         writeTimeout: 5s
+        meshLimits: {maxConnections: 80, maxRequests: 200}
         retries:
           attempts: 1
           backoff: {strategy: linear, base: 100ms, max: 2s, jitter: ratio, jitterRatio: 0.2}
@@ -39,6 +40,7 @@ public sealed class ResiliencePolicyTests
         Assert.Empty(read.Diagnostics);
         Assert.Equal(("pay.example.com", "v1", 443, "safe"), (policy.Host, policy.Subset, policy.Port, policy.Profile));
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)), (policy.PendingTimeout, policy.WriteTimeout));
+        Assert.Equal(new MeshLimits { MaxConnections = 80, MaxRequests = 200 }, policy.MeshLimits);
         Assert.Equal("GET,PUT", string.Join(',', policy.Retries!.Methods));
         Assert.Equal(
             new ResilienceBackoff { Strategy = "linear", Base = TimeSpan.FromMilliseconds(100), Max = TimeSpan.FromSeconds(2), Jitter = "ratio", JitterRatio = 0.2 },
@@ -62,6 +64,9 @@ public sealed class ResiliencePolicyTests
     [InlineData("host: a\nport: 0\nprofile: safe", "spec.port", "1..65535")]
     [InlineData("host: a\nroute: r\npendingTimeout: 1s", "spec.pendingTimeout", "write it in a policy without route")]
     [InlineData("host: a\nroute: r\nwriteTimeout: 1s", "spec.writeTimeout", "write it in a policy without route")]
+    [InlineData("host: a\nroute: r\nmeshLimits: {maxRequests: 2}", "spec.meshLimits", "write it in a policy without route")]
+    [InlineData("host: a\nmeshLimits: {maxConnections: 0}", "spec.meshLimits.maxConnections", "1..1000000")]
+    [InlineData("host: a\nmeshLimits: {maxRequests: 1000001}", "spec.meshLimits.maxRequests", "1..1000000")]
     [InlineData("host: a\nroute: r\nretries: {budget: {}}", "spec.retries.budget", "write it in a policy without route")]
     [InlineData("host: a\nroute: r\nconcurrency: {}", "spec.concurrency", "write it in a policy without route")]
     [InlineData("host: a\nside: both\nconcurrency: {}", "spec.side", "write one of caller, callee")]

@@ -1,0 +1,158 @@
+using System.Text.Json.Nodes;
+using Mesh.ControlPlane.Registry;
+using Mesh.Rules.Wire;
+
+namespace Mesh.ControlPlane.Coordination;
+
+/// <summary>Which limit of which upstream; the names of <see cref="LimitReport"/>.</summary>
+/// <param name="Rule">The rule.</param>
+/// <param name="Cluster">The upstream.</param>
+/// <param name="Limit">Field of the rule.</param>
+internal readonly record struct LimitName(string Rule, string Cluster, string Limit);
+
+/// <summary>All limits that callers share: each gets the part that it wants, as far as that is fair, and never do all together get more than there is.</summary>
+/// <param name="totalOf">The limit that a rule's field says now; null when there is none.</param>
+/// <param name="time">Clock.</param>
+internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time) : ICoordinated
+{
+    private const int FewHolders = 32;
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be weighed against each other a thousand times a second
+
+    private readonly Dictionary<LimitName, SharedLimit> _limits = [];
+    private readonly Dictionary<LimitName, long> _balancedAt = [];
+    private readonly Dictionary<Reporter, HashSet<LimitName>> _names = [];
+    private long _begin;
+    private long _epoch;
+
+    /// <inheritdoc/>
+    public bool Report(Reporter reporter, SidecarReport report, long now)
+    {
+        if (_names.Count == 0)
+        {
+            _begin = now;
+        }
+
+        if (!_names.TryGetValue(reporter, out HashSet<LimitName>? names))
+        {
+            _names.Add(reporter, names = []);
+        }
+
+        bool isChanged = false;
+        HashSet<LimitName> former = [.. names];
+        foreach (LimitReport limit in report.Limits)
+        {
+            LimitName name = new(limit.Rule, limit.Cluster, limit.Limit);
+            former.Remove(name);
+            names.Add(name);
+            Take(reporter, name, limit);
+            isChanged |= Balance(name, reporter, now);
+        }
+
+        foreach (LimitName gone in former)
+        {
+            names.Remove(gone);
+            isChanged |= Remove(gone, reporter, now);
+        }
+
+        return isChanged;
+    }
+
+    /// <inheritdoc/>
+    public bool Forget(Reporter reporter, long now)
+    {
+        bool isChanged = false;
+        if (_names.Remove(reporter, out HashSet<LimitName>? names))
+        {
+            foreach (LimitName name in names)
+            {
+                isChanged |= Remove(name, reporter, now);
+            }
+        }
+
+        return isChanged;
+    }
+
+    /// <inheritdoc/>
+    public bool Advance(long now) => false; // shares move by reports alone
+
+    /// <inheritdoc/>
+    public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
+    {
+        if (_names.TryGetValue(reporter, out HashSet<LimitName>? names))
+        {
+            orders.Limits = orders.Limits.AddRange(
+                from name in names
+                let limit = _limits[name]
+                where limit.Total > 0
+                let holder = limit.Find(reporter)
+                orderby name.Rule, name.Cluster, name.Limit
+                select new LimitOrder(name.Rule, name.Cluster, name.Limit, holder.Share, limit.Total, holder.Epoch));
+        }
+    }
+
+    /// <summary>Every limit, its total and who has what, for a person.</summary>
+    public JsonArray Page() => new([.. _limits.OrderBy(static l => l.Key.Rule, StringComparer.Ordinal).ThenBy(static l => l.Key.Cluster, StringComparer.Ordinal).ThenBy(static l => l.Key.Limit, StringComparer.Ordinal)
+        .Select(static l => new JsonObject
+        {
+            ["rule"] = l.Key.Rule,
+            ["cluster"] = l.Key.Cluster,
+            ["limit"] = l.Key.Limit,
+            ["total"] = l.Value.Total,
+            ["shares"] = l.Value.Holders.Sum(static h => (long)h.Share),
+            ["held"] = l.Value.Held,
+            ["sidecars"] = new JsonArray([.. l.Value.Holders.Select(static h => new JsonObject
+            {
+                ["id"] = h.Reporter.Id, ["share"] = h.Share, ["held"] = h.Held, ["inUse"] = h.InUse, ["wanted"] = h.Wanted,
+            })]),
+        })]);
+
+    private void Take(Reporter reporter, LimitName name, LimitReport report)
+    {
+        _epoch = Math.Max(_epoch, report.Epoch);
+        if (!_limits.TryGetValue(name, out SharedLimit? limit))
+        {
+            _limits.Add(name, limit = new SharedLimit());
+        }
+
+        LimitHolder? holder = limit.Find(reporter);
+        if (holder is null)
+        {
+            limit.Add(holder = new LimitHolder(reporter, report));
+        }
+
+        holder.Take(report);
+    }
+
+    private bool Remove(LimitName name, Reporter reporter, long now)
+    {
+        SharedLimit limit = _limits[name];
+        limit.Remove(reporter);
+        if (limit.Holders.Count > 0)
+        {
+            return Balance(name, reporter, now);
+        }
+
+        _limits.Remove(name);
+        _balancedAt.Remove(name);
+        return false;
+    }
+
+    /// <summary>Puts the shares right; true when another than <paramref name="reporter"/> has another one now.</summary>
+    private bool Balance(LimitName name, Reporter reporter, long now)
+    {
+        SharedLimit limit = _limits[name];
+        bool isOften = _balancedAt.TryGetValue(name, out long last) && time.GetElapsedTime(last, now) < Pace;
+        if (isOften && limit.Holders.Count > FewHolders)
+        {
+            return false;
+        }
+
+        _balancedAt[name] = now;
+        limit.Total = totalOf(name) ?? 0;
+        bool isSettled = time.GetElapsedTime(_begin, now) >= EndpointRegistry.Lease; // until then some may have shares of an earlier control plane and have not said so
+        return limit.Balance(limit.Find(reporter), isSettled, NextEpoch).Exists(h => h.Reporter != reporter);
+    }
+
+    // Grows over restarts too, as far as the clock does; and above what sidecars say they have, whatever the clock does.
+    private long NextEpoch() => _epoch = Math.Max(_epoch + 1, time.GetUtcNow().ToUnixTimeMilliseconds());
+}
