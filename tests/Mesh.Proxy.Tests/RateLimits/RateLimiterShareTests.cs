@@ -126,7 +126,7 @@ public sealed class RateLimiterShareTests
     [Fact]
     public void Alone_HasItAll()
     {
-        RateLimiter limiter = new(TwentyASecond, Second, _stats, isAlone: true);
+        RateLimiter limiter = new(TwentyASecond, Second, _stats, new FakeTimeProvider(), isAlone: true);
 
         Assert.Equal(10, Passes(limiter, 0, 99));
         limiter.Update(TwentyASecond with { Tokens = 30, Burst = 15 });
@@ -187,5 +187,5 @@ public sealed class RateLimiterShareTests
 
     private static long[] Milliseconds(RateLimiter limiter, LinePlace[] places) => [.. places.Select(p => limiter.DueAt(p) * 1000 / Second)];
 
-    private RateLimiter Limiter(RateLimitConfig config) => new(config, Second, _stats);
+    private RateLimiter Limiter(RateLimitConfig config) => new(config, Second, _stats, new FakeTimeProvider());
 }
