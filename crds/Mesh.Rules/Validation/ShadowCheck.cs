@@ -53,6 +53,7 @@ internal static class ShadowCheck
     /// <summary>A ResiliencePolicy in shadow mode.</summary>
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
+        Warn(spec, ["meshLimits"], "not evaluated in shadow mode: a share that nobody takes cannot be given out");
         Cursor retries = spec.Field("retries");
         if (policy.MeshLimits is not null)
         {
