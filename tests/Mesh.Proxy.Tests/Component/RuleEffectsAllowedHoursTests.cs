@@ -1,4 +1,3 @@
-using Mesh.Proxy.Telemetry;
 using Mesh.Testing;
 using Xunit;
 
