@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # The root of the sidecar's image: image-root.sh PROGRAM ROOT
 # The program, iptables, and the libraries that they load, each at the path it has here; no shell, no package manager. Runs on Debian and Ubuntu
-# with iptables, libssl3 and ca-certificates installed: in the build stage of the Containerfile, or on a machine.
+# with iptables, libssl3, ca-certificates and tzdata installed: in the build stage of the Containerfile, or on a machine.
 set -euo pipefail
 program=${1:?usage: image-root.sh PROGRAM ROOT} root=${2:?usage: image-root.sh PROGRAM ROOT}
 libraries=/usr/lib/$(uname -m)-linux-gnu
@@ -28,6 +28,9 @@ loaded=("$program" /usr/sbin/xtables-nft-multi "$libraries"/libssl.so.3 "$librar
 
 mkdir -p "$root/etc/ssl/certs"
 cp /etc/ssl/certs/ca-certificates.crt "$root/etc/ssl/certs/"
+mkdir -p "$root/usr/share"
+cp -r /usr/share/zoneinfo "$root/usr/share/" # the allowed hours of a RateLimit have a time zone
+rm -rf "$root"/usr/share/zoneinfo/{right,posix,posixrules,localtime}
 printf 'root:x:0:0::/:/\nmesh:x:1337:1337::/var/lib/mesh:/\n' > "$root/etc/passwd"
 printf 'root:x:0:\nmesh:x:1337:\n' > "$root/etc/group"
 printf 'hosts: files dns\n' > "$root/etc/nsswitch.conf"

@@ -13,7 +13,7 @@
 for options in partner retries window canary failover fallback breaker limits pacing "scale --services 100"; do
   lab=${options%% *}
   # shellcheck disable=SC2086 # options are words
-  timeout 150 "$bin/Mesh.Lab/release/Mesh.Lab" $options > "$work/$lab.txt" 2>&1
+  timeout 300 "$bin/Mesh.Lab/release/Mesh.Lab" $options > "$work/$lab.txt" 2>&1
   code=$?
   sed -nE "s/^  ok    /PASS $lab: /p; s/^  FAIL  /FAIL $lab: /p" "$work/$lab.txt"
   failures=$((failures + $(grep -c '^  FAIL  ' "$work/$lab.txt")))

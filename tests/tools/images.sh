@@ -14,7 +14,7 @@ build() { # NAME CONTAINERFILE CONTEXT BUILD...
   engine build -q --timestamp 0 --no-cache -f "$2" -t "localhost/$1" --build-context "build=$3" "${@:4}" .
 }
 publish() { # PROJECT FOLDER
-  rm -rf "$images/$2"
+  rm -rf "$images/$2" && mkdir -p "$images/$2/usr/share" && cp -r /usr/share/zoneinfo "$images/$2/usr/share/"
   dotnet publish "$1" -c Release -o "$images/$2/app" -v q -p:DebugType=none -p:PublishDocumentationFiles=false > "$work/publish.log" 2>&1 || { cat "$work/publish.log"; return 1; }
 }
 libraries_of() { ldd "$@" 2> /dev/null | sed -nE 's#^(.* => |\s+)(/[^ ]+) \(0x.*#\2#p' | sort -u; } # PROGRAM...

@@ -54,6 +54,11 @@ internal sealed partial class Http1Exchange
             default:
                 bool isShadow = bulkhead.Config.IsShadow;
                 (isShadow ? _cluster.Stats.Concurrency!.ShadowRejected : _cluster.Stats.Concurrency!.Rejected).Add();
+                if (isShadow)
+                {
+                    Decided(ProxyErrors.ConcurrencyOverflow(_crowd, bulkhead.Config.Source, isDrain: false).Decision with { Verdict = DecisionVerdict.Shadow });
+                }
+
                 return new(isShadow);
         }
     }
@@ -79,6 +84,7 @@ internal sealed partial class Http1Exchange
         if (bulkhead.EndWait(place))
         {
             _bulkhead = bulkhead;
+            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, bulkhead.Config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive", bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
             return true;
         }
 

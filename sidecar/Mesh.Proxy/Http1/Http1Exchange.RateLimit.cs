@@ -57,7 +57,8 @@ internal sealed partial class Http1Exchange
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
-            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, "tokens", limiter.Config.Tokens) { Verdict = DecisionVerdict.Waited });
+            LimitVerdict waited = new(LimitAnswer.Waits, "tokens", limiter.Config.Tokens, IsMesh: limiter.Config.IsMesh);
+            Decided(ProxyErrors.RateLimited(waited, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Waited });
             return await AttemptAsync(now);
         }
 
@@ -82,7 +83,7 @@ internal sealed partial class Http1Exchange
         LimitVerdict verdict = limiter.Take(RequestKey.Of(limiter.Config, _request, Down.RemoteEndPoint, room), now, place);
         if (verdict.IsShadow)
         {
-            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, verdict.Field, verdict.Limit, verdict.Now) { Verdict = DecisionVerdict.Shadow });
+            Decided(ProxyErrors.RateLimited(verdict, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Shadow });
         }
 
         return verdict;
