@@ -50,6 +50,8 @@ internal static class ReasonTexts
         ["destination_overflow"] = new(static _ => "connections to too many different destinations at once", static _ => ["fewer destinations were in use"]),
         ["circuit_open"] = new(Circuit, CircuitPasses, "CircuitBreaker"),
         ["rate_limited"] = new(Rate, RatePasses, "RateLimit"),
+        ["outside_allowed_hours"] = new(static _ => "the rate limit lets such calls through only at certain hours, and it came outside of them", static d => [Later(d), "allowedHours were others"], "RateLimit"),
+        ["concurrency_overflow"] = new(Crowd, CrowdPasses, "ResiliencePolicy"),
     };
 
     /// <summary>What is known of a decision's reason.</summary>
@@ -95,6 +97,22 @@ internal static class ReasonTexts
         "whenExceeded.wait.maxWait" => [$"maxWait were at least {d.Now}ms", Later(d)],
         "whenExceeded.wait.maxQueue" => [AtLeast("maxQueue", d.Now + 1), Later(d)],
         _ => [Later(d), "tokens or burst were higher", "whenExceeded.wait let it wait"],
+    };
+
+    private static string Crowd(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => $"no call ended within {d.Limit} ms, the longest that it may wait for a place",
+        "concurrency.maxQueue" => $"{Count(d.Now, "call")} already waiting for a place, and no more than {d.Limit} may wait",
+        "concurrency.adaptive" => $"{Count(d.Now, "call")} under way, and the upstream can work on {d.Limit} at one time, as far as its latency tells",
+        _ => $"{Count(d.Now, "call")} under way, and no more than {d.Limit} may be at one time",
+    };
+
+    private static string[] CrowdPasses(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => ["maxWaitDuration were longer", "maxConcurrentCalls were higher"],
+        "concurrency.adaptive" => ["adaptive.minConcurrency were higher", "maxWaitDuration let it wait"],
+        "concurrency.maxQueue" => [AtLeast("maxQueue", d.Now + 1)],
+        _ => [AtLeast(d.Field, d.Now + 1), "maxWaitDuration let it wait"],
     };
 
     // What else holds a request back that waits for a connection.

@@ -52,9 +52,15 @@ internal sealed partial class Http1Exchange
                 _cluster.Stats.Concurrency!.Waited.Add();
                 return WaitInLineAsync(bulkhead, place!);
             default:
-                bool isShadow = bulkhead.Config.IsShadow;
-                (isShadow ? _cluster.Stats.Concurrency!.ShadowRejected : _cluster.Stats.Concurrency!.Rejected).Add();
-                return new(isShadow);
+                if (!bulkhead.Config.IsShadow)
+                {
+                    _cluster.Stats.Concurrency!.Rejected.Add();
+                    return new(false);
+                }
+
+                _cluster.Stats.Concurrency!.ShadowRejected.Add();
+                Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, _crowd.Field, _crowd.Limit, _crowd.Now) { Verdict = DecisionVerdict.Shadow });
+                return new(true);
         }
     }
 
@@ -79,6 +85,7 @@ internal sealed partial class Http1Exchange
         if (bulkhead.EndWait(place))
         {
             _bulkhead = bulkhead;
+            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, "concurrency.maxConcurrentCalls", bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
             return true;
         }
 

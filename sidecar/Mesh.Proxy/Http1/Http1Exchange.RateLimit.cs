@@ -82,7 +82,7 @@ internal sealed partial class Http1Exchange
         LimitVerdict verdict = limiter.Take(RequestKey.Of(limiter.Config, _request, Down.RemoteEndPoint, room), now, place);
         if (verdict.IsShadow)
         {
-            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, verdict.Field, verdict.Limit, verdict.Now) { Verdict = DecisionVerdict.Shadow });
+            Decided(ProxyErrors.RateLimited(verdict, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Shadow });
         }
 
         return verdict;

@@ -22,7 +22,7 @@ internal static class PolicyValues
 
     /// <summary>All values of <paramref name="cluster"/>.</summary>
     public static IEnumerable<PolicyValue> Of(Cluster cluster) =>
-        [.. Pool(cluster), .. Outlier(cluster), .. Resilience(cluster.Config), .. RateLimit(cluster), .. Breaker(cluster), .. Fallback(cluster)];
+        [.. Pool(cluster), .. Outlier(cluster), .. Resilience(cluster.Config), .. RateLimit(cluster), .. Breaker(cluster), .. Concurrency(cluster), .. Fallback(cluster)];
 
     /// <summary>Times and retries of <paramref name="route"/>.</summary>
     public static IEnumerable<PolicyValue> Of(HttpRouteConfig route)
@@ -101,6 +101,30 @@ internal static class PolicyValues
         if (config.MaxQueue > 0)
         {
             yield return new PolicyValue("RateLimit", config.Source, "whenExceeded.wait", $"up to {RoutePage.Seconds(config.MaxWait)}, {config.MaxQueue} requests", $"{stats.Waiting.Value} waiting");
+        }
+
+        if (config.AllowedHours is { } hours)
+        {
+            yield return new PolicyValue("RateLimit", config.Source, "allowedHours", string.Create(CultureInfo.InvariantCulture, $"{hours.From:HH:mm} to {hours.To:HH:mm} {hours.TimeZone}"));
+        }
+    }
+
+    private static IEnumerable<PolicyValue> Concurrency(Cluster cluster)
+    {
+        if (cluster.Config.Concurrency is not { } config || cluster.Stats.Concurrency is not { } stats)
+        {
+            yield break;
+        }
+
+        long refused = (config.IsShadow ? stats.ShadowRejected : stats.Rejected).Value;
+        string limit = config.Adaptive is { } adaptive ? $"{cluster.ConcurrencyLimit} now, of {adaptive.MinCalls} to {adaptive.MaxCalls}" : $"{config.MaxCalls}";
+        yield return new PolicyValue(
+            "ResiliencePolicy", config.Source, "concurrency.maxConcurrentCalls", limit,
+            $"{cluster.ConcurrencyActive} under way, {refused} {(config.IsShadow ? "would have been " : "")}refused since the start");
+        if (config.MaxQueue > 0)
+        {
+            yield return new PolicyValue(
+                "ResiliencePolicy", config.Source, "concurrency.maxWaitDuration", $"up to {RoutePage.Seconds(config.MaxWait)}, {config.MaxQueue} calls", $"{cluster.ConcurrencyWaiting} waiting");
         }
     }
 
