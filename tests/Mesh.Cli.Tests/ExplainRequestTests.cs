@@ -1,9 +1,11 @@
 using System.Text.Json.Nodes;
+using System.Text.RegularExpressions;
+using Mesh.Cli.Explaining;
 using Xunit;
 
 namespace Mesh.Cli;
 
-public sealed class ExplainRequestTests
+public sealed partial class ExplainRequestTests
 {
     private const string Admin = "http://127.0.0.1:15000";
     private const string Lab = """
@@ -41,7 +43,7 @@ public sealed class ExplainRequestTests
             $"""
             request id-1  GET products:8080/product/2   outbound at sidecar orders-1   2030-01-02T03:04:05.678Z
               answered by    sidecar orders-1: 503 UO pending_overflow, after 0.08 ms; it never reached products.default.svc.cluster.local, sending it again is safe
-              because        1 request already waiting for a connection, and no more than 1 may wait
+              because        1 request already waiting for a connection, and no more than 1 may be
               rule           DestinationRule default/products#spec.trafficPolicy.connectionPool.http.http1MaxPendingRequests = 1   {file}:10
               at that time   connections 1/1   waiting 1/1   in progress 1/unlimited   retries 0/unlimited
               why no reuse   maxRequestsPerConnection: 1 - every request needs a new connection
@@ -84,6 +86,16 @@ public sealed class ExplainRequestTests
         "attempt 1 failed (503 upstream_503, after 3 ms), and another one followed", "the upstream answered 503", "counted        against the endpoint, for outlier detection")]
     [InlineData("""{"verdict":"replaced","reason":"no_endpoints","cluster":"outbound|80||b.test","scope":"sidecar","status":503,"flag":"UH","outcome":"not-sent","fallback":"stale"}""",
         "a Fallback (the last good answer) in the place of 503 UH no_endpoints", "b.test has no endpoints", "would pass if  b.test had an endpoint")]
+    [InlineData("""{"verdict":"shadow","reason":"circuit_open","rule":"default/fb#spec","field":"static","scope":"sidecar","status":503,"outcome":"not-sent"}""",
+        "enforced, it would have answered in the place of circuit_open", "rule           Fallback default/fb#spec.static")]
+    [InlineData("""{"verdict":"refused","reason":"connection_overflow","rule":"default/rp#spec","field":"meshLimits.maxConnections","limit":4,"now":4,"scope":"mesh","outcome":"not-sent"}""",
+        "4 connections already open, and no more than 4 may be", "meshLimits.maxConnections were higher, or another sidecar needed less: 4 is this one's share", "rule           ResiliencePolicy default/rp#spec.meshLimits.maxConnections = 4")]
+    [InlineData("""{"verdict":"refused","reason":"outside_allowed_hours","rule":"default/rl#spec","field":"allowedHours","retry_after_seconds":60,"scope":"sidecar","status":429,"flag":"RL","outcome":"not-sent"}""",
+        "such requests pass only at certain hours", "would pass if  it came 60 s later", "rule           RateLimit default/rl#spec.allowedHours")]
+    [InlineData("""{"verdict":"refused","reason":"concurrency_overflow","rule":"default/rp#spec","field":"concurrency.maxConcurrentCalls","limit":8,"now":8,"scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent"}""",
+        "8 calls already under way, and no more than 8 may be", "would pass if  concurrency.maxConcurrentCalls were at least 9", "rule           ResiliencePolicy default/rp#spec.concurrency.maxConcurrentCalls = 8")]
+    [InlineData("""{"verdict":"shadow","reason":"pending_overflow","rule":"default/dr#spec.trafficPolicy.connectionPool","field":"http.http1MaxPendingRequests","limit":2,"scope":"sidecar","outcome":"not-sent"}""",
+        "all the requests waiting for a connection that there may be, and no more than 2 may be", "would pass if  http.http1MaxPendingRequests were at least 3")]
     [InlineData("""{"verdict":"refused","reason":"of_a_newer_sidecar","rule":"default/rp#spec","field":"concurrency.max","limit":8,"now":8,"scope":"sidecar","outcome":"not-sent"}""",
         "concurrency.max is 8, and it stood at 8", "would pass if  concurrency.max were at least 9", "rule           rule default/rp#spec.concurrency.max = 8")]
     public void Explain_EachKindOfDecision_HasItsSentences(string decision, params string[] expected)
@@ -94,6 +106,24 @@ public sealed class ExplainRequestTests
 
         Assert.Equal(0, run.Code);
         Assert.All(expected, text => Assert.Contains(text, run.Output, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Reasons_EachOfTheSidecarsHasASentence()
+    {
+        DirectoryInfo? at = new(AppContext.BaseDirectory);
+        while (at is not null && !File.Exists(Path.Combine(at.FullName, "Mesh.sln")))
+        {
+            at = at.Parent;
+        }
+
+        string source = File.ReadAllText(Path.Combine(at!.FullName, "sidecar/Mesh.Proxy/Telemetry/DecisionRecord.cs"));
+        string reasons = source[source.IndexOf("enum DecisionReason", StringComparison.Ordinal)..source.IndexOf("enum DecisionScope", StringComparison.Ordinal)];
+        string[] words = [.. Member().Matches(reasons).Select(static m => Capital().Replace(m.Groups[1].Value, "_$0").TrimStart('_').ToLowerInvariant()).Where(static w => w != "none")];
+
+        Assert.True(words.Length > 25, string.Join(", ", words));
+        Assert.Empty(words.Except(ReasonTexts.Known));
+        Assert.Empty(ReasonTexts.Known.Except(words));
     }
 
     [Fact]
@@ -156,6 +186,12 @@ public sealed class ExplainRequestTests
         Assert.StartsWith($"meshctl: {message}", run.Error, StringComparison.Ordinal);
         Assert.Single(run.Error.Split('\n', StringSplitOptions.RemoveEmptyEntries));
     }
+
+    [GeneratedRegex(@"^    ([A-Z]\w+),", RegexOptions.Multiline)]
+    private static partial Regex Member();
+
+    [GeneratedRegex("[A-Z]")]
+    private static partial Regex Capital();
 
     private static StubPages Decided(string decision) => new StubPages().Add($"{Admin}/decisions?request=id-1", Page("orders-1", decision));
 

@@ -143,6 +143,7 @@ mapfile -t arguments < <(look get "$work/mesh-defaults.out" Deployment spec/temp
 look get "$work/mesh-defaults.out" ConfigMap data/settings.yaml > "$work/settings.yaml"
 arguments=("${arguments[@]/0.0.0.0:*/0.0.0.0:0}")
 arguments=("${arguments[@]//\/etc\/mesh\/injection/$work}")
+arguments=("${arguments[@]//'$(POD_IP)'/127.0.0.1}")
 # The cluster holds a rule of each kind, and what the chart brings for the control plane to fill.
 { cat "$work/objects.json"; look list "$work/mesh-defaults.out" MutatingWebhookConfiguration ValidatingWebhookConfiguration Secret; } | jq -s add > "$work/cluster.json"
 record cluster "$work/cluster.json"

@@ -5,7 +5,7 @@ namespace Mesh.Cli.Explaining;
 /// <summary>What a reason means.</summary>
 /// <param name="Because">Why, as a sentence without a full stop.</param>
 /// <param name="WouldPass">The smallest changes, each of which alone would have let it pass.</param>
-/// <param name="Kind">Kind of the rule whose field it is; null when the path tells.</param>
+/// <param name="Kind">Kind of the rule whose field it is when the path does not tell; null when it always does.</param>
 /// <param name="IsCounted">Whether it counted against an endpoint, for outlier detection.</param>
 internal sealed record ReasonText(Func<Decision, string> Because, Func<Decision, string[]> WouldPass, string? Kind = null, bool IsCounted = false);
 
@@ -15,16 +15,15 @@ internal static class ReasonTexts
     private static readonly Dictionary<string, ReasonText> All = new(StringComparer.Ordinal)
     {
         ["pending_overflow"] = new(
-            static d => $"{Count(d.Now, "request")} already waiting for a connection, and no more than {d.Limit} may wait",
-            static d => [AtLeast(d.Field, d.Now + 1), .. More(d)], "DestinationRule"),
-        ["request_overflow"] = new(static d => $"{Count(d.Now, "request")} in progress, and no more than {d.Limit} may be", static d => [AtLeast(d.Field, d.Now + 1)], "DestinationRule"),
-        ["connection_overflow"] = new(static d => $"{Count(d.Now, "connection")} open, and no more than {d.Limit} may be", static d => [AtLeast(d.Field, d.Now + 1)], "DestinationRule"),
+            static d => Full(d, "request", "waiting for a connection"), static d => [OneMore(d), .. More(d)], "ResiliencePolicy"),
+        ["request_overflow"] = new(static d => Full(d, "request", "in progress"), static d => [OneMore(d)], "ResiliencePolicy"),
+        ["connection_overflow"] = new(static d => Full(d, "connection", "open"), static d => [OneMore(d)], "ResiliencePolicy"),
         ["no_healthy_upstream"] = new(
             static d => $"of {Count(d.Limit, "endpoint")} {Math.Max(0, d.Now)} can take requests: the others are ejected or unhealthy",
-            static d => [$"one endpoint of {d.Host} were healthy again (an ejection ends by itself: see /outlier_events of the sidecar)"], "DestinationRule"),
+            static d => [$"one endpoint of {d.Host} were healthy again (an ejection ends by itself: see /outlier_events of the sidecar)"]),
         ["no_endpoints"] = new(static d => $"{d.Host} has no endpoints{Detail(d)}", static d => [$"{d.Host} had an endpoint"]),
         ["connect_failure"] = new(static d => $"{Endpoint(d)} refused the connection, or broke it off", static d => [$"{Endpoint(d)} accepted connections"], IsCounted: true),
-        ["connect_timeout"] = new(static d => $"{Endpoint(d)} did not accept the connection within {d.Limit} ms", static d => [$"{Endpoint(d)} accepted it sooner", $"{d.Field} were longer"], "DestinationRule", IsCounted: true),
+        ["connect_timeout"] = new(static d => $"{Endpoint(d)} did not accept the connection within {d.Limit} ms", static d => [$"{Endpoint(d)} accepted it sooner", $"{d.Field} were longer"], IsCounted: true),
         ["upstream_closed"] = new(static d => $"{Endpoint(d)} closed the connection before its answer began", static d => [$"{Endpoint(d)} answered; its own log says why it did not"], IsCounted: true),
         ["upstream_protocol_error"] = new(static d => $"the answer of {Endpoint(d)} breaks HTTP", static d => [$"{Endpoint(d)} answered in HTTP"], IsCounted: true),
         ["unknown_service"] = new(
@@ -50,8 +49,9 @@ internal static class ReasonTexts
         ["destination_overflow"] = new(static _ => "connections to too many different destinations at once", static _ => ["fewer destinations were in use"]),
         ["circuit_open"] = new(Circuit, CircuitPasses, "CircuitBreaker"),
         ["rate_limited"] = new(Rate, RatePasses, "RateLimit"),
-        ["outside_allowed_hours"] = new(static _ => "the rate limit lets such calls through only at certain hours, and it came outside of them", static d => [Later(d), "allowedHours were others"], "RateLimit"),
         ["concurrency_overflow"] = new(Crowd, CrowdPasses, "ResiliencePolicy"),
+        ["outside_allowed_hours"] = new(
+            static _ => "such requests pass only at certain hours", static d => [Later(d), "allowedHours were others"], "RateLimit"),
     };
 
     /// <summary>What is known of a decision's reason.</summary>
@@ -61,6 +61,31 @@ internal static class ReasonTexts
             : All.GetValueOrDefault(d.Reason) ?? new ReasonText(
                 static d => d.Limit >= 0 ? $"{d.Field} is {d.Limit}{(d.Now >= 0 ? $", and it stood at {d.Now}" : "")}" : d.Reason.Replace('_', ' '),
                 static d => d.Limit >= 0 && d.Now >= 0 && d.Field.Length > 0 ? [AtLeast(d.Field, d.Now + 1)] : []);
+
+    /// <summary>The words that have a sentence.</summary>
+    public static IReadOnlyCollection<string> Known => All.Keys;
+
+    private static string Full(Decision d, string noun, string doing) =>
+        $"{(d.Now >= 0 ? $"{Count(d.Now, noun)} already {doing}" : $"all the {noun}s {doing} that there may be")}, and no more than {d.Limit} may be";
+
+    // Of a limit that all sidecars share, a sidecar knows its share.
+    private static string OneMore(Decision d) => d.Field.StartsWith("meshLimits", StringComparison.Ordinal)
+        ? $"{d.Field} were higher, or another sidecar needed less: {d.Limit} is this one's share" : AtLeast(d.Field, Math.Max(d.Now, d.Limit) + 1);
+
+    private static string Crowd(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => $"{d.Host} takes a limited number of calls at once, and no place was free within {d.Limit} ms",
+        "concurrency.maxQueue" => Full(d, "call", "waiting for a place"),
+        "concurrency.adaptive" => $"{Full(d, "call", "under way")}: the limit follows the latency of {d.Host}",
+        _ => Full(d, "call", "under way"),
+    };
+
+    private static string[] CrowdPasses(Decision d) => d.Field switch
+    {
+        "concurrency.maxWaitDuration" => ["a call under way had ended sooner", "maxWaitDuration were longer"],
+        "concurrency.adaptive" => [$"{d.Host} were as fast as it can be: the limit then grows by itself", "concurrency.adaptive were not set"],
+        _ => [OneMore(d), "concurrency.maxWaitDuration let it wait"],
+    };
 
     private static string Circuit(Decision d) => d.Field switch
     {
@@ -97,22 +122,6 @@ internal static class ReasonTexts
         "whenExceeded.wait.maxWait" => [$"maxWait were at least {d.Now}ms", Later(d)],
         "whenExceeded.wait.maxQueue" => [AtLeast("maxQueue", d.Now + 1), Later(d)],
         _ => [Later(d), "tokens or burst were higher", "whenExceeded.wait let it wait"],
-    };
-
-    private static string Crowd(Decision d) => d.Field switch
-    {
-        "concurrency.maxWaitDuration" => $"no call ended within {d.Limit} ms, the longest that it may wait for a place",
-        "concurrency.maxQueue" => $"{Count(d.Now, "call")} already waiting for a place, and no more than {d.Limit} may wait",
-        "concurrency.adaptive" => $"{Count(d.Now, "call")} under way, and the upstream can work on {d.Limit} at one time, as far as its latency tells",
-        _ => $"{Count(d.Now, "call")} under way, and no more than {d.Limit} may be at one time",
-    };
-
-    private static string[] CrowdPasses(Decision d) => d.Field switch
-    {
-        "concurrency.maxWaitDuration" => ["maxWaitDuration were longer", "maxConcurrentCalls were higher"],
-        "concurrency.adaptive" => ["adaptive.minConcurrency were higher", "maxWaitDuration let it wait"],
-        "concurrency.maxQueue" => [AtLeast("maxQueue", d.Now + 1)],
-        _ => [AtLeast(d.Field, d.Now + 1), "maxWaitDuration let it wait"],
     };
 
     // What else holds a request back that waits for a connection.

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
 using Mesh.Cli.Reports;
+using Mesh.Rules.Kinds;
 
 namespace Mesh.Cli.Explaining;
 
@@ -68,7 +69,7 @@ internal static class RequestReport
         block.Row("rule", Rule(d, places));
         block.Row("at that time", Load(d));
         block.Row("why no reuse", d.LoadNumber("max_requests_per_connection") == 1 && d.Reason == "pending_overflow" ? "maxRequestsPerConnection: 1 - every request needs a new connection" : null);
-        if (d.Verdict != "retried")
+        if (d.Verdict != "retried" && RulePlaces.KindOf(d) != RuleKinds.Fallback.Kind)
         {
             string[] changes = reason.WouldPass(d);
             block.Row(d.Verdict == "waited" ? "no wait if" : "would pass if", changes.Select((c, i) => i == 0 ? c : $"or {c}"));
@@ -87,6 +88,7 @@ internal static class RequestReport
             "replaced" => $"a Fallback ({FallbackOf(d)}) in the place of {answer}, {after}; {OutcomeOf(d)}",
             "retried" => $"attempt {Math.Max(1, d.Number("attempts"))} failed ({answer}, {after}), and another one followed",
             "waited" => $"it had to wait, and went on {after}",
+            "shadow" when RulePlaces.KindOf(d) == RuleKinds.Fallback.Kind => $"nothing: the rule is in shadow mode; enforced, it would have answered in the place of {d.Reason}",
             "shadow" => $"nothing: the rule is in shadow mode; enforced, it would have refused it ({d.Reason})",
             _ => $"sidecar {d.Sidecar}: {answer}, {after}; {OutcomeOf(d)}",
         };

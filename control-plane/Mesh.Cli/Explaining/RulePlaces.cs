@@ -39,7 +39,9 @@ internal sealed class RulePlaces
     }
 
     /// <summary>Kind of the rule that a decision names, as far as one can tell; null for none.</summary>
-    public static string? KindOf(Decision d) => d.Rule.Length == 0 ? null : KindOf(Split(d.Rule).Path) ?? ReasonTexts.Of(d).Kind;
+    public static string? KindOf(Decision d) => d.Rule.Length == 0 ? null
+        : d.Field is "static" or "lastGood" or "destination" ? RuleKinds.Fallback.Kind // its reason is that of the refusal
+        : KindOf(Split(d.Rule).Path) ?? ReasonTexts.Of(d).Kind;
 
     // Paths that one kind alone has.
     private static string? KindOf(string path) =>

@@ -17,6 +17,9 @@ internal sealed class CircuitCaller(Reporter reporter)
     /// <summary>Epoch of the order that it has in force.</summary>
     public long Epoch { get; private set; }
 
+    /// <summary>Its calls since its process began, but those on trial.</summary>
+    public CallCounts Total => _total ?? default;
+
     /// <summary>Whether it ever called.</summary>
     public bool HasCalled => _total is { Calls: > 0 };
 

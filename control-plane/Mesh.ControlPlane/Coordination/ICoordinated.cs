@@ -25,4 +25,9 @@ internal interface ICoordinated
 
     /// <summary>Adds what is decided for a caller to <paramref name="orders"/>.</summary>
     void AddOrders(Reporter reporter, SidecarOrders orders, long now);
+
+    /// <summary>Another replica decided until now, or does from now on; all callers have been forgotten. What is remembered beside them is of another time.</summary>
+    void Restart(long now)
+    {
+    }
 }

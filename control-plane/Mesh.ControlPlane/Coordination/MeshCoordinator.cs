@@ -10,7 +10,8 @@ namespace Mesh.ControlPlane.Coordination;
 /// </summary>
 /// <param name="time">Clock.</param>
 /// <param name="parts">What is shared; asked one after the other.</param>
-internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordinated> parts)
+/// <param name="replicas">Where several replicas share the work: whether this one decides, and what it has instead of <paramref name="parts"/> while it does not. Null where there is one.</param>
+internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordinated> parts, (Func<bool> Leads, ICoordinated Relay)? replicas = null)
 {
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMilliseconds(200); // a thousand callers need not look at each other a thousand times a second
 
@@ -19,6 +20,11 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
     private TaskCompletionSource _changed = NewSource();
     private long _heardAt;
     private long _sweptAt;
+    private bool _leads = replicas is null;
+    private ImmutableArray<ICoordinated> _active = replicas is { } others ? [others.Relay] : parts;
+
+    /// <summary>Whether this replica decides.</summary>
+    public bool Leads => replicas?.Leads() ?? true;
 
     /// <summary>A task that completes when orders change between two reports. Ask for it before <see cref="OrdersFor"/>, or a change is missed.</summary>
     public Task Watch()
@@ -39,7 +45,7 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
         lock (_gate)
         {
             long now = time.GetTimestamp();
-            bool isChanged = ForgetSilentLocked(now);
+            bool isChanged = AdvanceLocked(now);
             Seen? seen = _seen.GetValueOrDefault(reporter.Id);
             bool shares = !report.Circuits.IsEmpty || !report.Limits.IsEmpty;
             if (seen is not null && (!shares || seen.Reporter != reporter))
@@ -53,7 +59,7 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
             {
                 seen ??= _seen[reporter.Id] = new Seen(reporter);
                 seen.At = now;
-                foreach (ICoordinated part in parts)
+                foreach (ICoordinated part in _active)
                 {
                     isChanged |= part.Report(seen.Reporter, report, now);
                 }
@@ -67,11 +73,11 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
     }
 
     /// <summary>A sidecar leaves.</summary>
-    public void Forget(RegisteredSidecar sidecar)
+    public void Forget(string id)
     {
         lock (_gate)
         {
-            if (_seen.TryGetValue(sidecar.Id, out Seen? seen) && seen.Reporter == Reporter.Of(sidecar))
+            if (_seen.TryGetValue(id, out Seen? seen))
             {
                 WakeLocked(ForgetLocked(seen.Reporter, time.GetTimestamp()));
             }
@@ -87,6 +93,32 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
         }
     }
 
+    /// <summary>Takes what another replica hands on.</summary>
+    /// <returns>Orders for its sidecars; null when this replica does not decide either.</returns>
+    public ReplicaOrders? Relay(ReplicaReport report)
+    {
+        if (!Leads)
+        {
+            return null;
+        }
+
+        foreach (string id in report.Gone)
+        {
+            Forget(id);
+        }
+
+        Dictionary<string, SidecarOrders> orders = new(StringComparer.Ordinal);
+        foreach (ReplicaCaller caller in report.Callers)
+        {
+            SidecarOrders? own = caller.Report is { } said
+                ? Report(new Reporter(caller.Id, caller.Zone, caller.StartedAt, caller.Address), said)
+                : OrdersFor(caller.Id);
+            orders[caller.Id] = own ?? new SidecarOrders();
+        }
+
+        return new ReplicaOrders { Orders = orders.ToImmutableDictionary() };
+    }
+
     /// <summary>Runs <paramref name="act"/> on a part, alone and with everything brought up to now; streams are woken if it says that orders changed.</summary>
     /// <param name="act">Given the timestamp; gives back what to return, and whether orders changed.</param>
     public T Run<T>(Func<long, (T Result, bool IsChanged)> act)
@@ -94,8 +126,8 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
         lock (_gate)
         {
             long now = time.GetTimestamp();
-            bool isChanged = ForgetSilentLocked(now);
-            foreach (ICoordinated part in parts)
+            bool isChanged = AdvanceLocked(now);
+            foreach (ICoordinated part in _active)
             {
                 isChanged |= part.Advance(now);
             }
@@ -111,12 +143,34 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
     private SidecarOrders OrdersLocked(Reporter reporter, long now)
     {
         SidecarOrders orders = new();
-        foreach (ICoordinated part in parts)
+        foreach (ICoordinated part in _active)
         {
             part.AddOrders(reporter, orders, now);
         }
 
         return orders;
+    }
+
+    private bool AdvanceLocked(long now)
+    {
+        if (Leads == _leads)
+        {
+            return ForgetSilentLocked(now);
+        }
+
+        foreach (Seen seen in _seen.Values.ToArray())
+        {
+            ForgetLocked(seen.Reporter, now);
+        }
+
+        _leads = !_leads;
+        _active = _leads ? parts : [replicas!.Value.Relay];
+        foreach (ICoordinated part in parts.Add(replicas!.Value.Relay))
+        {
+            part.Restart(now);
+        }
+
+        return true;
     }
 
     // Where nobody at all was heard for longer than a report takes, it was us who stood still: then silence is no evidence, and every lease begins anew.
@@ -150,7 +204,7 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
     {
         _seen.Remove(reporter.Id);
         bool isChanged = false;
-        foreach (ICoordinated part in parts)
+        foreach (ICoordinated part in _active)
         {
             isChanged |= part.Forget(reporter, now);
         }

@@ -25,6 +25,7 @@ internal sealed class SharedCircuits : ICoordinated
     private readonly Dictionary<string, ForcedState> _byHand = new(StringComparer.Ordinal); // by host
     private readonly DateTimeOffset _start;
     private readonly long _startedAt;
+    private DateTimeOffset _speaksFrom;
     private volatile ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>> _warnings = ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
 
     /// <summary>No circuits yet.</summary>
@@ -36,6 +37,7 @@ internal sealed class SharedCircuits : ICoordinated
     {
         (_time, _random, _rules, Events) = (time, random, new CircuitRules(store), new CircuitEvents(logger));
         (_start, _startedAt) = (time.GetUtcNow(), time.GetTimestamp());
+        _speaksFrom = _start + EndpointRegistry.Lease; // by then all callers have said what they hold
     }
 
     /// <summary>Raised after <see cref="Warnings"/> changed; under the coordinator's lock.</summary>
@@ -107,6 +109,17 @@ internal sealed class SharedCircuits : ICoordinated
         }
     }
 
+    /// <inheritdoc/>
+    public void Restart(long now)
+    {
+        _circuits.Clear();
+        _shares.Clear();
+        _byHand.Clear();
+        _warnings = _warnings.Clear();
+        _speaksFrom = At(now) + EndpointRegistry.Lease;
+        WarningsChanged?.Invoke();
+    }
+
     /// <summary>Decides by hand for all circuits of a host, those included that callers report later; null lifts that.</summary>
     /// <returns>The circuits that it concerns now.</returns>
     public IReadOnlyList<CircuitEntry> Force(string host, ForcedState? forced, long now)
@@ -134,7 +147,7 @@ internal sealed class SharedCircuits : ICoordinated
     {
         if (!_circuits.TryGetValue((report.Rule, report.Cluster), out CircuitEntry? entry) && _circuits.Count < Most)
         {
-            entry = new CircuitEntry(report.Rule, report.Cluster, new SharedCircuit(config, _start + EndpointRegistry.Lease, _random));
+            entry = new CircuitEntry(report.Rule, report.Cluster, new SharedCircuit(config, _speaksFrom, _random));
             _circuits.Add((report.Rule, report.Cluster), entry);
             if (_byHand.TryGetValue(entry.Host, out ForcedState? forced) && at < forced.Until)
             {

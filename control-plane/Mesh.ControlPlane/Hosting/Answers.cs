@@ -26,15 +26,15 @@ internal static class Answers
     }
 
     /// <summary>The body as <typeparamref name="T"/>; null after answering 400 with what is wrong.</summary>
-    public static async Task<T?> BodyAsync<T>(HttpContext context, JsonTypeInfo<T> type)
+    public static async Task<T?> BodyAsync<T>(HttpContext context, JsonTypeInfo<T> type, int maxBytes = MaxBodyBytes)
         where T : class
     {
         string problem = "the body is null";
         try
         {
-            if (context.Request.ContentLength is > MaxBodyBytes)
+            if (context.Request.ContentLength > maxBytes)
             {
-                problem = $"the body has more than {MaxBodyBytes} bytes";
+                problem = $"the body has more than {maxBytes} bytes";
             }
             else if (await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted) is { } body)
             {

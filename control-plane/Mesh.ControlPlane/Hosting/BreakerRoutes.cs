@@ -1,5 +1,5 @@
+using System.Text.Json;
 using System.Text.Json.Nodes;
-using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Coordination;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -10,12 +10,15 @@ namespace Mesh.ControlPlane.Hosting;
 /// <summary>The page of the circuits that callers share, and what is decided about them by hand. For operators.</summary>
 /// <param name="coordinator">Under whose lock they are.</param>
 /// <param name="circuits">The circuits.</param>
-internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits circuits)
+/// <param name="replicas">To ask the replica that decides; null where there is one.</param>
+internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits circuits, ReplicaRoutes? replicas)
 {
     /// <summary>Adds the routes.</summary>
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/mesh/v1/breakers", context => Answers.JsonAsync(context, coordinator.Run(now => ((JsonNode)CircuitPage.Write(circuits, circuits.At(now)), false))));
+        routes.MapGet("/mesh/v1/breakers", context => coordinator.Leads || replicas is null
+            ? Answers.JsonAsync(context, coordinator.Run(now => ((JsonNode)CircuitPage.Write(circuits, circuits.At(now)), false)))
+            : replicas.PassOnAsync(context, null));
         routes.MapPost("/mesh/v1/breakers/force", ForceAsync);
         routes.MapDelete("/mesh/v1/breakers/force", context =>
             DecideAsync(context, new ForceRequest { Host = context.Request.Query["host"].ToString(), State = "auto" }));
@@ -31,10 +34,19 @@ internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits 
 
     private Task DecideAsync(HttpContext context, ForceRequest request)
     {
-        string by = context.Features.Get<Caller>()?.ToString() ?? $"somebody at {context.Connection.RemoteIpAddress}";
-        (int status, JsonNode? page, string problem) = request.Problem is { } wrong
-            ? (StatusCodes.Status400BadRequest, null, wrong)
-            : coordinator.Run(now => (Decide(request, by, now), true));
+        if (request.Problem is { } wrong)
+        {
+            return Answers.TextAsync(context, StatusCodes.Status400BadRequest, wrong);
+        }
+
+        if (!coordinator.Leads && replicas is not null)
+        {
+            bool hasBody = HttpMethods.IsPost(context.Request.Method);
+            return replicas.PassOnAsync(context, hasBody ? JsonSerializer.SerializeToNode(request, ForceJson.Default.ForceRequest)!.AsObject() : null);
+        }
+
+        string by = ReplicaRoutes.By(context);
+        (int status, JsonNode? page, string problem) = coordinator.Run(now => (Decide(request, by, now), true));
         return page is null ? Answers.TextAsync(context, status, problem) : Answers.JsonAsync(context, page);
     }
 

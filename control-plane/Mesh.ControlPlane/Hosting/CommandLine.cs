@@ -130,6 +130,8 @@ internal static class CommandLine
         options.Kubernetes && options.Data.Length > 0 ? "--data: with --kubernetes the rules live in the cluster; leave --data out"
         : !options.Kubernetes && (options.KubeConfig ?? options.Context ?? options.LeaseNamespace) is not null
             ? $"{(options.KubeConfig is not null ? "--kubeconfig" : options.Context is not null ? "--context" : "--lease-namespace")}: means nothing without --kubernetes; add --kubernetes"
+        : !options.Kubernetes && (options.ReplicaAddress is not null || options.ReplicaToken is not null)
+            ? $"{(options.ReplicaAddress is not null ? "--replica-address" : "--replica-token")}: means nothing without --kubernetes; add --kubernetes"
         : options.TlsCa is not null && (!options.Kubernetes || options.TlsCert is null)
             ? "--tls-ca: means nothing without --kubernetes and --tls-cert; leave it out, or add them"
         : null;

@@ -1,5 +1,4 @@
 using System.Net;
-using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -26,6 +25,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     private readonly Door _door;
     private readonly IPEndPoint _apiAddress;
     private readonly IPEndPoint _metricsAddress;
+    private readonly IPEndPoint? _replicaAddress;
+    private readonly SharedParts _shared;
     private Task _loops = Task.CompletedTask;
     private volatile bool _isComplete;
 
@@ -49,38 +50,29 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _isComplete = cluster is null;
         _apiAddress = options.Listen;
         _metricsAddress = options.MetricsListen!;
+        _replicaAddress = options.ReplicaAddress;
         _api = WebHost.Create(_apiAddress, door.Tls, runtime.Log);
         _metrics = WebHost.Create(_metricsAddress, null, runtime.Log);
         ILoggerFactory logs = _api.Services.GetRequiredService<ILoggerFactory>();
         _registry = new EndpointRegistry(runtime.Time, runtime.Random, cluster?.Services);
-        SharedCircuits circuits = new(store, runtime.Time, runtime.Random, logs.CreateLogger<SharedCircuits>());
-        SharedLimits limits = new(name => LimitTotals.Of(store.Current, name), runtime.Time);
-        MeshCoordinator coordinator = new(runtime.Time, [circuits, limits]);
+        _shared = new SharedParts(store, (options, door), cluster, (runtime.Time, runtime.Random, logs));
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
         {
-            Shared = circuits.Warnings,
+            Shared = _shared.Circuits.Warnings,
         };
-        circuits.WarningsChanged += _status.Signal.Set;
+        _shared.Circuits.WarningsChanged += _status.Signal.Set;
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, coordinator, guard, runtime.Time).Map(_api, _stop.Token);
+        new SidecarRoutes(_registry, Hub, _status, _stats, _shared.Coordinator, guard, runtime.Time).Map(_api, _stop.Token);
         new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
-        new BreakerRoutes(coordinator, circuits).Map(_api);
-        _api.MapGet("/mesh/v1/limits", context => Answers.JsonAsync(context, coordinator.Run(_ => (limits.Page(), false))));
+        _shared.Map(_api);
         mapRules(_api);
-        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster)
-        {
-            Shared = page => coordinator.Run(_ =>
-            {
-                CircuitMetrics.Write(page, [.. circuits.All]);
-                return (true, false);
-            }),
-        };
+        Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster) { Shared = _shared.WriteMetrics };
         MapMetrics(runtime.Time);
     }
 
@@ -96,6 +88,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
     {
         await StartAsync(_api, "--listen", _apiAddress);
         await StartAsync(_metrics, "--metrics-listen", _metricsAddress);
+        _cluster?.Elector.Address = ReplicaAddress();
         _loops = RunAsync();
         print($"api listening on {WebHost.AddressOf(_api)}");
         print($"metrics listening on {WebHost.AddressOf(_metrics)}");
@@ -117,6 +110,7 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         await _loops;
         await _api.DisposeAsync();
         await _metrics.DisposeAsync();
+        _shared.Dispose();
         _registry.Dispose();
         _stop.Dispose();
     }
@@ -146,7 +140,15 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         }
 
         _isComplete = !_stop.IsCancellationRequested;
-        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token));
+        await Task.WhenAll(cluster, Hub.RunAsync(_stop.Token), _status.RunAsync(_stop.Token), _shared.RunAsync(_stop.Token));
+    }
+
+    // An address that stands for all of a machine's is none that others could dial.
+    private string? ReplicaAddress()
+    {
+        IPEndPoint address = _replicaAddress ?? _apiAddress;
+        return address.Address.Equals(IPAddress.Any) || address.Address.Equals(IPAddress.IPv6Any) ? null
+            : new IPEndPoint(address.Address, address.Port == 0 ? new Uri(WebHost.AddressOf(_api)).Port : address.Port).ToString();
     }
 
     /// <summary>A sidecar that asks before the first lists are here would be told that there is nothing, and believe it.</summary>

@@ -33,12 +33,19 @@ internal sealed record OptionRow(string Name, string Value, string Help, Func<Se
         new("--context", "NAME", "context of the kubeconfig (its current one)", static (o, v) => o with { Context = v }),
         new("--lease-namespace", "NAMESPACE", "where control planes of one cluster agree on who writes statuses (their own)",
             static (o, v) => o with { LeaseNamespace = v }),
+        new("--replica-address", "IP", "where the other replicas reach --listen, with :PORT if not at its port (its own address); with --kubernetes",
+            static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { ReplicaAddress = at }
+                : IPAddress.TryParse(v, out IPAddress? ip) ? o with { ReplicaAddress = new IPEndPoint(ip, 0) } : null),
+        new("--replica-token", "FILE", "token of our service account that the other replicas are shown; read again each time; with --kubernetes",
+            static (o, v) => o with { ReplicaToken = v }),
         new("--webhook-listen", "IP:PORT", "admission webhooks over TLS: /inject and /validate; not given: none",
             static (o, v) => TryAddress(v, out IPEndPoint? at) ? o with { WebhookListen = at } : null),
         new("--webhook-service", "NAME.NAMESPACE", "Service in front of this, the name in its own certificate (mesh-control-plane.mesh-system)",
             static (o, v) => v.Split('.') is [{ Length: > 0 }, { Length: > 0 }] ? o with { WebhookService = v } : null),
         new("--injection-settings", "FILE", "settings of the injected sidecars, YAML; as for meshctl inject",
             static (o, v) => o with { InjectionSettings = v }),
+        new("--otlp-endpoint", "URL", "collector for calls, failures and states of shared circuits: OTLP/HTTP, JSON, each 10 s; not given: none",
+            static (o, v) => Uri.TryCreate(v, UriKind.Absolute, out Uri? url) && url is { Scheme: "http" or "https", Query: "" } ? o with { OtlpEndpoint = url } : null),
     ];
 
     /// <summary>The environment variable read when the option is not given: <c>MESH_TOKEN_FILE</c>.</summary>

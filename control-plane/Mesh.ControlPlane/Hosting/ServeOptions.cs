@@ -38,6 +38,12 @@ internal sealed record ServeOptions
     /// <summary>Namespace of the leases by which one writer of statuses is chosen, or null for our own.</summary>
     public string? LeaseNamespace { get; init; }
 
+    /// <summary>Where the other replicas reach <see cref="Listen"/>; null for its own address, if that is one.</summary>
+    public IPEndPoint? ReplicaAddress { get; init; }
+
+    /// <summary>File with the token that this replica shows to the others, or null.</summary>
+    public string? ReplicaToken { get; init; }
+
     /// <summary>Where the admission webhooks listen, or null for none.</summary>
     public IPEndPoint? WebhookListen { get; init; }
 
@@ -46,6 +52,9 @@ internal sealed record ServeOptions
 
     /// <summary>YAML file with the settings of injected sidecars, or null for the defaults.</summary>
     public string? InjectionSettings { get; init; }
+
+    /// <summary>Collector that the figures of shared circuits are sent to, or null for none.</summary>
+    public Uri? OtlpEndpoint { get; init; }
 
     /// <summary>True when the API shows the certificate that the control plane makes itself: in a cluster, where others can reach it, and none is given.</summary>
     public bool HasOwnCertificate => Kubernetes && TlsCert is null && !IPAddress.IsLoopback(Listen.Address);

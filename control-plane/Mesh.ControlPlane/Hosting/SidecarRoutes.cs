@@ -104,7 +104,7 @@ internal sealed class SidecarRoutes(
             return;
         }
 
-        coordinator.Forget(sidecar);
+        coordinator.Forget(sidecar.Id);
         context.Response.StatusCode = StatusCodes.Status204NoContent;
     }
 

@@ -118,7 +118,7 @@ internal sealed class KubernetesClient : IDisposable
 
     private static SslClientAuthenticationOptions Tls(ApiServer server)
     {
-        SslClientAuthenticationOptions options = new() { TargetHost = server.ServerName };
+        SslClientAuthenticationOptions options = new();
         if (server.Roots is { } roots)
         {
             options.CertificateChainPolicy = new X509ChainPolicy
@@ -175,6 +175,7 @@ internal sealed class KubernetesClient : IDisposable
             Version = HttpVersion.Version20, // one connection for all watches; over plain HTTP it becomes 1.1
             VersionPolicy = HttpVersionPolicy.RequestVersionOrLower,
         };
+        request.Headers.Host = _server.Address.Scheme == Uri.UriSchemeHttps ? _server.ServerName : null; // the handler asks for the certificate of this name, whatever its options say
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
         if (token is not null)
         {

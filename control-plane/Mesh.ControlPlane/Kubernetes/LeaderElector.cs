@@ -27,7 +27,7 @@ internal sealed partial class LeaderElector(
     private readonly TimeProvider _time = runtime.Time;
     private readonly ILogger _logger = runtime.Logger;
     private readonly string _collection = $"/apis/coordination.k8s.io/v1/namespaces/{lease.Namespace}/leases";
-    private Lease? _observed;
+    private volatile Lease? _observed;
     private long _observedAt;
     private long _renewedAt;
     private volatile bool _isHolder;
@@ -38,6 +38,12 @@ internal sealed partial class LeaderElector(
 
     /// <summary>Whether we may write now. Thread-safe.</summary>
     public bool IsLeader => _isHolder && _time.GetElapsedTime(Volatile.Read(ref _renewedAt)) < RenewDeadline;
+
+    /// <summary>Where other replicas reach us, <c>IP:PORT</c>, for the lease; null for nowhere. Set before the first try.</summary>
+    public string? Address { get; set; }
+
+    /// <summary>Where the replica is that holds the lease; null when that is us, or nobody, or it does not say. Thread-safe.</summary>
+    public string? LeaderAddress => _observed is { Holder.Length: > 0 } held && held.Holder != identity ? held.Address : null;
 
     private string Path => $"{_collection}/{lease.Name}";
 
@@ -131,7 +137,7 @@ internal sealed partial class LeaderElector(
     private async Task<bool> WriteAsync(HttpMethod method, string path, Lease current, CancellationToken stop)
     {
         long before = _time.GetTimestamp(); // the lease may have been renewed at any time since, so the earliest counts
-        JsonObject held = current.HeldBy(identity, LeaseDuration, _time.GetUtcNow());
+        JsonObject held = current.HeldBy(identity, LeaseDuration, _time.GetUtcNow(), Address);
         using ApiAnswer answer = await client.SendAsync(method, path, held, "application/json", stop);
         if (answer.Failure is { } failure)
         {

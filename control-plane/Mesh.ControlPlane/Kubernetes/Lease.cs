@@ -8,8 +8,14 @@ namespace Mesh.ControlPlane.Kubernetes;
 /// <param name="Object">The whole object.</param>
 internal sealed record Lease(JsonObject Object)
 {
+    /// <summary>Annotation that says where the holder is.</summary>
+    public const string AddressAnnotation = "mesh.dev/address";
+
     /// <summary>Identity of the holder; empty when it stepped down.</summary>
     public string Holder => (string?)Spec["holderIdentity"] ?? "";
+
+    /// <summary>Where the holder is reached by other replicas, <c>IP:PORT</c>; null when it does not say.</summary>
+    public string? Address => (string?)Object["metadata"]?["annotations"]?[AddressAnnotation];
 
     /// <summary>How long others leave it to the holder.</summary>
     public TimeSpan Duration => TimeSpan.FromSeconds((int?)Spec["leaseDurationSeconds"] ?? 0);
@@ -31,9 +37,10 @@ internal sealed record Lease(JsonObject Object)
     });
 
     /// <summary>The same lease held by <paramref name="holder"/>: kept if it is its already, taken over if not.</summary>
-    public JsonObject HeldBy(string holder, TimeSpan duration, DateTimeOffset now)
+    public JsonObject HeldBy(string holder, TimeSpan duration, DateTimeOffset now, string? address = null)
     {
         JsonObject next = (JsonObject)Object.DeepClone();
+        SetAddress(next, address);
         JsonObject spec = next["spec"] as JsonObject ?? [];
         next["spec"] = spec;
         bool isNew = spec["leaseTransitions"] is null;
@@ -44,6 +51,25 @@ internal sealed record Lease(JsonObject Object)
         spec["renewTime"] = MicroTime(now);
         spec["leaseTransitions"] = isNew ? 0 : (int)spec["leaseTransitions"]! + (isKept ? 0 : 1);
         return next;
+    }
+
+    // Of the former holder nothing may stay.
+    private static void SetAddress(JsonObject lease, string? address)
+    {
+        JsonObject metadata = (JsonObject)lease["metadata"]!;
+        if (address is not null && metadata["annotations"] is not JsonObject)
+        {
+            metadata["annotations"] = new JsonObject();
+        }
+
+        if (metadata["annotations"] is JsonObject annotations)
+        {
+            annotations.Remove(AddressAnnotation);
+            if (address is not null)
+            {
+                annotations[AddressAnnotation] = address;
+            }
+        }
     }
 
     /// <summary>The same lease, free for whoever comes next.</summary>

@@ -12,7 +12,7 @@ internal sealed class OrderStream
     /// <param name="orders">What is decided now; null for a sidecar that shares nothing.</param>
     public SidecarOrders? Next(SidecarOrders? orders)
     {
-        if (orders is null || (orders.Circuits.SequenceEqual(_sent.Circuits, IsSame) && orders.Limits.SequenceEqual(_sent.Limits)))
+        if (orders is null || IsSame(orders, _sent))
         {
             return null;
         }
@@ -20,6 +20,10 @@ internal sealed class OrderStream
         _sent = orders;
         return orders;
     }
+
+    /// <summary>Whether both say the same, but for how long it holds.</summary>
+    public static bool IsSame(SidecarOrders left, SidecarOrders right) =>
+        left.Circuits.SequenceEqual(right.Circuits, IsSame) && left.Limits.SequenceEqual(right.Limits);
 
     /// <summary>Orders as an event of the stream, in UTF-8, plain or as a whole gzip member.</summary>
     public static ReadOnlyMemory<byte> EventOf(SidecarOrders orders, bool isCompressed) => PushCache.Made(

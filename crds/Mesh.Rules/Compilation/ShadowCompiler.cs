@@ -32,6 +32,7 @@ internal static class ShadowCompiler
                 Outlier = outlier,
                 OutlierSource = outlier is null ? null : policy.Outlier.Source,
                 ResilienceSource = inputs.Policies.ResilienceInShadow is { } document ? $"{document.Key.Namespace}/{document.Key.Name}#spec" : null,
+                ComparesRetries = resilience is { Retries: not null } or { Profile: ResiliencePolicy.SafeProfile },
                 PendingTimeout = resilience?.PendingTimeout ?? TimeSpan.Zero,
                 WriteTimeout = resilience?.WriteTimeout ?? TimeSpan.Zero,
             },

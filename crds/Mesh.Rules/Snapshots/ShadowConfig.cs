@@ -24,6 +24,9 @@ public sealed record ShadowConfig
     /// <summary>Rule and path of the ResiliencePolicy in shadow mode, <c>default/products#spec</c>; null when there is none.</summary>
     public string? ResilienceSource { get; init; }
 
+    /// <summary>Whether that policy says anything of retries; what it says stands with the routes.</summary>
+    public bool ComparesRetries { get; init; }
+
     /// <summary>Longest wait of a request for a connection; zero is as long as it takes.</summary>
     public TimeSpan PendingTimeout { get; init; }
 

@@ -40,6 +40,7 @@ internal static class ConcurrencyCheck
             ("profile", policy.Profile is not null),
             ("pendingTimeout", policy.PendingTimeout is not null),
             ("writeTimeout", policy.WriteTimeout is not null),
+            ("meshLimits", policy.MeshLimits is not null),
             ("retries", policy.Retries is not null),
             ("meshLimits", policy.MeshLimits is not null),
         ];

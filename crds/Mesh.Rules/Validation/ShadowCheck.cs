@@ -53,7 +53,13 @@ internal static class ShadowCheck
     /// <summary>A ResiliencePolicy in shadow mode.</summary>
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
+        Warn(spec, ["meshLimits"], "not evaluated in shadow mode: a share that nobody takes cannot be given out");
         Cursor retries = spec.Field("retries");
+        if (policy.MeshLimits is not null)
+        {
+            spec.Field("meshLimits").Warn("not evaluated in shadow mode: shares that nobody is held to would say nothing");
+        }
+
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
         Warn(spec, ["meshLimits"], "not evaluated in shadow mode: no share of it is asked for");
         if (policy.Profile == ResiliencePolicy.SafeProfile)

@@ -6,6 +6,8 @@ namespace Mesh.Proxy.Breakers;
 // A breaker of scope mesh: while an order holds, it moves the state and nothing else does; what is counted here goes out in reports. Without one the machine beside this file rules.
 internal sealed partial class CircuitBreaker
 {
+    private volatile bool _hasNews;
+    private bool _isAlarmed; // by its own evidence it would have opened
     private OrderedCircuit? _mesh; // null unless the rule is for all callers together
 
     /// <summary>What the control plane decided, as long as it holds; null when this sidecar decides.</summary>
@@ -71,6 +73,18 @@ internal sealed partial class CircuitBreaker
         }
     }
 
+    /// <summary>Whether something was counted that the control plane should not hear only at its time: the end of a trial's call, or what would have opened a breaker of our own. Says so once.</summary>
+    public bool TakeNews()
+    {
+        bool hasNews = _hasNews;
+        if (hasNews)
+        {
+            _hasNews = false;
+        }
+
+        return hasNews;
+    }
+
     private bool IsOrderedLocked => _mesh is { IsInForce: true };
 
     private static BreakerState Of(CircuitState state) => state switch
@@ -79,6 +93,20 @@ internal sealed partial class CircuitBreaker
         CircuitState.HalfOpen => BreakerState.HalfOpen,
         _ => BreakerState.Closed,
     };
+
+    private void CountForMeshLocked(bool isFailure, bool isSlow)
+    {
+        if (_mesh is not { } mesh)
+        {
+            return;
+        }
+
+        bool isTrial = State == BreakerState.HalfOpen;
+        bool wasAlarmed = _isAlarmed;
+        mesh.Count(isTrial, isFailure, isSlow);
+        _isAlarmed = !isTrial && IsBad(_window.Figures, MinimumOf(_config));
+        _hasNews |= isTrial || (_isAlarmed && !wasAlarmed);
+    }
 
     // The control plane is silent for longer than its word holds: this sidecar knows nothing, so it lets pass and counts anew.
     private BreakerChange? ExpireLocked(long now) => _mesh?.TryExpire(now) == true ? ChangeLocked(BreakerState.Closed, "order_expired", now) : null;

@@ -162,7 +162,7 @@ internal sealed partial class CircuitBreaker
 
             (bool isFailure, bool isSlow) = (outcome == BreakerOutcome.Failure, time > _config.SlowCall);
             _window.Add(isFailure, isSlow, now / _frequency);
-            _mesh?.Count(State == BreakerState.HalfOpen, isFailure, isSlow);
+            CountForMeshLocked(isFailure, isSlow);
             return IsOrderedLocked ? null : State switch
             {
                 BreakerState.Closed => JudgeLocked(MinimumOf(_config), now),
@@ -273,22 +273,20 @@ internal sealed partial class CircuitBreaker
     private BreakerChange? JudgeLocked(int minimum, long now)
     {
         BreakerFigures figures = _window.Figures;
-        if (figures.Calls < minimum)
+        if (!IsBad(figures, minimum))
         {
             return null;
         }
 
         bool isFailing = figures.FailureRate >= _config.FailureRate;
-        if (!isFailing && figures.SlowRate < _config.SlowRate)
-        {
-            return null;
-        }
-
         _opened = isFailing
             ? new BreakerRefusal(BreakerState.Open, "failureRateThreshold", (long)_config.FailureRate, (long)figures.FailureRate, default)
             : new BreakerRefusal(BreakerState.Open, "slowCallRateThreshold", (long)_config.SlowRate, (long)figures.SlowRate, default);
         return ChangeLocked(BreakerState.Open, isFailing ? "failure_rate" : "slow_call_rate", now);
     }
+
+    private bool IsBad(in BreakerFigures figures, int minimum) =>
+        figures.Calls >= minimum && (figures.FailureRate >= _config.FailureRate || figures.SlowRate >= _config.SlowRate);
 
     private BreakerChange ChangeLocked(BreakerState next, string reason, long now, bool isReturn = false)
     {

@@ -52,15 +52,14 @@ internal sealed partial class Http1Exchange
                 _cluster.Stats.Concurrency!.Waited.Add();
                 return WaitInLineAsync(bulkhead, place!);
             default:
-                if (!bulkhead.Config.IsShadow)
+                bool isShadow = bulkhead.Config.IsShadow;
+                (isShadow ? _cluster.Stats.Concurrency!.ShadowRejected : _cluster.Stats.Concurrency!.Rejected).Add();
+                if (isShadow)
                 {
-                    _cluster.Stats.Concurrency!.Rejected.Add();
-                    return new(false);
+                    Decided(ProxyErrors.ConcurrencyOverflow(_crowd, bulkhead.Config.Source, isDrain: false).Decision with { Verdict = DecisionVerdict.Shadow });
                 }
 
-                _cluster.Stats.Concurrency!.ShadowRejected.Add();
-                Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, _crowd.Field, _crowd.Limit, _crowd.Now) { Verdict = DecisionVerdict.Shadow });
-                return new(true);
+                return new(isShadow);
         }
     }
 
@@ -85,7 +84,7 @@ internal sealed partial class Http1Exchange
         if (bulkhead.EndWait(place))
         {
             _bulkhead = bulkhead;
-            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, "concurrency.maxConcurrentCalls", bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
+            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, bulkhead.Config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive", bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
             return true;
         }
 

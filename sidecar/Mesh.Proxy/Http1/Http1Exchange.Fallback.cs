@@ -80,7 +80,8 @@ internal sealed partial class Http1Exchange
         if (fallback.Config.IsShadow)
         {
             stats.Shadow.Add();
-            Decided(new DecisionRecord(error.Decision.Reason, fallback.Config.Source) { Verdict = DecisionVerdict.Shadow }, error.Status);
+            string field = elsewhere is not null ? "destination" : age >= 0 ? "lastGood" : "static";
+            Decided(new DecisionRecord(error.Decision.Reason, fallback.Config.Source, field) { Verdict = DecisionVerdict.Shadow }, error.Status);
             return false;
         }
 

@@ -57,7 +57,8 @@ internal sealed partial class Http1Exchange
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
-            Decided(new DecisionRecord(DecisionReason.RateLimited, limiter.Config.Source, "tokens", limiter.Config.Tokens) { Verdict = DecisionVerdict.Waited });
+            LimitVerdict waited = new(LimitAnswer.Waits, "tokens", limiter.Config.Tokens, IsMesh: limiter.Config.IsMesh);
+            Decided(ProxyErrors.RateLimited(waited, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Waited });
             return await AttemptAsync(now);
         }
 

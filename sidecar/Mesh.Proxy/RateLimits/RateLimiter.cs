@@ -192,7 +192,6 @@ internal sealed class RateLimiter
     // Outside the allowed hours tokens are taken of the time at which they begin.
     private LimitVerdict TakeLocked(RateLimitConfig config, TokenLine line, long now, LinePlace? place)
     {
-        _asked.Count();
         long from = _hours?.OpensAt(now) ?? now;
         bool hasRoom = place is not null && line.Length < config.MaxQueue;
         long longest = hasRoom ? Timestamps(config.MaxWait) : 0;
@@ -201,6 +200,7 @@ internal sealed class RateLimiter
             return new LimitVerdict(LimitAnswer.Refused, "allowedHours", RetryAfter: Time(from - now)) { IsClosed = true };
         }
 
+        _asked.Count();
         if (line.Bucket.TryTake(from, longest - (from - now), out long dueAt))
         {
             if (dueAt <= now)

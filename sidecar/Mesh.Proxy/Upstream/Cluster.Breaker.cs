@@ -61,9 +61,9 @@ public sealed partial class Cluster
             Tell(breaker, change);
         }
 
-        if (permit is { IsTrial: true } && outcome != BreakerOutcome.Ignored && breaker.Config.IsMesh)
+        if (breaker.TakeNews())
         {
-            Services.OnTrial();
+            Services.OnBreakerNews();
         }
     }
 

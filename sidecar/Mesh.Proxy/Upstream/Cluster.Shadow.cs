@@ -1,3 +1,4 @@
+using System.IO.Pipelines;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Outlier;
 using Mesh.Proxy.Shadows;
@@ -48,6 +49,15 @@ public sealed partial class Cluster
 
     /// <summary>A write of a stream has lasted longer than a policy in shadow mode lets it.</summary>
     internal void CountShadowWriteTimeout() => Stats.NeededShadow.WriteTimeout.Add(Services.Runtime.Time.GetUtcNow());
+
+    private PendingRequest? RentBesideLocked(
+        ShadowLimits shadow, Endpoint endpoint, bool isTcp, PipeScheduler? loop, ClientAddresses? client, ref Deferred deferred, out RentResult result)
+    {
+        UpstreamConnection? newest = endpoint.Pool.Newest;
+        PendingRequest? waiter = endpoint.Pool.RentLocked(isTcp, loop, client, ref deferred, out result);
+        BeginShadowLocked(shadow, endpoint, isTcp, result.Connection, waiter, endpoint.Pool.Newest is { } made && made != newest ? made : null);
+        return waiter;
+    }
 
     // What the rule in force has refused is not judged a second time.
     private void BeginShadowLocked(ShadowLimits shadow, Endpoint endpoint, bool isTcp, UpstreamConnection? connection, PendingRequest? waiter, UpstreamConnection? made)

@@ -155,12 +155,9 @@ public sealed partial class Cluster
                 }
                 else
                 {
-                    UpstreamConnection? newest = endpoint.Pool.Newest;
-                    waiter = endpoint.Pool.RentLocked(isTcp, loop, ClientOf(config, in pick), ref deferred, out result);
-                    if (_shadowLimits is { } shadow)
-                    {
-                        BeginShadowLocked(shadow, endpoint, isTcp, result.Connection, waiter, endpoint.Pool.Newest is { } made && made != newest ? made : null);
-                    }
+                    ClientAddresses? client = ClientOf(config, in pick);
+                    waiter = _shadowLimits is { } shadow
+                        ? RentBesideLocked(shadow, endpoint, isTcp, loop, client, ref deferred, out result) : endpoint.Pool.RentLocked(isTcp, loop, client, ref deferred, out result);
                 }
             }
 

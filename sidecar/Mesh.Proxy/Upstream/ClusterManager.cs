@@ -59,11 +59,11 @@ public sealed class ClusterManager : IDisposable
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }
 
+    /// <summary>Told when the control plane should soon hear of a circuit that all callers share: a call on trial has ended, or so much has failed that a breaker of our own would open. On the call's event loop; must not block or throw.</summary>
+    public Action OnBreakerNews { set => _services.OnBreakerNews = value; }
+
     /// <summary>Told of every change of an adaptive concurrency limit, outside locks; must not block or throw.</summary>
     public Action<ConcurrencyEvent> OnConcurrency { set => _services.OnConcurrency = value; }
-
-    /// <summary>Told when a call on trial of a circuit that all callers share has ended, on the call's event loop; must not block or throw.</summary>
-    public Action OnTrial { set => _services.OnTrial = value; }
 
     /// <summary>Where connections to ports of the own application that no service names come from; null leaves it to the system.</summary>
     public IPAddress? InboundSource { get; init; } = DefaultInboundSource;

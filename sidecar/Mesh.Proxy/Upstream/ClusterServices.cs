@@ -43,9 +43,9 @@ internal sealed record ClusterServices(
     /// <summary>Told of every change of a circuit breaker's state; outside locks.</summary>
     public Action<BreakerEvent> OnBreaker { get; set; } = static _ => { };
 
+    /// <summary>Told when the control plane should soon hear of a shared circuit; on the event loop of a call.</summary>
+    public Action OnBreakerNews { get; set; } = static () => { };
+
     /// <summary>Told of every change of an adaptive concurrency limit; outside locks.</summary>
     public Action<ConcurrencyEvent> OnConcurrency { get; set; } = static _ => { };
-
-    /// <summary>Told when a call on trial of a shared circuit has ended, on its event loop.</summary>
-    public Action OnTrial { get; set; } = static () => { };
 }

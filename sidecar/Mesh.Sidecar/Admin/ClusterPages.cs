@@ -57,6 +57,7 @@ internal sealed class ClusterPages(AdminContext context)
             text.Append(BreakerPage.Text(cluster));
             text.Append(ConcurrencyPage.Text(cluster));
             text.Append(FallbackPage.Text(cluster));
+            text.Append(SharePage.Text(cluster));
             text.Append(ShadowPage.Text(cluster));
             foreach (Endpoint endpoint in cluster.Endpoints)
             {

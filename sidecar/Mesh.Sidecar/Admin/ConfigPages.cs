@@ -98,6 +98,7 @@ internal sealed class ConfigPages(AdminContext context)
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
         RateLimitPage.WriteConfig(json, cluster.RateLimit);
+        SharePage.WriteConfig(json, cluster.MeshLimits);
         BreakerPage.WriteConfig(json, cluster);
         ConcurrencyPage.WriteConfig(json, cluster.Concurrency);
         FallbackPage.WriteConfig(json, cluster.Fallback);

@@ -22,7 +22,7 @@ internal static class PolicyValues
 
     /// <summary>All values of <paramref name="cluster"/>.</summary>
     public static IEnumerable<PolicyValue> Of(Cluster cluster) =>
-        [.. Pool(cluster), .. Outlier(cluster), .. Resilience(cluster.Config), .. RateLimit(cluster), .. Breaker(cluster), .. Concurrency(cluster), .. Fallback(cluster)];
+        [.. Pool(cluster), .. Outlier(cluster), .. Resilience(cluster), .. RateLimit(cluster), .. Breaker(cluster), .. Fallback(cluster)];
 
     /// <summary>Times and retries of <paramref name="route"/>.</summary>
     public static IEnumerable<PolicyValue> Of(HttpRouteConfig route)
@@ -74,8 +74,24 @@ internal static class PolicyValues
         static string Threshold(int count) => count == 0 ? "off" : $"{count} in a row, of one endpoint";
     }
 
-    private static IEnumerable<PolicyValue> Resilience(ClusterConfig config)
+    private static IEnumerable<PolicyValue> Resilience(Cluster cluster)
     {
+        ClusterConfig config = cluster.Config;
+        if (config.Concurrency is { } concurrency)
+        {
+            string most = concurrency.Adaptive is { } adaptive ? $"adaptive, {adaptive.MinCalls} to {adaptive.MaxCalls} calls" : $"{concurrency.MaxCalls} calls";
+            string wait = concurrency.MaxQueue > 0 ? $", {concurrency.MaxQueue} wait up to {RoutePage.Seconds(concurrency.MaxWait)}" : "";
+            yield return new PolicyValue(
+                "ResiliencePolicy", concurrency.Source, "concurrency", $"{most}{wait}{(concurrency.IsShadow ? " (shadow)" : "")}",
+                $"{cluster.ConcurrencyActive} of {cluster.ConcurrencyLimit} under way, {cluster.ConcurrencyWaiting} waiting");
+        }
+
+        foreach (ShareView share in cluster.Shares)
+        {
+            string rule = config.MeshLimits?.Source ?? share.Rule;
+            yield return new PolicyValue("ResiliencePolicy", rule, share.Field, $"{share.Total} for all sidecars, {share.Share} of them here", Text(share.InUse));
+        }
+
         if (config.PendingTimeout > TimeSpan.Zero)
         {
             yield return new PolicyValue("ResiliencePolicy", config.ResilienceSource, "pendingTimeout", RoutePage.Seconds(config.PendingTimeout));
@@ -97,6 +113,7 @@ internal static class PolicyValues
         string every = config.Interval == TimeSpan.FromSeconds(1) ? "a second" : $"every {RoutePage.Seconds(config.Interval)}";
         long limited = (config.IsShadow ? stats.ShadowLimited : stats.Limited).Value;
         yield return new PolicyValue("RateLimit", config.Source, "mode", config.IsShadow ? "shadow" : "enforce");
+        yield return new PolicyValue("RateLimit", config.Source, "scope", config.IsMesh ? "mesh" : "sidecar");
         yield return new PolicyValue("RateLimit", config.Source, "tokens", $"{config.Tokens} {every}, {config.Burst} at once", $"{limited} {(config.IsShadow ? "would have been " : "")}refused since the start");
         if (config.MaxQueue > 0)
         {
@@ -106,25 +123,6 @@ internal static class PolicyValues
         if (config.AllowedHours is { } hours)
         {
             yield return new PolicyValue("RateLimit", config.Source, "allowedHours", string.Create(CultureInfo.InvariantCulture, $"{hours.From:HH:mm} to {hours.To:HH:mm} {hours.TimeZone}"));
-        }
-    }
-
-    private static IEnumerable<PolicyValue> Concurrency(Cluster cluster)
-    {
-        if (cluster.Config.Concurrency is not { } config || cluster.Stats.Concurrency is not { } stats)
-        {
-            yield break;
-        }
-
-        long refused = (config.IsShadow ? stats.ShadowRejected : stats.Rejected).Value;
-        string limit = config.Adaptive is { } adaptive ? $"{cluster.ConcurrencyLimit} now, of {adaptive.MinCalls} to {adaptive.MaxCalls}" : $"{config.MaxCalls}";
-        yield return new PolicyValue(
-            "ResiliencePolicy", config.Source, "concurrency.maxConcurrentCalls", limit,
-            $"{cluster.ConcurrencyActive} under way, {refused} {(config.IsShadow ? "would have been " : "")}refused since the start");
-        if (config.MaxQueue > 0)
-        {
-            yield return new PolicyValue(
-                "ResiliencePolicy", config.Source, "concurrency.maxWaitDuration", $"up to {RoutePage.Seconds(config.MaxWait)}, {config.MaxQueue} calls", $"{cluster.ConcurrencyWaiting} waiting");
         }
     }
 

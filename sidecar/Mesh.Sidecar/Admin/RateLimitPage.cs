@@ -34,6 +34,7 @@ internal static class RateLimitPage
         json.WriteStartObject("rate_limit");
         json.WriteString("source", config.Source);
         json.WriteBoolean("shadow", config.IsShadow);
+        json.WriteString("scope", config.IsMesh ? "mesh" : "sidecar");
         json.WriteNumber("tokens", config.Tokens);
         json.WriteString("interval", RoutePage.Seconds(config.Interval));
         json.WriteNumber("burst", config.Burst);

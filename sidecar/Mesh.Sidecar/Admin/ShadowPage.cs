@@ -140,8 +140,11 @@ internal static class ShadowPage
             yield return new Line(rule, "writeTimeout", (long)config.WriteTimeout.TotalMilliseconds, null, null, "time_out", stats.WriteTimeout);
         }
 
-        yield return new Line(rule, "retries", null, null, null, "retry", stats.Retry);
-        yield return new Line(rule, "retries", null, null, null, "not_retry", stats.RetrySpared);
+        if (config.ComparesRetries)
+        {
+            yield return new Line(rule, "retries", null, null, null, "retry", stats.Retry);
+            yield return new Line(rule, "retries", null, null, null, "not_retry", stats.RetrySpared);
+        }
     }
 
     private static void WriteLine(Utf8JsonWriter json, string cluster, Line line)

@@ -1,23 +1,28 @@
 namespace Mesh.Sidecar.Control;
 
-/// <summary>When to report: each interval, and <see cref="Soon"/> after news. Waited for by one caller, hurried by any thread.</summary>
+/// <summary>When to report: each interval, and at once when there is news, but never faster than <see cref="Fastest"/>. Waited for by one caller, hurried by any thread.</summary>
 internal sealed class ReportBeat : IDisposable
 {
-    /// <summary>How long news waits for more of its kind; reports come no faster.</summary>
-    public static readonly TimeSpan Soon = TimeSpan.FromMilliseconds(100);
+    /// <summary>Shortest time between two reports.</summary>
+    public static readonly TimeSpan Fastest = TimeSpan.FromMilliseconds(100);
 
     private readonly Lock _gate = new();
     private readonly PeriodicTimer _timer;
+    private static readonly TimeSpan AtOnce = TimeSpan.FromMilliseconds(1); // the shortest period of a timer
+
+    private readonly TimeProvider _time;
     private readonly TimeSpan _interval;
+    private long _last;
     private bool _isHurried;
     private bool _isOver;
 
     /// <summary>Starts the beat.</summary>
-    /// <param name="interval">Time between reports without news; at least <see cref="Soon"/>.</param>
+    /// <param name="interval">Time between reports without news; at least <see cref="Fastest"/>.</param>
     /// <param name="time">Clock.</param>
     public ReportBeat(TimeSpan interval, TimeProvider time)
     {
-        _interval = interval > Soon ? interval : Soon;
+        _interval = interval > Fastest ? interval : Fastest;
+        (_time, _last) = (time, time.GetTimestamp() - time.TimestampFrequency); // the first may come at once
         _timer = new PeriodicTimer(_interval, time);
     }
 
@@ -29,7 +34,8 @@ internal sealed class ReportBeat : IDisposable
             if (!_isHurried && !_isOver)
             {
                 _isHurried = true;
-                _timer.Period = Soon;
+                TimeSpan left = Fastest - _time.GetElapsedTime(_last);
+                _timer.Period = left > AtOnce ? left : AtOnce;
             }
         }
     }
@@ -38,14 +44,31 @@ internal sealed class ReportBeat : IDisposable
     /// <exception cref="OperationCanceledException"><paramref name="stop"/>.</exception>
     public async Task NextAsync(CancellationToken stop)
     {
-        await _timer.WaitForNextTickAsync(stop);
+        do
+        {
+            await _timer.WaitForNextTickAsync(stop);
+        }
+        while (!TryTake());
+    }
+
+    // A timer with a short period ticks again before it can be told otherwise.
+    private bool TryTake()
+    {
         lock (_gate)
         {
+            if (_time.GetElapsedTime(_last) < Fastest)
+            {
+                return false;
+            }
+
+            _last = _time.GetTimestamp();
             if (_isHurried)
             {
                 _isHurried = false;
                 _timer.Period = _interval;
             }
+
+            return true;
         }
     }
 

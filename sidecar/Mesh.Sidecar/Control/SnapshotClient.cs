@@ -171,6 +171,7 @@ internal sealed partial class SnapshotClient
         Hold(next, result);
         if (result.IsAccepted)
         {
+            ReportSoon(); // circuits that all callers share may be open: what is new here hears it before it has called much
             _lastGood?.Save(next.ToFullPush());
         }
 

@@ -107,7 +107,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
                 Extend = new MeshReports(_proxy.Clusters).AddTo,
                 Ordered = new MeshOrders(_proxy.Clusters).Take,
             };
-            _proxy.Clusters.OnTrial = _client.ReportSoon;
+            _proxy.Clusters.OnBreakerNews = _client.ReportSoon;
             _proxy.Clusters.OnSmallerShare = _client.ReportSoon;
         }
         else

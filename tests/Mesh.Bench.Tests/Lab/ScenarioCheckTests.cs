@@ -156,14 +156,14 @@ public sealed class ScenarioCheckTests
 
     [Theory]
     [InlineData("window", "window")]
-    [InlineData("all", "shop partner retries window canary failover fallback scale")]
+    [InlineData("all", "shop partner retries window canary failover fallback breaker limits pacing scale")]
     public void Options_Name_IsThatLabOrAll(string name, string labs) =>
         Assert.Equal(labs, string.Join(' ', LabOptions.Parse([name], out _)!.ToScenarios().Select(static s => s.Name)));
 
     [Theory]
     [InlineData("--keep leaves one lab running", "all", "--keep")]
     [InlineData("--duration belongs to shop", "canary", "--duration", "5s")]
-    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, fallback, scale, all", "canari")]
+    [InlineData("there is no scenario 'canari'; there are: shop, partner, retries, window, canary, failover, fallback, breaker, limits, pacing, scale, all", "canari")]
     public void Options_Wrong_SayWhat(string message, params string[] args)
     {
         Assert.Null(LabOptions.Parse(args, out string error));

@@ -3,9 +3,11 @@ using System.Text.RegularExpressions;
 using Mesh.ControlPlane.Access;
 using Mesh.ControlPlane.Admission;
 using Mesh.ControlPlane.Certificates;
+using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Hosting;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
+using Mesh.ControlPlane.Tests.Coordination;
 using Mesh.ControlPlane.Tests.Push;
 using Mesh.Testing;
 using Microsoft.Extensions.Logging.Abstractions;
@@ -17,6 +19,14 @@ public sealed class MetricsPageTests : IDisposable
 {
     /// <summary>All families that the page can have. Dashboards and alerts of users go by these names: one that changes or goes is a decision.</summary>
     private const string Names = """
+        mesh_circuit_callers gauge
+        mesh_circuit_calls gauge
+        mesh_circuit_changes_total counter
+        mesh_circuit_failures gauge
+        mesh_circuit_forced gauge
+        mesh_circuit_sick_caller gauge
+        mesh_circuit_slow_calls gauge
+        mesh_circuit_state gauge
         mesh_door_refusals_total counter
         mesh_endpoints gauge
         mesh_kubernetes_lists_total counter
@@ -61,10 +71,15 @@ public sealed class MetricsPageTests : IDisposable
         using ClusterSource cluster = new(new ApiServer(new Uri("http://127.0.0.1:1")), "me", (_bench.Time, new ScriptedRandom(), NullLoggerFactory.Instance));
         cluster.Roots = new RootConfigMaps(cluster.Client, static () => false, static () => null, [], (_bench.Time, new ScriptedRandom(), NullLogger.Instance));
         using X509Certificate2 certificate = _authority.Issue("localhost");
-        MetricsPage page = new(_bench.Store, _bench.Registry, new PushStats(), new DoorStats(), cluster) { Webhooks = new WebhookStats(() => certificate) };
+        MetricsPage page = new(_bench.Store, _bench.Registry, new PushStats(), new DoorStats(), cluster)
+        {
+            Webhooks = new WebhookStats(() => certificate),
+            Shared = static text => CircuitMetrics.Write(text, [new CircuitEntry("CircuitBreaker/default/a", "outbound|80||a", CircuitBench.With(1).Circuit)]),
+        };
 
         string text = page.Write(Now);
 
+        Assert.Contains("\nmesh_circuit_changes_total{rule=\"CircuitBreaker/default/a\",cluster=\"outbound|80||a\",to=\"half_open\"} 0\n", text, StringComparison.Ordinal);
         Assert.Equal(Names.ReplaceLineEndings("\n"), string.Join('\n', Families(text).Order(StringComparer.Ordinal)));
         Assert.All(Regex.Matches(text, @"^([a-z_]+)(?=[{ ])", RegexOptions.Multiline), sample => // no sample without its family
             Assert.Contains(Families(text), family => sample.Value.StartsWith(family.Split(' ')[0], StringComparison.Ordinal)));

@@ -1,4 +1,5 @@
 using Mesh.Proxy.Telemetry;
+using Mesh.Testing;
 using Xunit;
 
 namespace Mesh.Proxy.Tests.Component;
@@ -127,8 +128,8 @@ public sealed class DecisionTests
         await scene.CallAsync(host: "b.test", headers: "x-request-id: both\r\n");
 
         Assert.Equal(
-            [("default/fb#spec", DecisionVerdict.Shadow), ("default/cb#spec", DecisionVerdict.Refused)],
-            scene.Clusters.Decisions.Read("both").Select(static d => (d.Decision.Rule!, d.Decision.Verdict)).Order().Reverse());
+            [("default/fb#spec", "static", DecisionVerdict.Shadow), ("default/cb#spec", "state", DecisionVerdict.Refused)],
+            scene.Clusters.Decisions.Read("both").OrderByDescending(static d => d.Decision.Verdict).Select(static d => (d.Decision.Rule!, d.Decision.Field!, d.Decision.Verdict)));
     }
 
     [Fact]
@@ -143,6 +144,26 @@ public sealed class DecisionTests
         LoggedDecision kept = Assert.Single(scene.Clusters.Decisions.Read("patient"));
         Assert.Equal((DecisionReason.RateLimited, DecisionVerdict.Waited), (kept.Decision.Reason, kept.Decision.Verdict));
         Assert.True(kept.Taken >= TimeSpan.FromSeconds(1), kept.Taken.ToString());
+    }
+
+    [Theory]
+    [InlineData("mode: shadow\nconcurrency: {maxConcurrentCalls: 1}", false, DecisionVerdict.Shadow)]
+    [InlineData("concurrency: {maxConcurrentCalls: 1, maxWaitDuration: 9s}", true, DecisionVerdict.Waited)]
+    public async Task Bulkhead_ThatIsFull_KeepsWhoPassedAllTheSame(string policy, bool waits, DecisionVerdict verdict)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Resilience($"host: b.test\n{policy}"));
+        scene.Upstreams.Answer = static _ => null;
+        MemoryConnection first = await scene.SendAsync(host: "b.test");
+        await Eventually.HoldsAsync(() => scene.Upstreams.Seen.Count == 1, "the first goes out");
+        await scene.SendAsync(host: "b.test", headers: "x-request-id: second\r\n");
+        if (waits)
+        {
+            await Eventually.HoldsAsync(() => scene.Cluster("b.test").ConcurrencyWaiting == 1, "the second waits");
+            first.Reset();
+        }
+
+        await Eventually.HoldsAsync(() => scene.Upstreams.Seen.Count == 2, "the second goes out");
+        Assert.Equal((DecisionReason.ConcurrencyOverflow, verdict, "concurrency.maxConcurrentCalls"), Of(scene, "second"));
     }
 
     private static (DecisionReason Reason, DecisionVerdict Verdict, string? Field) Of(RuleScene scene, string id)

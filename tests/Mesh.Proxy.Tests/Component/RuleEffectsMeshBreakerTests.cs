@@ -47,7 +47,7 @@ public sealed class RuleEffectsMeshBreakerTests
     {
         int told = 0;
         await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Shared));
-        scene.Clusters.OnTrial = () => Interlocked.Increment(ref told);
+        scene.Clusters.OnBreakerNews = () => Interlocked.Increment(ref told);
         Answer(scene, 200);
         await CallsAsync(scene, 1);
         Follow(scene, CircuitState.Open, 1);
@@ -62,6 +62,26 @@ public sealed class RuleEffectsMeshBreakerTests
         Assert.Equal(["circuit_open; rule=default/cb#spec.permittedNumberOfCallsInHalfOpenState; limit=2; now=2; scope=mesh"], refused["x-mesh-reason"]);
         Follow(scene, CircuitState.Closed, 3);
         Assert.Equal("200", await CallsAsync(scene, 1));
+    }
+
+    [Fact]
+    public async Task OwnFailuresBeyondTheThreshold_AreSaidAtOnce_AndOnce()
+    {
+        int told = 0;
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Shared));
+        scene.Clusters.OnBreakerNews = () => Interlocked.Increment(ref told);
+        Follow(scene, CircuitState.Closed, 1);
+        Answer(scene, 500);
+        await CallsAsync(scene, 3);
+        Assert.Equal(0, told);
+
+        await CallsAsync(scene, 5);
+        Assert.Equal(1, told);
+        Answer(scene, 200);
+        await CallsAsync(scene, 4);
+        Answer(scene, 500);
+        await CallsAsync(scene, 4);
+        Assert.Equal(2, told);
     }
 
     [Fact]

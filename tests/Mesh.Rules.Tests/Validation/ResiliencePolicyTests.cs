@@ -97,6 +97,8 @@ public sealed class ResiliencePolicyTests
 
     [Theory]
     [InlineData("host: a", "spec", "says nothing yet")]
+    [InlineData("host: a\nmeshLimits: {}", "spec.meshLimits", "limits nothing; write maxConnections or maxRequests")]
+    [InlineData("host: a\nmode: shadow\nmeshLimits: {maxConnections: 9}", "spec.meshLimits", "not evaluated in shadow mode")]
     [InlineData("host: a\nside: callee", "spec", "write concurrency")]
     [InlineData("host: a\nconcurrency: {maxQueue: 5}", "spec.concurrency.maxQueue", "no effect without maxWaitDuration")]
     [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 10}}", "spec.concurrency.maxConcurrentCalls", "within 3..10")]

@@ -12,7 +12,7 @@ public sealed class RateLimitPageTests
     [Fact]
     public void WriteConfig_Limit_IsThereWithAllItDoes() => Assert.Equal(
         """
-        {"rate_limit":{"source":"default/rl#spec","shadow":true,"tokens":80,"interval":"60s","burst":10,"key":"Header:x-user","max_keys":500,
+        {"rate_limit":{"source":"default/rl#spec","shadow":true,"scope":"sidecar","tokens":80,"interval":"60s","burst":10,"key":"Header:x-user","max_keys":500,
         "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20,"allowed_hours":"22:00-06:00 Asia/Seoul"}}
         """.Replace("\n", "", StringComparison.Ordinal),
         Written(new RateLimitConfig
