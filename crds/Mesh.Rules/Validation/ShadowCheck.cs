@@ -55,13 +55,7 @@ internal static class ShadowCheck
     {
         Warn(spec, ["meshLimits"], "not evaluated in shadow mode: a share that nobody takes cannot be given out");
         Cursor retries = spec.Field("retries");
-        if (policy.MeshLimits is not null)
-        {
-            spec.Field("meshLimits").Warn("not evaluated in shadow mode: shares that nobody is held to would say nothing");
-        }
-
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
-        Warn(spec, ["meshLimits"], "not evaluated in shadow mode: no share of it is asked for");
         if (policy.Profile == ResiliencePolicy.SafeProfile)
         {
             spec.Field("profile").Warn("in shadow mode its methods and its restraint towards retries of retries are evaluated; its budget, Retry-After and callers' deadlines are not");

@@ -119,6 +119,11 @@ internal static class PolicyValues
         {
             yield return new PolicyValue("RateLimit", config.Source, "whenExceeded.wait", $"up to {RoutePage.Seconds(config.MaxWait)}, {config.MaxQueue} requests", $"{stats.Waiting.Value} waiting");
         }
+
+        if (config.AllowedHours is { } hours)
+        {
+            yield return new PolicyValue("RateLimit", config.Source, "allowedHours", string.Create(CultureInfo.InvariantCulture, $"{hours.From:HH:mm} to {hours.To:HH:mm} {hours.TimeZone}"));
+        }
     }
 
     private static IEnumerable<PolicyValue> Breaker(Cluster cluster)
