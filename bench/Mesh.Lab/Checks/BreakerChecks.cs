@@ -53,7 +53,7 @@ internal static class BreakerChecks
 
     /// <summary>All callers are replaced one by one while the circuit is open: at each moment somebody may try, and nobody tries too much.</summary>
     /// <param name="views">The control plane's page, often.</param>
-    /// <param name="seen">Calls that the destination counted.</param>
+    /// <param name="seen">Calls that the destination counted, without those of new callers that had not heard of the circuit yet.</param>
     /// <param name="quota">Calls of one trial.</param>
     /// <param name="trials">Trials that began.</param>
     /// <param name="lost">Calls that killed probers may have made without a report of them.</param>
