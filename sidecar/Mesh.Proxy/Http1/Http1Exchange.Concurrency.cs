@@ -40,6 +40,8 @@ internal sealed partial class Http1Exchange
             return new(true); // its rule has just gone
         }
 
+        _cluster.RelieveConcurrency(bulkhead);
+
         // Nobody waits a second time, for another host.
         WaitingPlace? place = bulkhead.LetsWait && _failed is null && !context.Drains(Side) ? _inLine ??= new WaitingPlace(context.Runtime.Time) : null;
         _crowd = bulkhead.Join(place);
