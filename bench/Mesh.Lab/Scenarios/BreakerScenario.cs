@@ -184,7 +184,7 @@ internal sealed class BreakerScenario : StandaloneScenario
             List<DateTimeOffset?> expired = await mesh.TimesAsync(static l => l.Reason == "order_expired", killed, stop);
             List<CallerAnswer> meanwhile = [.. mesh.Load.Since(killed).Where(a => a.At < expired.Min())];
             result.Notes.Add(Line("every caller on its own, after the control plane was killed", expired.Max() - killed));
-            result.Checks.AddRange(BreakerChecks.LastWord(killed, expired, BreakerRules.OpenTime + Lease + TimeSpan.FromSeconds(1), meanwhile));
+            result.Checks.AddRange(BreakerChecks.LastWord(killed, expired, Lease, BreakerRules.OpenTime + Lease + TimeSpan.FromSeconds(1), meanwhile));
             await mesh.WaitForAllAsync("open", expired.Max() ?? killed, stop);
             List<DateTimeOffset?> alone = await mesh.TimesAsync(static l => l is { To: "open", Reason: "failure_rate", Epoch: 0 }, killed, stop);
             result.Checks.Add(LabCheck.Equal("callers whose own breaker has opened", mesh.Callers.Count, alone.Count(static at => at is not null)));

@@ -3,7 +3,7 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Proxy.Concurrency;
 
 /// <summary>
-/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0041). It compares the typical latency of a short window with that of a long time. Each
+/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0044). It compares the typical latency of a short window with that of a long time. Each
 /// cut is an experiment: calls that wait for each other get faster by it in proportion, and calls that don't, do not; then the limit goes back at once, and the new latency is
 /// the usual one. So it learns what is usual under any load, and never chokes the traffic to measure. Latencies are compared as logarithms, and a difference counts when it
 /// is more than chance makes it. Time is an argument. Not thread-safe.

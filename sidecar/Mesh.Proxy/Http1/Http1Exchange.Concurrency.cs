@@ -7,7 +7,7 @@ using Mesh.Proxy.Telemetry;
 
 namespace Mesh.Proxy.Http1;
 
-// The bulkhead's part in a request (adr/0041): a place from before its first attempt until its answer has ended, retries and all. A cluster without one passes by with checks
+// The bulkhead's part in a request (adr/0044): a place from before its first attempt until its answer has ended, retries and all. A cluster without one passes by with checks
 // for null.
 internal sealed partial class Http1Exchange
 {
