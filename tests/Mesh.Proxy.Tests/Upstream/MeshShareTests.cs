@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
