@@ -91,6 +91,7 @@ internal static class ReasonTexts
     {
         "state" => "the rule of the circuit breaker holds it open",
         _ when ByHand(d) => "somebody opened the circuit by hand, for all callers",
+        "probers" => "the circuit is on trial, and other callers are trying",
         _ when d.Text("breaker") is "half_open" => $"the circuit is on trial: {Count(d.Limit, "call")} may go out, and all of them have",
         _ when d.Text("breaker") is "recovering" => "the circuit has just closed, and takes its calls back bit by bit",
         "slowCallRateThreshold" => $"the circuit is open: {d.Now}% of the calls were slow, and from {d.Limit}% on it opens",

@@ -24,6 +24,7 @@ public static class BreakerCompiler
     public static BreakerConfig Compile(CircuitBreaker breaker, RuleKey rule)
     {
         BreakerConfig defaults = new();
+        bool isShadow = breaker.Mode == CircuitBreaker.ShadowMode;
         ImmutableArray<int> codes = [.. breaker.Failures.Where(static f => char.IsAsciiDigit(f[0]) && f != "5xx").Select(static f => int.Parse(f, NumberStyles.None, CultureInfo.InvariantCulture)).Order()];
         return new BreakerConfig
         {
@@ -34,7 +35,7 @@ public static class BreakerCompiler
                 "metricsOnly" => BreakerMode.MetricsOnly,
                 _ => BreakerMode.Auto,
             },
-            IsShadow = breaker.Mode == CircuitBreaker.ShadowMode,
+            IsShadow = isShadow,
             FailureRate = breaker.FailureRateThreshold ?? defaults.FailureRate,
             SlowRate = breaker.SlowCallRateThreshold ?? defaults.SlowRate,
             SlowCall = breaker.SlowCallDurationThreshold ?? defaults.SlowCall,
@@ -45,7 +46,7 @@ public static class BreakerCompiler
             OpenTimeGrowth = breaker.WaitDurationGrowth ?? defaults.OpenTimeGrowth,
             LongestOpenTime = breaker.MaxWaitDurationInOpenState ?? defaults.LongestOpenTime,
             TrialCalls = breaker.PermittedNumberOfCallsInHalfOpenState ?? defaults.TrialCalls,
-            TrialTimeout = breaker.CallTimeoutInHalfOpenState ?? TimeSpan.Zero,
+            TrialTimeout = isShadow ? TimeSpan.Zero : breaker.CallTimeoutInHalfOpenState ?? TimeSpan.Zero, // it would end calls that are real
             LongestTrial = breaker.MaxWaitDurationInHalfOpenState ?? TimeSpan.Zero,
             Recovery = breaker.RecoveryDuration ?? TimeSpan.Zero,
             Failures = breaker.Failures.IsEmpty ? BreakerFailures.Default : breaker.Failures.Aggregate(BreakerFailures.None, static (all, word) => all | Flag(word)),

@@ -102,7 +102,7 @@ public sealed record BreakerConfig
     /// <summary>After so long on trial it opens again; zero waits for ever.</summary>
     public TimeSpan LongestTrial { get; init; }
 
-    /// <summary>A call on trial is given up when its answer has not begun after this; zero is none.</summary>
+    /// <summary>A call on trial is given up when its answer has not begun after this; zero is none, as always in shadow mode.</summary>
     public TimeSpan TrialTimeout { get; init; }
 
     /// <summary>After a trial that went well, the share of calls that are let through grows from a tenth to all in this time; zero lets all through at once.</summary>

@@ -95,7 +95,7 @@ public sealed record RateLimitConfig
     /// <inheritdoc/>
     public override int GetHashCode() => HashCode.Combine(Buckets, Rest);
 
-    private (int, TimeSpan, int, RateLimitKeySource, string, int, bool) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys, IsMesh);
+    private (int, TimeSpan, int, RateLimitKeySource, string, int, bool, string) Buckets => (Tokens, Interval, Burst, KeySource, KeyName, MaxKeys, IsMesh, Rule); // shares are given by rule
 
-    private (bool, TimeSpan, int, string, string) Rest => (IsShadow, MaxWait, MaxQueue, Source, Rule);
+    private (bool, TimeSpan, int, string) Rest => (IsShadow, MaxWait, MaxQueue, Source);
 }

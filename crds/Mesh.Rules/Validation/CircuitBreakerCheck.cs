@@ -70,6 +70,11 @@ internal static class CircuitBreakerCheck
         {
             spec.Field("maxWaitDurationInOpenState").Warn("has no effect without waitDurationGrowth");
         }
+
+        if (breaker is { CallTimeoutInHalfOpenState: not null, Mode: CircuitBreaker.ShadowMode })
+        {
+            spec.Field("callTimeoutInHalfOpenState").Warn("has no effect in mode: shadow, which ends no call");
+        }
     }
 
     private static void CheckProbers(CircuitBreaker breaker, Cursor at)

@@ -57,6 +57,9 @@ internal readonly record struct BreakerPermit(int Mark)
 /// <param name="RetryAfter">When to come back; zero when nobody knows.</param>
 internal readonly record struct BreakerRefusal(BreakerState State, string? Field, long Limit, long Now, TimeSpan RetryAfter)
 {
+    /// <summary><see cref="Field"/> of a circuit on trial in which this caller has no part.</summary>
+    public const string ProbersField = "probers";
+
     /// <summary>All callers together have decided, not this sidecar.</summary>
     public bool IsMesh { get; init; }
 

@@ -101,7 +101,7 @@ internal sealed partial class CircuitBreaker
             return;
         }
 
-        bool isTrial = State == BreakerState.HalfOpen;
+        bool isTrial = State == BreakerState.HalfOpen && mesh.IsInForce; // a trial of its own is none of the epoch's
         bool wasAlarmed = _isAlarmed;
         mesh.Count(isTrial, isFailure, isSlow);
         _isAlarmed = !isTrial && IsBad(_window.Figures, MinimumOf(_config));

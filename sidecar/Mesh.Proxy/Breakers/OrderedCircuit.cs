@@ -65,8 +65,8 @@ internal sealed class OrderedCircuit(long frequency)
         return true;
     }
 
-    /// <summary>Ends the order in force: it is not for the rule as it is now.</summary>
-    public void Drop() => _order = null;
+    /// <summary>Ends the order in force, if there is one. Trials under way are void: should the epoch come back, others take their places, or those that hang would hold them for ever.</summary>
+    public void Drop() => (_order, _taken) = (null, _trials.Calls);
 
     /// <summary>What holds now; null when nothing does.</summary>
     public OrderInForce? Show(long now) => _order is { } order && now < _expiresAt ? new(order, Between(now, _expiresAt), _taken) : null;
@@ -88,6 +88,7 @@ internal sealed class OrderedCircuit(long frequency)
         TimeSpan retryAfter = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         BreakerRefusal refusal = order switch
         {
+            { State: CircuitState.HalfOpen, Trials: 0 } => new(BreakerState.HalfOpen, BreakerRefusal.ProbersField, -1, -1, retryAfter), // others try
             { State: CircuitState.HalfOpen } => new(BreakerState.HalfOpen, "permittedNumberOfCallsInHalfOpenState", order.Trials, _taken, retryAfter),
             { Field.Length: > 0 } => new(BreakerState.Open, order.Field, order.Limit, order.Now, retryAfter),
             _ => new(BreakerState.Open, "", -1, -1, retryAfter), // by hand: no field was passed

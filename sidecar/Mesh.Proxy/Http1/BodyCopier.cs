@@ -62,6 +62,9 @@ internal sealed class BodyCopier(Http1Limits limits)
     /// <summary>Whether all of the body can still be sent, from its first byte on.</summary>
     public bool CanStartOver => WireBytes == 0 || Kept is not null;
 
+    /// <summary>Whether the body's last byte has come.</summary>
+    public bool IsAtEnd => _isAtEnd;
+
     /// <summary>Forgets the last body.</summary>
     public void Reset()
     {

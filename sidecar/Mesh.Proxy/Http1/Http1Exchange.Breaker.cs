@@ -55,6 +55,9 @@ internal sealed partial class Http1Exchange
     // Zero but for an attempt on trial, and there too unless its rule says so.
     private TimeSpan TrialTimeout => _breaker is { } breaker && _permit.IsTrial && !_request.IsConnect ? breaker.Config.TrialTimeout : TimeSpan.Zero;
 
+    // Which call is one turns out later.
+    private bool HasTrials => BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero;
+
     // A retry does not knock at an open circuit: the caller gets what the upstream has said.
     private bool IsShutOut => BreakerInForce is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);
 

@@ -136,12 +136,18 @@ internal sealed partial class Http1Exchange
         _retry = null;
         _breaker = null;
         (_failed, _cluster, _elsewhere) = (_cluster, _elsewhere, null);
+        _routeName = null; // the route was to the host that failed: a breaker for it is none of the other's
         if (_requestBody.Kept is null)
         {
             _requestBody.Reset();
         }
 
         RenewTimer();
+        if (_timer is null && HasTrials)
+        {
+            BeginTimer(TimeSpan.Zero, TimeSpan.Zero, TimeSpan.Zero, _request.Framing.Kind == BodyKind.None || _requestBody.IsAtEnd, context.Now);
+        }
+
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome;
         _newCookie = null;

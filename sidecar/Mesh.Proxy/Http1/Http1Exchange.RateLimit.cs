@@ -41,7 +41,7 @@ internal sealed partial class Http1Exchange
     private async ValueTask<bool> WaitAndAttemptAsync(RateLimiter limiter, LinePlace place, long now)
     {
         long dueAt;
-        while (now < (dueAt = limiter.DueAt(place)) && !IsOver && !context.Drains(Side))
+        while (now < (dueAt = limiter.DueAt(place)) && now < place.LeavesAt && !IsOver && !context.Drains(Side))
         {
             ValueTask wait = limiter.WaitAsync(place, now, _client.Loop, _stop.Token);
             if (context.Drains(Side))
@@ -54,6 +54,7 @@ internal sealed partial class Http1Exchange
         }
 
         bool hasToken = now >= dueAt && !IsOver;
+        LimitVerdict putOff = hasToken ? default : limiter.PutOff(place, now);
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
@@ -68,7 +69,9 @@ internal sealed partial class Http1Exchange
         }
 
         _cluster!.Stats.RateLimit!.Limited.Add();
-        return await RefuseAsync(ProxyErrors.RateLimitedAtDrain(context.Between(now, dueAt), limiter.Config.Source), goesOn: true);
+        return await RefuseAsync(
+            now >= place.LeavesAt ? ProxyErrors.RateLimited(putOff, limiter.Config.Source) : ProxyErrors.RateLimitedAtDrain(context.Between(now, dueAt), limiter.Config.Source),
+            goesOn: true);
     }
 
     private bool IsOver => _clientIsGone || IsTooLate || IsRouteOver;

@@ -54,7 +54,7 @@ internal sealed partial class Http1Exchange
         RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         bool hasDeadline = _request.Headers.HasDeadline;
-        bool hasTrials = BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero; // which call is one turns out later
+        bool hasTrials = HasTrials;
         if (!hasTrials && retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
             && config.Shadow is not { WriteTimeout.Ticks: > 0 })
         {
@@ -76,10 +76,8 @@ internal sealed partial class Http1Exchange
         TimeSpan shadowWrite = config.Shadow?.WriteTimeout ?? TimeSpan.Zero;
         if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
         {
-            _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
-            _timer.Begin(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
-            _timer.Watch(shadowWrite, shadowWrite > TimeSpan.Zero ? _cluster.Stats.NeededShadow : null);
-            _requestBody.Timer = _timer;
+            BeginTimer(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
+            _timer!.Watch(shadowWrite, shadowWrite > TimeSpan.Zero ? _cluster.Stats.NeededShadow : null);
         }
     }
 
@@ -98,6 +96,13 @@ internal sealed partial class Http1Exchange
         {
             _requestBody.Keep(_kept ??= new KeptBody(context.RetryMemory));
         }
+    }
+
+    private void BeginTimer(TimeSpan route, TimeSpan perTry, TimeSpan write, bool isComplete, long now)
+    {
+        _timer = _spareTimer?.Serves(_stop) == true ? _spareTimer : NewTimer();
+        _timer.Begin(route, perTry, write, isComplete, now);
+        _requestBody.Timer = _timer;
     }
 
     private RequestTimer NewTimer()

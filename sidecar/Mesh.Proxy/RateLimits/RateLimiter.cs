@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.Routing;
-using Mesh.Proxy.Shares;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
@@ -13,6 +13,8 @@ namespace Mesh.Proxy.RateLimits;
 /// </summary>
 internal sealed class RateLimiter
 {
+    private const string MaxWaitField = "whenExceeded.wait.maxWait";
+
     private readonly Lock _gate = new();
     private readonly long _frequency;
     private readonly RateLimitStats _stats;
@@ -105,7 +107,7 @@ internal sealed class RateLimiter
     {
         lock (_gate) // who moves it up must find the wait begun, or not yet
         {
-            return place.Pause.WaitAsync(Time(Math.Max(place.DueAt, place.NotBefore) - now), loop, stop);
+            return place.Pause.WaitAsync(Time(place.EndsAt - now), loop, stop);
         }
     }
 
@@ -114,7 +116,18 @@ internal sealed class RateLimiter
     {
         lock (_gate)
         {
-            return Math.Max(place.DueAt, place.NotBefore);
+            return place.GoesAt;
+        }
+    }
+
+    /// <summary>The refusal of who has waited for as long as one may: its token was due in time, and then a smaller share put it off.</summary>
+    public LimitVerdict PutOff(LinePlace place, long now)
+    {
+        lock (_gate)
+        {
+            long longest = (long)Time(place.LeavesAt - place.JoinedAt).TotalMilliseconds;
+            long wait = (long)Math.Ceiling(Time(place.GoesAt - place.JoinedAt).TotalMilliseconds);
+            return new LimitVerdict(LimitAnswer.Refused, MaxWaitField, longest, wait, Time(place.GoesAt - now), _share is not null);
         }
     }
 
@@ -162,7 +175,9 @@ internal sealed class RateLimiter
             bool isSmaller = share.Take(order);
             if (share.Share != former)
             {
-                _only!.Change(TokenRate.OfShare(_config, share.Share, _frequency), now);
+                // Who waits for the hours has taken tokens of the time at which they begin.
+                long from = _only!.Length > 0 ? _hours?.OpensAt(now) ?? now : now;
+                _only.Change(TokenRate.OfShare(_config, share.Share, _frequency), from);
                 _stats.Share.Set(share.Share);
             }
 
@@ -208,7 +223,7 @@ internal sealed class RateLimiter
                 return default;
             }
 
-            place!.NotBefore = from;
+            (place!.NotBefore, place.JoinedAt, place.LeavesAt) = (from, now, now + longest);
             line.Join(place, dueAt);
             _stats.Waiting.Add();
             return new LimitVerdict(LimitAnswer.Waits);
@@ -216,7 +231,7 @@ internal sealed class RateLimiter
 
         TimeSpan wait = Time(dueAt - now);
         return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait, _share is not null)
-            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxWait", (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
+            : hasRoom ? new LimitVerdict(LimitAnswer.Refused, MaxWaitField, (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
             : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
     }
 

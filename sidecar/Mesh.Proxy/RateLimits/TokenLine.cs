@@ -8,11 +8,23 @@ internal sealed class LinePlace(TimeProvider time)
     /// <summary>Ends when the token is there. Begun and moved by the limiter, ended early by anybody.</summary>
     public Pause Pause { get; } = new(time);
 
-    /// <summary>Timestamp at which the token is there; goes down when somebody before leaves.</summary>
+    /// <summary>Timestamp at which the token is there; goes down when somebody before leaves, and either way with another rate.</summary>
     public long DueAt { get; set; }
 
     /// <summary>Timestamp at which the hours begin in which requests are let through; the token may be there before.</summary>
     public long NotBefore { get; set; }
+
+    /// <summary>Timestamp at which the wait began.</summary>
+    public long JoinedAt { get; set; }
+
+    /// <summary>Timestamp at which it has lasted as long as one may.</summary>
+    public long LeavesAt { get; set; }
+
+    /// <summary>Timestamp at which the request may go.</summary>
+    public long GoesAt => Math.Max(DueAt, NotBefore);
+
+    /// <summary>Timestamp at which the wait ends, with the token or without.</summary>
+    public long EndsAt => Math.Min(GoesAt, LeavesAt);
 
     /// <summary>Where the request waits; null when it does not.</summary>
     public TokenLine? Line { get; set; }
@@ -59,7 +71,7 @@ internal sealed class TokenLine(TokenRate rate)
         for (LinePlace? place = _last; place is not null; place = place.Before)
         {
             place.DueAt = Bucket.DueAt(before++);
-            place.Pause.MoveTo(place.DueAt);
+            place.Pause.MoveTo(place.EndsAt);
         }
     }
 
@@ -74,7 +86,7 @@ internal sealed class TokenLine(TokenRate rate)
             for (LinePlace? next = place.Behind; next is not null; next = next.Behind)
             {
                 (next.DueAt, free) = (free, next.DueAt);
-                next.Pause.MoveTo(next.DueAt);
+                next.Pause.MoveTo(next.EndsAt);
             }
 
             Bucket.GiveBack();

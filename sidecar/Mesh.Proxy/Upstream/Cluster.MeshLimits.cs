@@ -1,5 +1,5 @@
 using System.Collections.Immutable;
-using Mesh.Proxy.Shares;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;

@@ -159,7 +159,7 @@ public sealed class OrderedCircuitModelTests
 
         private static CircuitState StateOf(CircuitOrder? order) => order?.State ?? CircuitState.Closed;
 
-        private int Taken(long epoch) => _calls.Count(c => c.IsTrial && c.Epoch == epoch);
+        private int Taken(long epoch) => _calls.Count(c => c.IsTrial && c.Epoch == epoch && (c.HasEnded || c.Period == _period)); // the others are void
 
         public void Notice(long now)
         {

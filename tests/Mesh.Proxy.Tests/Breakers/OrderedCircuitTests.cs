@@ -86,7 +86,7 @@ public sealed class OrderedCircuitTests
     public void HalfOpen_QuotaThatIsHandedOn_CountsWhatWasUsed()
     {
         Take(Order(CircuitState.HalfOpen, 2) with { Trials = 0 });
-        Assert.True(TryEnter(out _).IsSet); // no prober
+        Assert.Equal(("probers", -1, -1), (TryEnter(out _).Field!, TryEnter(out _).Limit, TryEnter(out _).Now)); // others try
         Take(Order(CircuitState.HalfOpen, 2) with { Trials = 1 });
         Leave(Enter(), BreakerOutcome.Success);
         Take(Order(CircuitState.HalfOpen, 2) with { Trials = 3 });
@@ -96,6 +96,45 @@ public sealed class OrderedCircuitTests
         Assert.True(TryEnter(out _).IsSet);
         Take(Order(CircuitState.HalfOpen, 3) with { Trials = 1 });
         Assert.Equal((3, 0), (Report.Epoch, Report.Trials));
+        Enter();
+        Assert.True(TryEnter(out _).IsSet);
+    }
+
+    [Fact]
+    public void HalfOpen_OrderThatLapsedAndCameBack_DoesNotWaitForTrialsThatHang()
+    {
+        Take(Order(CircuitState.HalfOpen, 2) with { Trials = 3 });
+        Leave(Enter(), BreakerOutcome.Failure);
+        Enter();
+        BreakerPermit hung = Enter();
+        Pass(10);
+        Assert.NotNull(_breaker.Age(_time.GetTimestamp(), out _));
+
+        Take(Order(CircuitState.HalfOpen, 2) with { Trials = 3 });
+        Leave(hung, BreakerOutcome.Success); // late
+        Enter();
+        Enter();
+
+        Assert.True(TryEnter(out _).IsSet);
+        Assert.Equal((1, 1, 0), (Report.Trials, Report.FailedTrials, Report.Calls));
+    }
+
+    [Fact]
+    public void OwnTrial_WithoutAnOrder_IsNoneOfTheEpoch()
+    {
+        Take(Order(CircuitState.HalfOpen, 2) with { Trials = 3 });
+        Leave(Enter(), BreakerOutcome.Success);
+        Pass(10);
+        Calls(10, BreakerOutcome.Failure);
+        Assert.Equal(BreakerState.Open, _breaker.State);
+        Pass(60);
+        Calls(3, BreakerOutcome.Success);
+        Assert.Equal(BreakerState.Closed, _breaker.State);
+
+        Take(Order(CircuitState.HalfOpen, 2) with { Trials = 3 });
+
+        Assert.Equal((1, 0, 13, 10), (Report.Trials, Report.FailedTrials, Report.Calls, Report.Failures));
+        Enter();
         Enter();
         Assert.True(TryEnter(out _).IsSet);
     }

@@ -1,5 +1,6 @@
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Wire;
 using Mesh.Testing;
 using Xunit;
 
@@ -45,6 +46,28 @@ public sealed class RateLimitWaitTests
         Answered refused = await scene.CallAsync(host: "b.test");
 
         Assert.Equal(["rate_limited; rule=default/rl#spec.whenExceeded.wait.maxWait; limit=500; now=1000; scope=sidecar"], refused["x-mesh-reason"]);
+    }
+
+    [Fact]
+    [EffectOf("RateLimit", "whenExceeded.wait.maxWait")]
+    public async Task MaxWait_IsKeptWhenASmallerSharePutsATokenOff()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit("host: b.test\nscope: mesh\ntokens: 10\ninterval: 10s\nburst: 1\nwhenExceeded: {wait: {maxWait: 2s}}"));
+        Follow(10, 1);
+        Assert.Equal(200, (await scene.CallAsync(host: "b.test")).Status);
+        MemoryConnection waiting = await JoinAsync(scene, "/1", 1);
+        Follow(1, 2);
+
+        scene.Time.Advance(TimeSpan.FromMilliseconds(1999));
+        Assert.Equal("", waiting.ReadAvailable());
+        scene.Time.Advance(TimeSpan.FromMilliseconds(1));
+
+        Answered refused = await scene.ReadAsync(waiting);
+        Assert.Equal((429, "8"), (refused.Status, Assert.Single(refused["retry-after"])));
+        Assert.Equal(["rate_limited; rule=default/rl#spec.whenExceeded.wait.maxWait; limit=2000; now=10000; scope=mesh"], refused["x-mesh-reason"]);
+        Assert.Equal((1, 0), (scene.Cluster("b.test").Stats.RateLimit!.Limited.Value, scene.Cluster("b.test").Stats.RateLimit!.Waiting.Value));
+
+        void Follow(int share, long epoch) => scene.Cluster("b.test").Follow(new LimitOrder("RateLimit/default/rl", scene.Cluster("b.test").Name, "tokens", share, 10, epoch));
     }
 
     [Fact]

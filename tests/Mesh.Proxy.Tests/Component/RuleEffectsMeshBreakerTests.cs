@@ -65,6 +65,18 @@ public sealed class RuleEffectsMeshBreakerTests
     }
 
     [Fact]
+    public async Task WhoIsNoProber_HearsThatOthersTry()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Shared));
+        Follow(scene, CircuitState.HalfOpen, 1);
+
+        Answered refused = await scene.CallAsync(host: "b.test");
+
+        Assert.Equal(["circuit_open; rule=default/cb#spec.probers; detail=\"other callers are trying\"; scope=mesh"], refused["x-mesh-reason"]);
+        Assert.Equal(["half_open", "5"], [.. refused["x-mesh-breaker"], .. refused["retry-after"]]);
+    }
+
+    [Fact]
     public async Task OwnFailuresBeyondTheThreshold_AreSaidAtOnce_AndOnce()
     {
         int told = 0;

@@ -88,5 +88,52 @@ public sealed class RuleEffectsRouteBreakerTests
         Assert.Equal(0, scene.Cluster("a.test").Stats.RqPerTryTimeout.Value);
     }
 
+    [Fact]
+    public async Task TrialInShadowMode_TakesItsTime()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Breaker(Two + "mode: shadow\npermittedNumberOfCallsInHalfOpenState: 1\ncallTimeoutInHalfOpenState: 2s"));
+        Fail(scene);
+        await scene.CallAsync();
+        await scene.CallAsync();
+        scene.Time.Advance(TimeSpan.FromSeconds(60));
+        scene.Upstreams.Answer = static _ => null;
+        MemoryConnection client = await scene.SendAsync();
+        await Eventually.HoldsAsync(() => scene.Upstreams.Seen.Count == 3, "the request is there");
+        Assert.Equal(BreakerState.HalfOpen, scene.Cluster("a.test").BreakerState);
+
+        scene.Time.Advance(TimeSpan.FromSeconds(3));
+
+        Assert.Equal("", client.ReadAvailable());
+        Assert.Equal(0, scene.Cluster("a.test").Stats.RqPerTryTimeout.Value);
+    }
+
+    [Fact]
+    public async Task TrialOfTheHostOfAFallback_IsGivenUpInItsOwnTimeToo()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Breaker(Two + "permittedNumberOfCallsInHalfOpenState: 1\ncallTimeoutInHalfOpenState: 2s"), RuleTexts.Breaker("host: b.test\nstate: forcedOpen", "cb2"),
+            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}"));
+        Fail(scene);
+        await scene.CallAsync();
+        await scene.CallAsync();
+        scene.Time.Advance(TimeSpan.FromSeconds(60));
+
+        scene.Upstreams.Answer = static _ => null;
+        Answered late = await scene.SettleAsync(await scene.SendAsync(host: "b.test"));
+
+        Assert.Equal((504, 1, BreakerState.Open), (late.Status, scene.Cluster("a.test").Stats.RqPerTryTimeout.Value, scene.Cluster("a.test").BreakerState));
+    }
+
+    [Fact]
+    public async Task CallOfAFallback_IsNotOfARouteThatHasTheSameNameByChance()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Breaker("host: a.test\nroute: search\nstate: forcedOpen"), Routes, RuleTexts.Breaker("host: b.test\nstate: forcedOpen", "cb2"),
+            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}"), RuleTexts.Virtual("hosts: [b.test]\nhttp: [{name: search, route: [{destination: {host: b.test}}]}]", "vs2"));
+
+        Assert.Equal((200, 503), ((await scene.CallAsync("/search", "b.test")).Status, (await scene.CallAsync("/search")).Status));
+    }
+
     private static void Fail(RuleScene scene) => scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(500, "");
 }

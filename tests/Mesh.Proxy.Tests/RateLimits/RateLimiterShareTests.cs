@@ -93,6 +93,35 @@ public sealed class RateLimiterShareTests
         Assert.Equal([275, 1275, 2275], Milliseconds(limiter, places));
     }
 
+    /// <summary>The clock begins at midnight, half a minute before the hours.</summary>
+    [Fact]
+    public void Follow_WhoWaitsForTheHours_HasItsTokenOneAfterTheOtherFromTheirBeginning()
+    {
+        AllowedHoursConfig hours = new(new TimeOnly(0, 0, 30), new TimeOnly(6, 0), "UTC");
+        RateLimiter limiter = new(TwentyASecond with { MaxWait = TimeSpan.FromMinutes(1), MaxQueue = 9, AllowedHours = hours }, _time.TimestampFrequency, _stats, _time);
+        long now = _time.GetTimestamp();
+        LinePlace[] places = [new(_time), new(_time), new(_time)];
+        Assert.All(places, p => Assert.Equal(LimitAnswer.Waits, limiter.Take(default, now, p).Answer));
+        Assert.Equal([30.0, 31.0, 32.0], places.Select(p => _time.GetElapsedTime(now, limiter.DueAt(p)).TotalSeconds));
+
+        limiter.Follow(Order(10, 1), now);
+
+        Assert.Equal([30.0, 30.1, 30.2], places.Select(p => _time.GetElapsedTime(now, limiter.DueAt(p)).TotalSeconds));
+    }
+
+    [Fact]
+    public void Update_AnotherRuleOfTheSameNumbers_HasAShareOfItsOwn()
+    {
+        RateLimiter limiter = Limiter(TwentyASecond);
+        limiter.Follow(Order(12, 1), 0);
+
+        limiter.Update(TwentyASecond with { Rule = "RateLimit/default/b" });
+        Assert.Equal(1, limiter.Share!.Value.Share);
+        limiter.Follow(Order(7, 1) with { Rule = "RateLimit/default/b" }, 0);
+
+        Assert.Equal(("RateLimit/default/b", 7), (limiter.Report("c", 0)!.Rule, limiter.Share!.Value.Share));
+    }
+
     [Fact]
     public void Report_AsksForWhatWasAskedOfIt()
     {

@@ -77,6 +77,7 @@ public sealed class CircuitBreakerMessagesTests
     [Theory]
     [InlineData("host: a\nslidingWindowSize: 10\nminimumNumberOfCalls: 20", "spec.minimumNumberOfCalls", "10 are enough")]
     [InlineData("host: a\nmaxWaitDurationInOpenState: 5m", "spec.maxWaitDurationInOpenState", "has no effect without waitDurationGrowth")]
+    [InlineData("host: a\nmode: shadow\ncallTimeoutInHalfOpenState: 1s", "spec.callTimeoutInHalfOpenState", "has no effect in mode: shadow")]
     [InlineData("host: a\nprobers: {mode: per-zone}", "spec.probers", "has no effect without scope: mesh")]
     [InlineData("host: a\nscope: mesh\nprobers: {count: 3}", "spec.probers.count", "has no effect without mode: random-n")]
     public void Read_SurprisingSpec_Warns(string spec, string path, string message)

@@ -1,4 +1,4 @@
-namespace Mesh.Proxy.Shares;
+namespace Mesh.Proxy.MeshShares;
 
 /// <summary>A sidecar's part of a limit that all share, as it is at one moment.</summary>
 /// <param name="Rule">The rule.</param>
