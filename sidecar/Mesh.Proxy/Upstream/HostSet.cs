@@ -17,7 +17,7 @@ internal sealed class HostSet
     private const int MaxExtraPicks = 5; // as Istio; after the last one a host that was tried has to do
 
     private readonly ImmutableArray<HostGroup> _groups;
-    private readonly LoadBalancing.Shares _shares;
+    private readonly Shares _shares;
     private readonly Random _random;
     private readonly bool _byHash;
 
@@ -34,7 +34,7 @@ internal sealed class HostSet
         _groups = groups;
         _byHash = byHash;
         _random = random;
-        _shares = new LoadBalancing.Shares([.. groups.Select(static g => g.Share)]);
+        _shares = new Shares([.. groups.Select(static g => g.Share)]);
     }
 
     public Endpoint[] All { get; }
@@ -113,7 +113,7 @@ internal sealed class HostSet
         Endpoint[] healthy = Array.FindAll(levels[level], static e => IsUsable(e, isPanic: false));
         Endpoint[] fresh = Array.FindAll(healthy, e => context.Tried?.Contains(e) != true);
         Endpoint[] choices = fresh.Length > 0 ? fresh : healthy;
-        LoadBalancing.Shares shares = new([.. choices.Select(static e => (long)((ILoadTarget)e).Weight)]);
+        Shares shares = new([.. choices.Select(static e => (long)((ILoadTarget)e).Weight)]);
         return choices[shares.At(_random.NextInt64(shares.Total))];
     }
 
