@@ -173,10 +173,13 @@ internal sealed class SharedCircuit
         return Enter(forced.State, "by_hand", now);
     }
 
+    /// <summary>Whether <see cref="Lift"/> changes anything: somebody decided by hand, or the process before us decided something that callers still go by, which may have been by hand for hours.</summary>
+    public bool IsHeld => Forced is not null || (Epoch == 0 && _callers.Values.Any(static c => c.Epoch != 0));
+
     /// <summary>It goes by what happens again. It begins closed.</summary>
     public CircuitChange? Lift(string reason, DateTimeOffset now)
     {
-        if (Forced is null)
+        if (!IsHeld)
         {
             return null;
         }

@@ -29,6 +29,7 @@ internal sealed class SharedCircuits : ICoordinated
     private readonly Dictionary<string, SortedDictionary<string, CircuitEntry>> _saying = new(StringComparer.Ordinal); // by rule and upstream: those that have findings
     private readonly DateTimeOffset _start;
     private readonly long _startedAt;
+    private readonly TimeSpan _settling;
     private DateTimeOffset _speaksFrom;
     private volatile ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>> _warnings = ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
 
@@ -37,11 +38,13 @@ internal sealed class SharedCircuits : ICoordinated
     /// <param name="time">Clock.</param>
     /// <param name="random">Chance, for elections.</param>
     /// <param name="logger">Log.</param>
-    public SharedCircuits(IRuleStore store, TimeProvider time, Random random, ILogger<SharedCircuits> logger)
+    /// <param name="settling">Time after which all callers have said what they hold; null for a lease, which is enough where all report to this process.</param>
+    public SharedCircuits(IRuleStore store, TimeProvider time, Random random, ILogger<SharedCircuits> logger, TimeSpan? settling = null)
     {
         (_time, _random, _rules, Events) = (time, random, new CircuitRules(store), new CircuitEvents(logger));
         (_start, _startedAt) = (time.GetUtcNow(), time.GetTimestamp());
-        _speaksFrom = _start + EndpointRegistry.Lease; // by then all callers have said what they hold
+        _settling = settling ?? EndpointRegistry.Lease;
+        _speaksFrom = _start + _settling;
     }
 
     /// <summary>Raised after <see cref="Warnings"/> changed; under the coordinator's lock.</summary>
@@ -121,7 +124,7 @@ internal sealed class SharedCircuits : ICoordinated
         _byHand.Clear();
         _saying.Clear();
         _warnings = _warnings.Clear();
-        _speaksFrom = At(now) + EndpointRegistry.Lease;
+        _speaksFrom = At(now) + _settling;
         WarningsChanged?.Invoke();
     }
 

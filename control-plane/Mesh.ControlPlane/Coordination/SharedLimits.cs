@@ -13,7 +13,8 @@ internal readonly record struct LimitName(string Rule, string Cluster, string Li
 /// <summary>All limits that callers share: each gets the part that it wants, as far as that is fair, and never do all together get more than there is.</summary>
 /// <param name="totalOf">The limit that a rule's field says now; null when there is none.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time) : ICoordinated
+/// <param name="settling">Time from the start, or from when this replica began to decide, after which all callers have said what they have; null for a lease, which is enough where all report to this process.</param>
+internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time, TimeSpan? settling = null) : ICoordinated
 {
     /// <summary>Most limits: a sidecar that makes up names must not fill the memory.</summary>
     public const int Most = 10_000;
@@ -24,6 +25,8 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     private readonly Dictionary<LimitName, SharedLimit> _limits = [];
     private readonly Dictionary<LimitName, long> _balancedAt = [];
     private readonly Dictionary<Reporter, HashSet<LimitName>> _names = [];
+    private readonly TimeSpan _settling = settling ?? EndpointRegistry.Lease;
+    private long _decidesSince = time.GetTimestamp();
     private long _begin;
     private long _epoch;
 
@@ -79,6 +82,9 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
 
     /// <inheritdoc/>
     public bool Advance(long now) => false; // shares move by reports alone
+
+    /// <inheritdoc/>
+    public void Restart(long now) => _decidesSince = now;
 
     /// <inheritdoc/>
     public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
@@ -175,7 +181,8 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
 
         _balancedAt[name] = now;
         limit.Total = totalOf(name) ?? 0;
-        bool isSettled = time.GetElapsedTime(_begin, now) >= EndpointRegistry.Lease; // until then some may have shares of an earlier control plane and have not said so
+        // Until then some may have shares of an earlier control plane and have not said so.
+        bool isSettled = time.GetElapsedTime(_begin, now) >= EndpointRegistry.Lease && time.GetElapsedTime(_decidesSince, now) >= _settling;
         return limit.Balance(limit.Find(reporter), isSettled, NextEpoch).Exists(h => h.Reporter != reporter);
     }
 

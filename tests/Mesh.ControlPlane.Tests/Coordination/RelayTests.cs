@@ -86,7 +86,7 @@ public sealed class RelayTests
         Settle();
         _other.Report("b"); // it has an order of the former in force
         (_leader.Leads, _other.Leads) = (false, true);
-        for (int second = 0; second < 5; second++)
+        for (int second = 0; second < 9; second++)
         {
             _time.Advance(TimeSpan.FromSeconds(1));
             _other.Report("n", epoch: 0); // has none
@@ -98,6 +98,22 @@ public sealed class RelayTests
 
         Assert.Equal(CircuitState.Closed, _other.Order("n")!.State);
         Assert.Null(_leader.Coordinator.Relay(new ReplicaReport())); // it says that it decides no more
+    }
+
+    [Fact]
+    public void Other_BeginsToLead_SaysNothingUntilAllReplicasCallersAreKnown()
+    {
+        (_leader.Leads, _other.Leads) = (false, true);
+        for (int second = 0; second < 8; second++)
+        {
+            _other.Report("n");
+            Assert.Null(_other.Order("n"));
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        _other.Report("n");
+
+        Assert.NotNull(_other.Order("n"));
     }
 
     [Fact]
@@ -127,7 +143,7 @@ public sealed class RelayTests
 
     private void Settle()
     {
-        for (int second = 0; second < 5; second++)
+        for (int second = 0; second < 9; second++)
         {
             _leader.Report("a");
             _other.Report("b");
@@ -156,7 +172,7 @@ public sealed class RelayTests
         public Replica(FakeRuleStore store, TimeProvider time)
         {
             Relay = new RelayedReports(time);
-            Circuits = new SharedCircuits(store, time, new Random(1), NullLogger<SharedCircuits>.Instance);
+            Circuits = new SharedCircuits(store, time, new Random(1), NullLogger<SharedCircuits>.Instance, ReplicaLink.Settling);
             Coordinator = new MeshCoordinator(time, [Circuits], (() => Leads, Relay));
         }
 

@@ -333,6 +333,31 @@ public sealed class SharedCircuitTests
     }
 
     [Fact]
+    public void Lift_AfterARestart_EndsWhatTheProcessBeforeDecidedByHand()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        long former = CircuitBench.Start.ToUnixTimeMilliseconds() + 99;
+        bench.Report("a", epoch: former); // open for hours, and nobody here knows of it
+        Assert.True(bench.Circuit.IsHeld);
+
+        CircuitChange lifted = bench.Circuit.Lift("lifted", bench.Now)!;
+
+        Assert.Equal(("lifted", CircuitState.Closed, former + 1), (lifted.Reason, bench.Order("a")!.State, bench.Order("a")!.Epoch));
+        Assert.False(bench.Circuit.IsHeld);
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+    }
+
+    [Fact]
+    public void Lift_NobodyHoldsAnything_DecidesNothing()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a");
+
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+        Assert.Null(bench.Order("a"));
+    }
+
+    [Fact]
     public void Rule_Changes_StateStaysAndATrialOfAnotherSizeBeginsAnew()
     {
         CircuitBench bench = CircuitBench.With(2).HalfOpen();

@@ -158,6 +158,21 @@ public sealed class SharedLimitsTests
     }
 
     [Fact]
+    public void Replica_BeginsToDecide_RaisesNothingUntilTheOthersCallersAreKnown()
+    {
+        _limits = new SharedLimits(_ => _total, _time, ReplicaLink.Settling);
+        _time.Advance(ReplicaLink.Settling);
+        _limits.Restart(_time.GetTimestamp());
+        for (int second = 0; second < 7; second++)
+        {
+            Assert.Equal("a1", Round(("a", 20)));
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("a20", Round(("a", 20))); // 7.9 s
+    }
+
+    [Fact]
     public void Rule_SaysLess_OrIsGone()
     {
         Settle("a", "b");
