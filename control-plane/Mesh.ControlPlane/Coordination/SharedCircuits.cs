@@ -17,12 +17,16 @@ internal sealed class SharedCircuits : ICoordinated
     /// <summary>Most circuits: a sidecar that makes up names must not fill the memory.</summary>
     public const int Most = 10_000;
 
+    /// <summary>Most findings in the status of one rule.</summary>
+    public const int MostFindings = 20;
+
     private readonly TimeProvider _time;
     private readonly Random _random;
     private readonly CircuitRules _rules;
     private readonly Dictionary<(string Rule, string Cluster), CircuitEntry> _circuits = [];
     private readonly Dictionary<string, HashSet<(string Rule, string Cluster)>> _shares = new(StringComparer.Ordinal); // by reporter
     private readonly Dictionary<string, ForcedState> _byHand = new(StringComparer.Ordinal); // by host
+    private readonly Dictionary<string, SortedDictionary<string, CircuitEntry>> _saying = new(StringComparer.Ordinal); // by rule and upstream: those that have findings
     private readonly DateTimeOffset _start;
     private readonly long _startedAt;
     private readonly TimeSpan _settling;
@@ -118,6 +122,7 @@ internal sealed class SharedCircuits : ICoordinated
         _circuits.Clear();
         _shares.Clear();
         _byHand.Clear();
+        _saying.Clear();
         _warnings = _warnings.Clear();
         _speaksFrom = At(now) + _settling;
         WarningsChanged?.Invoke();
@@ -191,7 +196,7 @@ internal sealed class SharedCircuits : ICoordinated
         {
             Events.AddSick(entry, entry.Said.Sick, at);
             entry.Said = (entry.Circuit.Sick, entry.Circuit.Forced);
-            Warn(entry.Rule);
+            Warn(entry, entry.Said != default);
         }
 
         return change is not null;
@@ -205,15 +210,30 @@ internal sealed class SharedCircuits : ICoordinated
         if (isDone)
         {
             _circuits.Remove((entry.Rule, entry.Cluster));
-            Warn(entry.Rule);
+            if (entry.Said != default)
+            {
+                Warn(entry, false);
+            }
         }
     }
 
-    private void Warn(string rule)
+    // Many circuits may begin and end to say something in one moment: each costs what is said of its rule, not what there is.
+    private void Warn(CircuitEntry entry, bool says)
     {
-        if (CircuitRules.KeyOf(rule) is { } key)
+        if (!_saying.TryGetValue(entry.Rule, out var saying))
         {
-            ImmutableArray<SidecarFinding> findings = [.. All.Where(c => c.Rule == rule).SelectMany(static c => c.Findings)];
+            _saying.Add(entry.Rule, saying = new(StringComparer.Ordinal));
+        }
+
+        _ = says ? saying.TryAdd(entry.Cluster, entry) : saying.Remove(entry.Cluster);
+        if (saying.Count == 0)
+        {
+            _saying.Remove(entry.Rule);
+        }
+
+        if (CircuitRules.KeyOf(entry.Rule) is { } key)
+        {
+            ImmutableArray<SidecarFinding> findings = [.. saying.Values.SelectMany(static c => c.Findings).Take(MostFindings)];
             _warnings = findings.IsEmpty ? _warnings.Remove(key) : _warnings.SetItem(key, findings);
             WarningsChanged?.Invoke();
         }

@@ -72,8 +72,8 @@ internal sealed class SharedParts : IDisposable
         });
     }
 
-    /// <summary>Keeps the link to the replica that decides, and sends figures to the collector, until <paramref name="stop"/>.</summary>
-    public Task RunAsync(CancellationToken stop) => Task.WhenAll(_link?.RunAsync(stop) ?? Task.CompletedTask, _otlp?.RunAsync(stop) ?? Task.CompletedTask);
+    /// <summary>Lets time pass for what is shared, keeps the link to the replica that decides, and sends figures to the collector, until <paramref name="stop"/>.</summary>
+    public Task RunAsync(CancellationToken stop) => Task.WhenAll(Coordinator.RunAsync(stop), _link?.RunAsync(stop) ?? Task.CompletedTask, _otlp?.RunAsync(stop) ?? Task.CompletedTask);
 
     /// <inheritdoc/>
     public void Dispose()

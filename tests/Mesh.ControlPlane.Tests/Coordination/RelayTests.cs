@@ -119,6 +119,28 @@ public sealed class RelayTests
     [Fact]
     public void Relay_NotLeading_SaysSo() => Assert.Null(_other.Coordinator.Relay(new ReplicaReport()));
 
+    [Fact]
+    public void Relay_OneCallerIsBad_TheOthersAreServed()
+    {
+        CircuitReport good = new() { Rule = SharedCircuitsTests.Rule, Cluster = CircuitBench.Cluster };
+        ReplicaReport report = new()
+        {
+            Gone = [null!],
+            Callers =
+            [
+                null!,
+                new ReplicaCaller { Id = "null", Report = new SidecarReport { Circuits = [null!] } },
+                new ReplicaCaller { Id = "many", Report = new SidecarReport { Circuits = [.. Enumerable.Repeat(good, ReportCheck.Most + 1)] } },
+                new ReplicaCaller { Id = "good", Report = new SidecarReport { Circuits = [good] } },
+            ],
+        };
+
+        Assert.Equal("good", Assert.Single(_leader.Coordinator.Relay(report)!.Orders.Keys));
+        Assert.NotNull(_leader.Coordinator.OrdersFor("good"));
+        _other.Report("b");
+        Assert.False(_other.Coordinator.Run(now => (_other.Relay.Take(new ReplicaOrders { Orders = System.Collections.Immutable.ImmutableDictionary<string, SidecarOrders>.Empty.Add("b", null!) }, now), false)));
+    }
+
     private void Settle()
     {
         for (int second = 0; second < 9; second++)

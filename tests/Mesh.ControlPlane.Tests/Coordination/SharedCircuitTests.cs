@@ -50,6 +50,20 @@ public sealed class SharedCircuitTests
     }
 
     [Fact]
+    public void ManyCallers_AreJudgedTenTimesASecond()
+    {
+        CircuitBench bench = CircuitBench.With(40);
+        Assert.Null(bench.Report("a", 10, 10)); // it may be the only one that fails
+        for (int i = 1; i < 40; i++)
+        {
+            Assert.Null(bench.Report(((char)('a' + i)).ToString(), 10, 10));
+        }
+
+        Assert.Null(bench.Wait(0.09).Report("a"));
+        Assert.Equal(CircuitState.Open, bench.Wait(0.01).Report("a")!.To);
+    }
+
+    [Fact]
     public void OnlyOneCalls_AnotherIsSilent_IsNotWaitedForLong()
     {
         CircuitBench bench = CircuitBench.With(3);
@@ -198,7 +212,8 @@ public sealed class SharedCircuitTests
 
         Assert.Null(bench.Wait(9.9).Advance());
         Assert.Equal(CircuitState.HalfOpen, bench.Wait(0.1).Advance()!.To);
-        bench.Wait(1).Try("a", 4, 4);
+        bench.Wait(1).Try("a", 2, 2);
+        Assert.Equal(CircuitState.Open, bench.Try("b", 2, 2)!.To);
         Assert.Equal(TimeSpan.FromSeconds(12), bench.Circuit.OpenTime);
     }
 

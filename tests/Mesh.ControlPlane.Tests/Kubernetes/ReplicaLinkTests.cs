@@ -20,6 +20,13 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
 {
     private static readonly string Replica = ReviewStatus.Token("mesh/control-plane");
     private static readonly string Person = ReviewStatus.Token("mesh/people");
+    private const string Entry = """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: partner, namespace: default, uid: u-2}
+        spec: {hosts: [partner.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+        """;
+
     private readonly List<(ServerBench Bench, ClusterSource Cluster)> _replicas = [];
     private readonly TemporaryFolder _folder = new();
     private readonly TestAuthority _authority = new();
@@ -30,6 +37,7 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
         _server = await ApiDouble.StartAsync();
         _server.ServeAll();
         _server.Objects.Put("resilience.mesh.dev", "circuitbreakers", SharedCircuitsTests.Yaml());
+        _server.Objects.Put("networking.istio.io", "serviceentries", Entry); // so the rule is for callers of all namespaces
         _server.Judge = static token => Task.FromResult(token == Replica ? ReviewStatus.Known("mesh", "control-plane", "cp-1") : token == Person ? ReviewStatus.Known("mesh", "people") : ReviewStatus.Known("shop", "products", "products-1"));
     }
 
