@@ -33,6 +33,9 @@ internal sealed class CircuitCaller(Reporter reporter)
     /// <summary>True after it left: what it saw counts no more.</summary>
     public bool IsGone { get; set; }
 
+    /// <summary>Its calls on trial all failed while another's went well: it may be sick itself, and does not try again while others can.</summary>
+    public bool IsDoubted { get; set; }
+
     /// <summary>It tries while the circuit is half-open.</summary>
     public bool IsProber { get; private set; }
 

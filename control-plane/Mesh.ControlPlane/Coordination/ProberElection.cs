@@ -29,7 +29,8 @@ internal static class ProberElection
         }
 
         CircuitCaller[] known = Array.FindAll(all, static c => c.HasCalled);
-        return [.. Pick(known.Length > 0 ? known : all, config, random).Take(config.TrialCalls)];
+        CircuitCaller[] trusted = Array.FindAll(known, static c => !c.IsDoubted);
+        return [.. Pick(trusted.Length > 0 ? trusted : known.Length > 0 ? known : all, config, random).Take(config.TrialCalls)];
     }
 
     private static IEnumerable<CircuitCaller> Pick(CircuitCaller[] from, BreakerConfig config, Random random)

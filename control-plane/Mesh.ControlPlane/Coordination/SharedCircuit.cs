@@ -29,6 +29,7 @@ internal sealed class SharedCircuit
     private DateTimeOffset _judgedAt;
     private DateTimeOffset? _suspectedAt; // since when one caller alone makes the sum pass
     private int _openings; // since it was last closed
+    private bool _hasNews; // calls that nobody has judged
     private SharedTrial? _trial; // while it is half-open
 
     /// <summary>A circuit that nobody has been told of. It is closed.</summary>
@@ -103,6 +104,7 @@ internal sealed class SharedCircuit
         if (State == CircuitState.Closed && Forced is not { IsCounting: false })
         {
             _window.Add(caller, news, now); // what ends after the circuit opened is late, and says nothing new
+            _hasNews |= news.Calls > 0;
         }
 
         if (IsPossible(report.Epoch, now))
@@ -208,6 +210,13 @@ internal sealed class SharedCircuit
 
     private CircuitChange? JudgeCalls(DateTimeOffset now)
     {
+        // Calls decide, not their absence: as the window forgets those of the well, what is left of the sick would look like everybody.
+        if (!_hasNews && _suspectedAt is null)
+        {
+            return null;
+        }
+
+        _hasNews = false;
         Blame blame = Blame.Of(_callers.Values, _window.Sum, _limits, Minimum);
         Sick = blame.Sick;
         if (!blame.IsDestinations)
@@ -249,11 +258,28 @@ internal sealed class SharedCircuit
         return null;
     }
 
+    // Who fails where others do not may be sick itself; were it elected again and again, the circuit would never close.
+    private void Doubt()
+    {
+        if (_callers.Values.Any(static c => c.Trials is { Calls: > 0, Failures: 0 }))
+        {
+            foreach (CircuitCaller caller in _callers.Values.Where(static c => c.Trials is { Calls: > 0 } trials && trials.Failures == trials.Calls))
+            {
+                caller.IsDoubted = true;
+            }
+        }
+    }
+
     private static string Reason(PassedLimit passed) => passed.Field == "slowCallRateThreshold" ? "slow_call_rate" : "failure_rate";
 
     private CircuitChange Enter(CircuitState next, string reason, DateTimeOffset now)
     {
         CircuitChange change = new(State, next, reason, Calls);
+        if (_trial is not null && next == CircuitState.Open)
+        {
+            Doubt();
+        }
+
         (State, Epoch, Since) = (next, NextEpoch(now), now);
         (Sick, _suspectedAt, _trial) = (null, null, null);
         if (reason is not ("over" or "lifted"))
@@ -272,6 +298,11 @@ internal sealed class SharedCircuit
                 break;
             default:
                 (_openings, Passed) = (0, null);
+                foreach (CircuitCaller caller in _callers.Values)
+                {
+                    caller.IsDoubted = false;
+                }
+
                 break;
         }
 

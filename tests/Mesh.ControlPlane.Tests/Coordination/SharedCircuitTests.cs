@@ -212,9 +212,39 @@ public sealed class SharedCircuitTests
 
         Assert.Null(bench.Wait(9.9).Advance());
         Assert.Equal(CircuitState.HalfOpen, bench.Wait(0.1).Advance()!.To);
-        bench.Wait(1).Try("a", 2, 2);
-        Assert.Equal(CircuitState.Open, bench.Try("b", 2, 2)!.To);
+        Assert.Equal(CircuitState.Open, bench.Wait(1).Try("b", 4, 4)!.To); // alone, since all calls of the other failed
         Assert.Equal(TimeSpan.FromSeconds(12), bench.Circuit.OpenTime);
+    }
+
+    [Fact]
+    public void Prober_WhoseCallsFailWhereAnothersDoNot_TriesNoMore_SoThatTheCircuitCloses()
+    {
+        CircuitBench bench = CircuitBench.With(3).HalfOpen();
+        bench.Try("a", 2, 2);
+        Assert.Equal(CircuitState.Open, bench.Try("c", 2)!.To);
+
+        bench.Wait(5).ReportAll();
+        Assert.Equal(["b", "c"], bench.Probers);
+        bench.Wait(1).Try("b", 2);
+        Assert.Equal(CircuitState.Closed, bench.Try("c", 2)!.To);
+
+        bench.Wait(1).HalfOpen();
+        Assert.Equal(["a", "c"], bench.Probers);
+    }
+
+    [Fact]
+    public void TimeAlone_NeverOpens()
+    {
+        CircuitBench bench = CircuitBench.With(4);
+        foreach (string id in (string[])["b", "c", "d"])
+        {
+            bench.Report(id, 10);
+        }
+
+        bench.Wait(5).Report("a", 10, 10);
+        bench.Wait(6).ReportAll(); // the window has forgotten the good calls
+        bench.Wait(2).ReportAll();
+        Assert.Equal(CircuitState.Closed, bench.Circuit.State);
     }
 
     [Fact]
