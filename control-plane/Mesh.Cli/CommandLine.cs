@@ -92,6 +92,7 @@ internal static class CommandLine
           --control-plane URL          where to ask (http://127.0.0.1:15010)
           --control-plane-token FILE   file with the token to show it; over https, or on this machine
           --control-plane-ca FILE      PEM file of the only roots to trust for it; default: the system's
+          --control-plane-name NAME    name that its certificate must have, where the address has another (kubectl port-forward)
         shadow says what rules in shadow mode would have done so far: field by field how often, the most that was seen of what it limits, and when last.
         Its options are those of explain.
 

@@ -118,7 +118,28 @@ public sealed class BreakerTests
             run.Output);
     }
 
+    [Fact]
+    public void Status_OfOneReplicaOfThree_SaysSo()
+    {
+        using StubPages pages = new StubPages { OtherReplicas = "2" }.Add("http://127.0.0.1:15010/mesh/v1/sidecars", "[]");
+
+        Invocation run = Invocation.Asking(pages, "status");
+
+        Assert.Equal((0, "no sidecar is registered\n"), (run.Code, run.Output));
+        Assert.StartsWith("meshctl: these are the sidecars of the replica that answered; 2 more replicas have their own", run.Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Lift_SaysWhatWasDone()
+    {
+        using StubPages pages = new StubPages().Add($"{Page}/force", """{"host":"products","forced":null,"done":"1 of 1 circuits were held and begin closed","circuits":[]}""");
+
+        Assert.Equal("products: decided by what happens again; 1 of 1 circuits were held and begin closed\n", Invocation.Asking(pages, "breaker", "auto", "products").Output);
+    }
+
     [Theory]
+    [InlineData("--control-plane-name: http://127.0.0.1:15010/ shows no certificate", "status", "--control-plane-name", "a.svc")]
+    [InlineData("--control-plane-name: 'a b' is no name", "status", "--control-plane", "https://127.0.0.1:1", "--control-plane-name", "a b")]
     [InlineData("breaker: nothing to do", "breaker")]
     [InlineData("breaker: 'shut x' is not understood", "breaker", "shut", "x")]
     [InlineData("breaker open: for how long?", "breaker", "open", "x", "--reason", "y")]

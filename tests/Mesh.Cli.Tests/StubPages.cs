@@ -14,6 +14,9 @@ internal sealed class StubPages : HttpMessageHandler
     /// <summary>Authorization of the last question; null when there was none.</summary>
     public string? Authorization { get; private set; }
 
+    /// <summary>How many other replicas the control plane says there are; null says nothing.</summary>
+    public string? OtherReplicas { get; init; }
+
     public StubPages Add(string address, string text, HttpStatusCode status = HttpStatusCode.OK)
     {
         _pages[address] = (status, text);
@@ -32,7 +35,13 @@ internal sealed class StubPages : HttpMessageHandler
         }
 
         (HttpStatusCode status, string text) = _pages.GetValueOrDefault(address, (HttpStatusCode.NotFound, "no such page"));
-        return new HttpResponseMessage(status) { Content = new StringContent(text, Encoding.UTF8, "application/json") };
+        HttpResponseMessage answer = new(status) { Content = new StringContent(text, Encoding.UTF8, "application/json") };
+        if (OtherReplicas is not null)
+        {
+            answer.Headers.Add("x-mesh-other-replicas", OtherReplicas);
+        }
+
+        return answer;
     }
 
     protected override Task<HttpResponseMessage> SendAsync(HttpRequestMessage request, CancellationToken cancellationToken) => Task.FromResult(Send(request, cancellationToken));

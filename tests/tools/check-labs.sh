@@ -8,7 +8,6 @@
 # effect-of: Fallback lastGood.maxAge
 # effect-of: CircuitBreaker scope
 # effect-of: ResiliencePolicy meshLimits.maxConnections
-# effect-of: CircuitBreaker probers.mode
 . "$(dirname "$0")/lib.sh"
 for options in partner retries window canary failover fallback breaker limits pacing "scale --services 100"; do
   lab=${options%% *}

@@ -53,7 +53,7 @@ internal static class BreakerChecks
 
     /// <summary>All callers are replaced one by one while the circuit is open: at each moment somebody may try, and nobody tries too much.</summary>
     /// <param name="views">The control plane's page, often.</param>
-    /// <param name="seen">Calls that the destination counted.</param>
+    /// <param name="seen">Calls that the destination counted, without those of new callers that had not heard of the circuit yet.</param>
     /// <param name="quota">Calls of one trial.</param>
     /// <param name="trials">Trials that began.</param>
     /// <param name="lost">Calls that killed probers may have made without a report of them.</param>
@@ -70,13 +70,15 @@ internal static class BreakerChecks
     /// <summary>The control plane is gone while the circuit is open: its last word holds, and ends on time.</summary>
     /// <param name="killed">When it ended.</param>
     /// <param name="expired">When its word ended at each caller; null for never.</param>
-    /// <param name="hold">Longest time that the word may hold.</param>
+    /// <param name="least">Shortest time that the word must hold.</param>
+    /// <param name="hold">Longest time that it may hold.</param>
     /// <param name="answers">What callers got until the first of them was on its own.</param>
-    public static IEnumerable<LabCheck> LastWord(DateTimeOffset killed, IReadOnlyCollection<DateTimeOffset?> expired, TimeSpan hold, IReadOnlyList<CallerAnswer> answers)
+    public static IEnumerable<LabCheck> LastWord(DateTimeOffset killed, IReadOnlyCollection<DateTimeOffset?> expired, TimeSpan least, TimeSpan hold, IReadOnlyList<CallerAnswer> answers)
     {
         yield return LabCheck.AtLeast("calls refused while its last word held", 20, answers.Count(IsRefusedForAll));
         yield return LabCheck.Equal("other answers meanwhile", 0, answers.Count(static a => !IsRefusedForAll(a)));
         yield return LabCheck.Equal("callers that are on their own", expired.Count, expired.Count(static at => at is not null));
+        yield return LabCheck.AtLeast("the first one, milliseconds after its end", (long)least.TotalMilliseconds, (long)((expired.Min() - killed)?.TotalMilliseconds ?? -1));
         yield return LabCheck.Within("the last one, after its end", hold, expired.Max() - killed);
     }
 

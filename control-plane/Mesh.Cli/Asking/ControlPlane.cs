@@ -1,4 +1,5 @@
 using System.Net.Security;
+using System.Security.Authentication;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text.Json.Nodes;
@@ -19,7 +20,7 @@ internal sealed class ControlPlane : IDisposable
     public static (ControlPlane? Opened, string? Problem) Open(ControlPlaneOptions options, HttpMessageHandler http)
     {
         (string? token, string? problem) = TokenOf(options.TokenFile);
-        return problem is not null ? (null, problem) : (new ControlPlane(options.Root, new JsonSource(http) { Token = token }), null);
+        return problem is not null ? (null, problem) : (new ControlPlane(options.Root, new JsonSource(http) { Token = token, ServerName = options.Name }), null);
     }
 
     /// <summary>A handler that goes straight to the control plane, and takes for it only whom the roots of the file have signed; null with what is wrong.</summary>
@@ -28,6 +29,7 @@ internal sealed class ControlPlane : IDisposable
         SocketsHttpHandler handler = new() { UseProxy = false, AllowAutoRedirect = false }; // a token goes nowhere else
         if (options.CaFile is not { } file)
         {
+            handler.SslOptions.RemoteCertificateValidationCallback = static (stream, certificate, _, errors) => HasName(stream, certificate, errors) && errors == SslPolicyErrors.None;
             return (handler, null);
         }
 
@@ -42,8 +44,8 @@ internal sealed class ControlPlane : IDisposable
             return (null, $"--control-plane-ca: {error.Message}");
         }
 
-        handler.SslOptions.RemoteCertificateValidationCallback = (_, certificate, chain, errors) =>
-            certificate is X509Certificate2 leaf && (errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0 && IsSigned(leaf, chain, roots);
+        handler.SslOptions.RemoteCertificateValidationCallback = (stream, certificate, chain, errors) =>
+            HasName(stream, certificate, errors) && certificate is X509Certificate2 leaf && IsSigned(leaf, chain, roots);
         return (handler, null);
     }
 
@@ -55,6 +57,21 @@ internal sealed class ControlPlane : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => _source.Dispose();
+
+    /// <summary>True when the certificate has the name that was asked for; one with other names ends the handshake with a message that has them.</summary>
+    private static bool HasName(object stream, X509Certificate? certificate, SslPolicyErrors errors)
+    {
+        if ((errors & SslPolicyErrors.RemoteCertificateNameMismatch) == 0)
+        {
+            return true;
+        }
+
+        X509SubjectAlternativeNameExtension? alternatives = (certificate as X509Certificate2)?.Extensions.OfType<X509SubjectAlternativeNameExtension>().FirstOrDefault();
+        string[] names = [.. alternatives?.EnumerateDnsNames() ?? [], .. alternatives?.EnumerateIPAddresses().Select(static a => a.ToString()) ?? []];
+        throw new AuthenticationException(names.Length == 0
+            ? "the certificate has no name; is this the address of a control plane?"
+            : $"the certificate is for {string.Join(", ", names)}, not for '{(stream as SslStream)?.TargetHostName}'; write --control-plane-name {names[0]} if that is whom you mean");
+    }
 
     private static bool IsSigned(X509Certificate2 leaf, X509Chain? presented, X509Certificate2Collection roots)
     {

@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -11,6 +12,9 @@ internal readonly record struct JsonAnswer(JsonNode? Root, string? Problem)
 {
     /// <summary>The object.</summary>
     public JsonObject? Page => Root as JsonObject;
+
+    /// <summary>Replicas of the control plane beside the one that answered, as far as it knows.</summary>
+    public int OtherReplicas { get; init; }
 
     /// <summary>The objects of the list; none when it is no list.</summary>
     public IEnumerable<JsonObject> Items => (Root as JsonArray)?.OfType<JsonObject>() ?? [];
@@ -30,6 +34,9 @@ internal sealed class JsonSource(HttpMessageHandler handler) : IDisposable
 
     /// <summary>What the control plane is shown; null shows nothing.</summary>
     public string? Token { get; init; }
+
+    /// <summary>Name that the certificate of whom is asked must have; null for the address's.</summary>
+    public string? ServerName { get; init; }
 
     /// <inheritdoc/>
     public void Dispose() => _client.Dispose();
@@ -52,10 +59,11 @@ internal sealed class JsonSource(HttpMessageHandler handler) : IDisposable
                     request.Headers.Authorization = new System.Net.Http.Headers.AuthenticationHeaderValue("Bearer", Token);
                 }
 
+                request.Headers.Host = ServerName; // the handler asks for the certificate of this name
                 using HttpResponseMessage answer = _client.Send(request);
                 using StreamReader reader = new(answer.Content.ReadAsStream());
                 string text = reader.ReadToEnd();
-                return answer.IsSuccessStatusCode ? Parse(page, text) : new JsonAnswer(null, $"{page.AbsoluteUri}: {(int)answer.StatusCode} {Shorten(Message(text))}".TrimEnd());
+                return answer.IsSuccessStatusCode ? Parse(page, text) with { OtherReplicas = OtherReplicasOf(answer) } : new JsonAnswer(null, $"{page.AbsoluteUri}: {(int)answer.StatusCode} {Shorten(Message(text))}".TrimEnd());
             }
         }
         catch (TaskCanceledException)
@@ -67,6 +75,9 @@ internal sealed class JsonSource(HttpMessageHandler handler) : IDisposable
             return new JsonAnswer(null, $"{page.AbsoluteUri}: {(failure.InnerException ?? failure).Message}");
         }
     }
+
+    private static int OtherReplicasOf(HttpResponseMessage answer) =>
+        answer.Headers.TryGetValues("x-mesh-other-replicas", out IEnumerable<string>? said) && int.TryParse(said.First(), NumberStyles.None, CultureInfo.InvariantCulture, out int count) ? count : 0;
 
     private static JsonAnswer Parse(Uri page, string text)
     {

@@ -23,7 +23,8 @@ internal static class CircuitTable
     {
         string until = page["forced"] is JsonObject forced ? $" until {Text(forced, "until")} (reason: {Text(forced, "reason")}, by {Text(forced, "by")})" : "";
         string word = state == "auto" ? "decided by what happens again" : state;
-        return $"{Text(page, "host")}: {word}{until}\n{Table([.. Objects(page, "circuits")])}";
+        string done = Text(page, "done") is { Length: > 0 } text ? $"; {text}" : "";
+        return $"{Text(page, "host")}: {word}{until}{done}\n{Table([.. Objects(page, "circuits")])}";
     }
 
     private static string Table(List<JsonObject> circuits) => circuits.Count == 0 ? "" : TextTable.Write(Titles, [.. circuits.Select(c => (Cells(c), Notes(c)))]);

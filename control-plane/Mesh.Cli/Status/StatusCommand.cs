@@ -20,9 +20,14 @@ internal static class StatusCommand
         }
 
         JsonObject[] sidecars = [.. answer.Items];
-        output.Write(options.Format == OutputFormat.Json ? JsonText.Of(new JsonObject { ["sidecars"] = list.DeepClone() })
+        output.Write(options.Format == OutputFormat.Json ? JsonText.Of(new JsonObject { ["sidecars"] = list.DeepClone(), ["otherReplicas"] = answer.OtherReplicas })
             : sidecars.Length == 0 ? "no sidecar is registered\n"
             : TextTable.Write(Titles, [.. sidecars.Select(static s => (Cells(s), Notes(s)))]));
+        if (answer.OtherReplicas > 0)
+        {
+            error.WriteLine($"meshctl: these are the sidecars of the replica that answered; {answer.OtherReplicas} more {(answer.OtherReplicas == 1 ? "replica has" : "replicas have")} their own (ask each pod; the rules' statuses count all)");
+        }
+
         return Application.Good;
     }
 

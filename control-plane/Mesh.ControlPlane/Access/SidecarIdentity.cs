@@ -20,7 +20,9 @@ internal static class SidecarIdentity
 
         if (caller.Node is not { } own)
         {
-            return null;
+            return registration.Node is { } free && free.Contains('.') && !free.EndsWith($".{caller.Namespace}", StringComparison.Ordinal)
+                ? $"node: {caller} may not register as '{free}', which names another namespace; write an id without a dot, or one that ends in .{caller.Namespace}"
+                : null;
         }
 
         if (registration.Node is { } node && node != own)

@@ -7,6 +7,7 @@ namespace Mesh.ControlPlane.Coordination;
 internal sealed class CircuitCaller(Reporter reporter)
 {
     private CallCounts? _total; // since its process began
+    private int _granted; // calls on trial of this epoch, also those that were taken back: they may have been under way
 
     /// <summary>Who it is.</summary>
     public Reporter Reporter { get; } = reporter;
@@ -25,6 +26,9 @@ internal sealed class CircuitCaller(Reporter reporter)
 
     /// <summary>Its calls in the window; kept by <see cref="SharedWindow"/>.</summary>
     public CallCounts InWindow { get; set; }
+
+    /// <summary>Its reports there; kept by <see cref="SharedWindow"/>.</summary>
+    public int ReportsInWindow { get; set; }
 
     /// <summary>True after it left: what it saw counts no more.</summary>
     public bool IsGone { get; set; }
@@ -51,18 +55,23 @@ internal sealed class CircuitCaller(Reporter reporter)
         return news is { Calls: >= 0, Failures: >= 0, Slow: >= 0 } ? news : default;
     }
 
-    /// <summary>Takes what it says of the trial that is under way.</summary>
+    /// <summary>Takes what it says of the trial that is under way. Of calls that nobody granted it says nothing: one caller must not decide for all.</summary>
     public void TakeTrials(CircuitReport report)
     {
         CallCounts trials = CallCounts.TrialsOf(report);
+        trials = new CallCounts(Math.Min(trials.Calls, _granted), Math.Min(trials.Failures, _granted), Math.Min(trials.Slow, _granted));
         Trials = trials.Calls >= Trials.Calls ? trials : Trials;
     }
 
     /// <summary>A trial begins, or ended.</summary>
-    public void ClearTrials() => (IsProber, Quota, Trials) = (false, 0, default);
+    public void ClearTrials() => (IsProber, Quota, Trials, _granted) = (false, 0, default, 0);
 
     /// <summary>It may make <paramref name="more"/> calls on trial.</summary>
-    public void Grant(int more) => (IsProber, Quota) = (true, Quota + more);
+    public void Grant(int more)
+    {
+        (IsProber, Quota) = (true, Quota + more);
+        _granted = Math.Max(_granted, Quota);
+    }
 
     /// <summary>It may make no more than it has made.</summary>
     public void Revoke() => (IsProber, Quota) = (false, (int)Trials.Calls);

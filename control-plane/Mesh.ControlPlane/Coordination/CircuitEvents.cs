@@ -23,7 +23,15 @@ internal sealed partial class CircuitEvents(ILogger logger)
         string probers = change.To == Mesh.Rules.Wire.CircuitState.HalfOpen
             ? $"; on trial: {string.Join(", ", circuit.Circuit.Callers.Where(static c => c.IsProber).Select(static c => c.Reporter.Id))}"
             : "";
-        Add($"{circuit.Cluster} ({circuit.Rule}): {states}, {change.Reason}; {calls}{probers}", at);
+        string text = $"{circuit.Cluster} ({circuit.Rule}): {states}, {change.Reason}; {calls}{probers}";
+        if (change.Reason == CircuitChange.OtherProbers) // where nobody calls, that goes on all day
+        {
+            LogDetail(text);
+        }
+        else
+        {
+            Add(text, at);
+        }
     }
 
     /// <summary>Somebody said something by hand. Where the trace of it matters most, it stands in the log whether or not a circuit changed.</summary>
@@ -66,6 +74,9 @@ internal sealed partial class CircuitEvents(ILogger logger)
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Circuit {Text}")]
     private partial void LogDecision(string text);
+
+    [LoggerMessage(Level = LogLevel.Debug, Message = "Circuit {Text}")]
+    private partial void LogDetail(string text);
 
     [LoggerMessage(Level = LogLevel.Warning, Message = "Circuit {Cluster} ({Rule}): {Caller} alone fails, the other callers do not; look at it and its network")]
     private partial void LogSick(string cluster, string rule, string caller);

@@ -6,7 +6,7 @@ namespace Mesh.ControlPlane.Coordination;
 
 /// <summary>
 /// Decides what all callers share: takes their reports, gives each its orders, and wakes the streams when a decision cannot wait for the next report. A caller that is silent for
-/// a lease has left. It has no timer: callers report each second, and without callers there is nothing to decide. Thread-safe.
+/// a lease has left. Callers report each second, so what happens, happens with them; only without any is there <see cref="RunAsync"/>. Thread-safe.
 /// </summary>
 /// <param name="time">Clock.</param>
 /// <param name="parts">What is shared; asked one after the other.</param>
@@ -14,6 +14,9 @@ namespace Mesh.ControlPlane.Coordination;
 internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordinated> parts, (Func<bool> Leads, ICoordinated Relay)? replicas = null)
 {
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMilliseconds(200); // a thousand callers need not look at each other a thousand times a second
+
+    /// <summary>Longest time until what ends by itself ends.</summary>
+    public static readonly TimeSpan AdvanceInterval = TimeSpan.FromSeconds(5);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Seen> _seen = new(StringComparer.Ordinal);
@@ -102,13 +105,13 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
             return null;
         }
 
-        foreach (string id in report.Gone)
+        foreach (string id in report.Gone.Where(static id => id is not null))
         {
             Forget(id);
         }
 
         Dictionary<string, SidecarOrders> orders = new(StringComparer.Ordinal);
-        foreach (ReplicaCaller caller in report.Callers)
+        foreach (ReplicaCaller caller in report.Callers.Where(static c => c is not null && (c.Report is not { } said || ReportCheck.Problem(said) is null))) // one bad caller is not the others' trouble
         {
             SidecarOrders? own = caller.Report is { } said
                 ? Report(new Reporter(caller.Id, caller.Zone, caller.StartedAt, caller.Address), said)
@@ -135,6 +138,16 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
             (T result, bool isChangedToo) = act(now);
             WakeLocked(isChanged || isChangedToo);
             return result;
+        }
+    }
+
+    /// <summary>Lets happen what time alone brings where nobody reports or looks: what was said by hand ends in the status too. Runs once, until <paramref name="stop"/>.</summary>
+    public async Task RunAsync(CancellationToken stop)
+    {
+        while (!stop.IsCancellationRequested)
+        {
+            await Task.Delay(AdvanceInterval, time, stop).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            Run(static _ => (true, false));
         }
     }
 

@@ -77,7 +77,7 @@ internal sealed class RelayedReports(TimeProvider time) : ICoordinated
         bool isChanged = false;
         foreach ((string id, SidecarOrders orders) in answer.Orders)
         {
-            if (_callers.TryGetValue(id, out Relayed? caller))
+            if (orders is not null && _callers.TryGetValue(id, out Relayed? caller))
             {
                 isChanged |= caller.Orders is null || !OrderStream.IsSame(caller.Orders, orders);
                 (caller.Orders, caller.OrderedAt) = (orders, now);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Kubernetes;
+using Mesh.ControlPlane.Registry;
 using Microsoft.Extensions.Logging;
 
 namespace Mesh.ControlPlane.Coordination;
@@ -25,6 +26,12 @@ internal sealed partial class ReplicaLink(
 
     /// <summary>Pause between two reports.</summary>
     public static readonly TimeSpan Interval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>
+    /// Time after a change of leadership by which the callers of all replicas have been heard: a replica looks who leads once in 2.2 retry periods, hands on at the next interval, and its
+    /// callers may have to come back first, which takes less than a lease.
+    /// </summary>
+    public static readonly TimeSpan Settling = EndpointRegistry.Lease + (LeaderElector.RetryPeriod * 2.2) + Interval;
 
     /// <summary>Longest that an answer is waited for: orders that are older than a lease are worth nothing.</summary>
     public static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);

@@ -15,6 +15,9 @@ internal sealed class SharedCircuit
     /// <summary>Longest time that a caller's word is waited for before one caller alone opens the circuit for all.</summary>
     public static readonly TimeSpan Confirmation = TimeSpan.FromSeconds(1.25);
 
+    private const int FewCallers = 32;
+    private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be judged a thousand times a second
+
     private const long MostAhead = 24L * 60 * 60 * 1000; // of our clock; an epoch beyond that was never given by anybody
 
     private readonly Dictionary<string, CircuitCaller> _callers = new(StringComparer.Ordinal);
@@ -23,6 +26,7 @@ internal sealed class SharedCircuit
     private RateThreshold[] _limits;
     private SharedWindow _window;
     private long _highestEpoch; // that anybody reported
+    private DateTimeOffset _judgedAt;
     private DateTimeOffset? _suspectedAt; // since when one caller alone makes the sum pass
     private int _openings; // since it was last closed
     private SharedTrial? _trial; // while it is half-open
@@ -70,6 +74,9 @@ internal sealed class SharedCircuit
 
     private int Minimum => Config.IsTimeBased ? Config.MinimumCalls : Math.Min(Config.MinimumCalls, Config.WindowSize);
 
+    /// <summary>Whether an order of some control plane can have had that number.</summary>
+    public static bool IsPossible(long epoch, DateTimeOffset now) => epoch >= 0 && epoch <= now.ToUnixTimeMilliseconds() + MostAhead;
+
     /// <summary>Puts another version of the rule in force. State and window stay as far as they can.</summary>
     public CircuitChange? Update(BreakerConfig next, DateTimeOffset now)
     {
@@ -98,7 +105,7 @@ internal sealed class SharedCircuit
             _window.Add(caller, news, now); // what ends after the circuit opened is late, and says nothing new
         }
 
-        if (report.Epoch <= now.ToUnixTimeMilliseconds() + MostAhead)
+        if (IsPossible(report.Epoch, now))
         {
             _highestEpoch = Math.Max(_highestEpoch, report.Epoch);
         }
@@ -122,13 +129,18 @@ internal sealed class SharedCircuit
         _window.Advance(now);
         _window.Remove(caller);
         Sick = Sick == reporter ? null : Sick;
-        return _trial?.Forget(caller, now) == true ? new CircuitChange(State, State, "probers", Calls) : null;
+        return _trial?.Forget(caller, now) == true ? new CircuitChange(State, State, CircuitChange.OtherProbers, Calls) : null;
     }
 
     /// <summary>Lets happen what the reports and the time bring.</summary>
     public CircuitChange? Advance(DateTimeOffset now)
     {
         _window.Advance(now);
+        if (Forced is { } forced && now >= forced.Until)
+        {
+            return Lift("over", now); // also where nobody is left to be told: the rule's status speaks of it
+        }
+
         if (_callers.Count == 0 || !Speaks(now))
         {
             return null;
@@ -139,18 +151,19 @@ internal sealed class SharedCircuit
             return Renumber(now);
         }
 
-        if (Forced is { } forced)
+        if (Forced is not null || (_callers.Count > FewCallers && now - _judgedAt < Pace))
         {
-            return now >= forced.Until ? Lift("over", now) : null;
+            return null;
         }
 
+        _judgedAt = now;
         CircuitChange? change = now - Since < ShortestState ? null : State switch
         {
             CircuitState.Closed => JudgeCalls(now),
             CircuitState.Open => now - Since >= OpenTime ? Enter(CircuitState.HalfOpen, "wait_over", now) : null,
             _ => JudgeTrial(_trial!.Sum, now),
         };
-        return change ?? (_trial?.Advance(now) == true ? new CircuitChange(State, State, "probers", Calls) : null);
+        return change ?? (_trial?.Advance(now) == true ? new CircuitChange(State, State, CircuitChange.OtherProbers, Calls) : null);
     }
 
     /// <summary>Somebody decides by hand, whatever happens, until the end of the time given.</summary>
@@ -160,10 +173,13 @@ internal sealed class SharedCircuit
         return Enter(forced.State, "by_hand", now);
     }
 
+    /// <summary>Whether <see cref="Lift"/> changes anything: somebody decided by hand, or the process before us decided something that callers still go by, which may have been by hand for hours.</summary>
+    public bool IsHeld => Forced is not null || (Epoch == 0 && _callers.Values.Any(static c => c.Epoch != 0));
+
     /// <summary>It goes by what happens again. It begins closed.</summary>
     public CircuitChange? Lift(string reason, DateTimeOffset now)
     {
-        if (Forced is null)
+        if (!IsHeld)
         {
             return null;
         }
@@ -192,7 +208,7 @@ internal sealed class SharedCircuit
 
     private CircuitChange? JudgeCalls(DateTimeOffset now)
     {
-        Blame blame = Blame.Of(Callers, _window.Sum, _limits, Minimum);
+        Blame blame = Blame.Of(_callers.Values, _window.Sum, _limits, Minimum);
         Sick = blame.Sick;
         if (!blame.IsDestinations)
         {

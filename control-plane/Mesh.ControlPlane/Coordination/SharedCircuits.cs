@@ -17,14 +17,19 @@ internal sealed class SharedCircuits : ICoordinated
     /// <summary>Most circuits: a sidecar that makes up names must not fill the memory.</summary>
     public const int Most = 10_000;
 
+    /// <summary>Most findings in the status of one rule.</summary>
+    public const int MostFindings = 20;
+
     private readonly TimeProvider _time;
     private readonly Random _random;
     private readonly CircuitRules _rules;
     private readonly Dictionary<(string Rule, string Cluster), CircuitEntry> _circuits = [];
     private readonly Dictionary<string, HashSet<(string Rule, string Cluster)>> _shares = new(StringComparer.Ordinal); // by reporter
     private readonly Dictionary<string, ForcedState> _byHand = new(StringComparer.Ordinal); // by host
+    private readonly Dictionary<string, SortedDictionary<string, CircuitEntry>> _saying = new(StringComparer.Ordinal); // by rule and upstream: those that have findings
     private readonly DateTimeOffset _start;
     private readonly long _startedAt;
+    private readonly TimeSpan _settling;
     private DateTimeOffset _speaksFrom;
     private volatile ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>> _warnings = ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
 
@@ -33,11 +38,13 @@ internal sealed class SharedCircuits : ICoordinated
     /// <param name="time">Clock.</param>
     /// <param name="random">Chance, for elections.</param>
     /// <param name="logger">Log.</param>
-    public SharedCircuits(IRuleStore store, TimeProvider time, Random random, ILogger<SharedCircuits> logger)
+    /// <param name="settling">Time after which all callers have said what they hold; null for a lease, which is enough where all report to this process.</param>
+    public SharedCircuits(IRuleStore store, TimeProvider time, Random random, ILogger<SharedCircuits> logger, TimeSpan? settling = null)
     {
         (_time, _random, _rules, Events) = (time, random, new CircuitRules(store), new CircuitEvents(logger));
         (_start, _startedAt) = (time.GetUtcNow(), time.GetTimestamp());
-        _speaksFrom = _start + EndpointRegistry.Lease; // by then all callers have said what they hold
+        _settling = settling ?? EndpointRegistry.Lease;
+        _speaksFrom = _start + _settling;
     }
 
     /// <summary>Raised after <see cref="Warnings"/> changed; under the coordinator's lock.</summary>
@@ -115,8 +122,9 @@ internal sealed class SharedCircuits : ICoordinated
         _circuits.Clear();
         _shares.Clear();
         _byHand.Clear();
+        _saying.Clear();
         _warnings = _warnings.Clear();
-        _speaksFrom = At(now) + EndpointRegistry.Lease;
+        _speaksFrom = At(now) + _settling;
         WarningsChanged?.Invoke();
     }
 
@@ -188,7 +196,7 @@ internal sealed class SharedCircuits : ICoordinated
         {
             Events.AddSick(entry, entry.Said.Sick, at);
             entry.Said = (entry.Circuit.Sick, entry.Circuit.Forced);
-            Warn(entry.Rule);
+            Warn(entry, entry.Said != default);
         }
 
         return change is not null;
@@ -202,15 +210,30 @@ internal sealed class SharedCircuits : ICoordinated
         if (isDone)
         {
             _circuits.Remove((entry.Rule, entry.Cluster));
-            Warn(entry.Rule);
+            if (entry.Said != default)
+            {
+                Warn(entry, false);
+            }
         }
     }
 
-    private void Warn(string rule)
+    // Many circuits may begin and end to say something in one moment: each costs what is said of its rule, not what there is.
+    private void Warn(CircuitEntry entry, bool says)
     {
-        if (CircuitRules.KeyOf(rule) is { } key)
+        if (!_saying.TryGetValue(entry.Rule, out var saying))
         {
-            ImmutableArray<SidecarFinding> findings = [.. All.Where(c => c.Rule == rule).SelectMany(static c => c.Findings)];
+            _saying.Add(entry.Rule, saying = new(StringComparer.Ordinal));
+        }
+
+        _ = says ? saying.TryAdd(entry.Cluster, entry) : saying.Remove(entry.Cluster);
+        if (saying.Count == 0)
+        {
+            _saying.Remove(entry.Rule);
+        }
+
+        if (CircuitRules.KeyOf(entry.Rule) is { } key)
+        {
+            ImmutableArray<SidecarFinding> findings = [.. saying.Values.SelectMany(static c => c.Findings).Take(MostFindings)];
             _warnings = findings.IsEmpty ? _warnings.Remove(key) : _warnings.SetItem(key, findings);
             WarningsChanged?.Invoke();
         }

@@ -13,14 +13,20 @@ internal readonly record struct LimitName(string Rule, string Cluster, string Li
 /// <summary>All limits that callers share: each gets the part that it wants, as far as that is fair, and never do all together get more than there is.</summary>
 /// <param name="totalOf">The limit that a rule's field says now; null when there is none.</param>
 /// <param name="time">Clock.</param>
-internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time) : ICoordinated
+/// <param name="settling">Time from the start, or from when this replica began to decide, after which all callers have said what they have; null for a lease, which is enough where all report to this process.</param>
+internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time, TimeSpan? settling = null) : ICoordinated
 {
+    /// <summary>Most limits: a sidecar that makes up names must not fill the memory.</summary>
+    public const int Most = 10_000;
+
     private const int FewHolders = 32;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be weighed against each other a thousand times a second
 
     private readonly Dictionary<LimitName, SharedLimit> _limits = [];
     private readonly Dictionary<LimitName, long> _balancedAt = [];
     private readonly Dictionary<Reporter, HashSet<LimitName>> _names = [];
+    private readonly TimeSpan _settling = settling ?? EndpointRegistry.Lease;
+    private long _decidesSince = time.GetTimestamp();
     private long _begin;
     private long _epoch;
 
@@ -42,10 +48,12 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         foreach (LimitReport limit in report.Limits)
         {
             LimitName name = new(limit.Rule, limit.Cluster, limit.Limit);
-            former.Remove(name);
-            names.Add(name);
-            Take(reporter, name, limit);
-            isChanged |= Balance(name, reporter, now);
+            if (Take(reporter, name, limit))
+            {
+                former.Remove(name);
+                names.Add(name);
+                isChanged |= Balance(name, reporter, now);
+            }
         }
 
         foreach (LimitName gone in former)
@@ -74,6 +82,9 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
 
     /// <inheritdoc/>
     public bool Advance(long now) => false; // shares move by reports alone
+
+    /// <inheritdoc/>
+    public void Restart(long now) => _decidesSince = now;
 
     /// <inheritdoc/>
     public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
@@ -106,14 +117,21 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
             })]),
         })]);
 
-    private void Take(Reporter reporter, LimitName name, LimitReport report)
+    /// <summary>Takes what is said of one limit; false for a limit that no rule knows. One that was known stays: the sidecars still have their shares when the rule comes back.</summary>
+    private bool Take(Reporter reporter, LimitName name, LimitReport said)
     {
-        _epoch = Math.Max(_epoch, report.Epoch);
         if (!_limits.TryGetValue(name, out SharedLimit? limit))
         {
-            _limits.Add(name, limit = new SharedLimit());
+            if (_limits.Count >= Most || totalOf(name) is not { } total)
+            {
+                return false;
+            }
+
+            _limits.Add(name, limit = new SharedLimit { Total = total });
         }
 
+        LimitReport report = Sane(said, limit.Total);
+        _epoch = Math.Max(_epoch, report.Epoch);
         LimitHolder? holder = limit.Find(reporter);
         if (holder is null)
         {
@@ -121,6 +139,20 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         }
 
         holder.Take(report);
+        return true;
+    }
+
+    // Nobody is trusted: an epoch that was never given by anybody would leave no number for our orders, and more than there is cannot be in use.
+    private LimitReport Sane(LimitReport said, int total)
+    {
+        int most = total > 0 ? total : int.MaxValue;
+        return said with
+        {
+            Epoch = SharedCircuit.IsPossible(said.Epoch, time.GetUtcNow()) ? said.Epoch : 0,
+            Share = Math.Clamp(said.Share, 0, most),
+            InUse = Math.Clamp(said.InUse, 0, most),
+            Wanted = Math.Max(0, said.Wanted),
+        };
     }
 
     private bool Remove(LimitName name, Reporter reporter, long now)
@@ -149,7 +181,8 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
 
         _balancedAt[name] = now;
         limit.Total = totalOf(name) ?? 0;
-        bool isSettled = time.GetElapsedTime(_begin, now) >= EndpointRegistry.Lease; // until then some may have shares of an earlier control plane and have not said so
+        // Until then some may have shares of an earlier control plane and have not said so.
+        bool isSettled = time.GetElapsedTime(_begin, now) >= EndpointRegistry.Lease && time.GetElapsedTime(_decidesSince, now) >= _settling;
         return limit.Balance(limit.Find(reporter), isSettled, NextEpoch).Exists(h => h.Reporter != reporter);
     }
 

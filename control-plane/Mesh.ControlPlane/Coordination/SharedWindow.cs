@@ -12,10 +12,14 @@ internal sealed class SharedWindow(bool isTimeBased, int size)
     /// <summary>In so much time each caller reports at least once.</summary>
     public static readonly TimeSpan Round = TimeSpan.FromSeconds(1.5);
 
-    private readonly Queue<(CircuitCaller Caller, CallCounts Counts, DateTimeOffset At)> _reports = [];
+    private Queue<(CircuitCaller Caller, CallCounts Counts, DateTimeOffset At)> _reports = [];
+    private int _gone; // reports among them of callers that left
 
     /// <summary>All calls in it.</summary>
     public CallCounts Sum { get; private set; }
+
+    /// <summary>Reports that are kept.</summary>
+    public int Length => _reports.Count;
 
     /// <summary>Whether it is of that kind and size.</summary>
     public bool Is(bool timeBased, int ofSize) => timeBased == isTimeBased && ofSize == size;
@@ -27,6 +31,7 @@ internal sealed class SharedWindow(bool isTimeBased, int size)
         {
             _reports.Enqueue((caller, counts, now));
             caller.InWindow += counts;
+            caller.ReportsInWindow++;
             Sum += counts;
         }
     }
@@ -37,11 +42,15 @@ internal sealed class SharedWindow(bool isTimeBased, int size)
         while (_reports.TryPeek(out var oldest) && (oldest.Caller.IsGone || IsTooOld(oldest.Counts, now - oldest.At)))
         {
             _reports.Dequeue();
-            if (!oldest.Caller.IsGone)
+            if (oldest.Caller.IsGone)
             {
-                oldest.Caller.InWindow -= oldest.Counts;
-                Sum -= oldest.Counts;
+                _gone--;
+                continue;
             }
+
+            oldest.Caller.InWindow -= oldest.Counts;
+            oldest.Caller.ReportsInWindow--;
+            Sum -= oldest.Counts;
         }
     }
 
@@ -49,7 +58,12 @@ internal sealed class SharedWindow(bool isTimeBased, int size)
     public void Remove(CircuitCaller caller)
     {
         Sum -= caller.InWindow;
-        (caller.InWindow, caller.IsGone) = (default, true);
+        (caller.InWindow, caller.IsGone, _gone) = (default, true, _gone + caller.ReportsInWindow);
+        if (_gone > _reports.Count / 2) // behind one that is young enough to stay they would wait for ever
+        {
+            _reports = new(_reports.Where(static r => !r.Caller.IsGone));
+            _gone = 0;
+        }
     }
 
     /// <summary>Takes everything out.</summary>
@@ -57,11 +71,11 @@ internal sealed class SharedWindow(bool isTimeBased, int size)
     {
         foreach (var report in _reports)
         {
-            report.Caller.InWindow = default;
+            (report.Caller.InWindow, report.Caller.ReportsInWindow) = (default, 0);
         }
 
         _reports.Clear();
-        Sum = default;
+        (Sum, _gone) = (default, 0);
     }
 
     private bool IsTooOld(CallCounts counts, TimeSpan age) =>

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization.Metadata;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 
 namespace Mesh.ControlPlane.Hosting;
 
@@ -30,11 +31,17 @@ internal static class Answers
         where T : class
     {
         string problem = "the body is null";
+        string tooLong = $"the body has more than {maxBytes} bytes";
         try
         {
+            if (context.Features.Get<IHttpMaxRequestBodySizeFeature>() is { IsReadOnly: false } limit)
+            {
+                limit.MaxRequestBodySize = maxBytes; // also holds for a body that does not say its length
+            }
+
             if (context.Request.ContentLength > maxBytes)
             {
-                problem = $"the body has more than {maxBytes} bytes";
+                problem = tooLong;
             }
             else if (await JsonSerializer.DeserializeAsync(context.Request.Body, type, context.RequestAborted) is { } body)
             {
@@ -44,6 +51,10 @@ internal static class Answers
         catch (JsonException error)
         {
             problem = error.Message;
+        }
+        catch (BadHttpRequestException error) when (error.StatusCode == StatusCodes.Status413PayloadTooLarge)
+        {
+            problem = tooLong;
         }
 
         await TextAsync(context, StatusCodes.Status400BadRequest, $"the body cannot be read as {typeof(T).Name}: {problem}");

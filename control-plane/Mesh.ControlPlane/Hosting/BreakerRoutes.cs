@@ -65,11 +65,15 @@ internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits 
         DateTimeOffset at = circuits.At(now);
         ForcedState? forced = request.State == "auto" ? null : new ForcedState(request.State, at + TimeSpan.FromMilliseconds(request.ForMilliseconds), request.Reason, by);
         circuits.Events.AddByHand(hosts[0], forced, by, at);
+        int held = circuits.All.Count(c => c.Host == hosts[0] && c.Circuit.IsHeld);
         IReadOnlyList<CircuitEntry> concerned = circuits.Force(hosts[0], forced, now);
         return (StatusCodes.Status200OK, new JsonObject
         {
             ["host"] = hosts[0],
             ["forced"] = forced is null ? null : CircuitPage.Write(forced),
+            ["done"] = forced is not null ? $"{concerned.Count} of {concerned.Count} circuits are {forced.Word} now"
+                : held > 0 ? $"{held} of {concerned.Count} circuits were held and begin closed"
+                : "nothing was held: no circuit changed",
             ["circuits"] = new JsonArray([.. concerned.Select(c => CircuitPage.Write(c, at))]),
         }, "");
     }

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.ControlPlane.Coordination;
 using Mesh.ControlPlane.Kubernetes;
 using Mesh.ControlPlane.Push;
 using Mesh.ControlPlane.Registry;
@@ -68,8 +69,8 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _api.Use(next => context => guard.InvokeAsync(context, next));
         _api.Use(next => context => CountRefusalsAsync(context, next));
         _api.Use(next => context => OpenWhenCompleteAsync(context, next));
-        new SidecarRoutes(_registry, Hub, _status, _stats, _shared.Coordinator, guard, runtime.Time).Map(_api, _stop.Token);
-        new DebugRoutes(store, _registry, Hub, runtime.Time).Map(_api);
+        new SidecarRoutes(_registry, Hub, _status, _stats, _shared.Coordinator, new VisibleShares(store), guard, runtime.Time).Map(_api, _stop.Token);
+        new DebugRoutes(store, _registry, Hub, runtime.Time, () => cluster?.Board.Others.Count ?? 0).Map(_api);
         _shared.Map(_api);
         mapRules(_api);
         Page = new MetricsPage(store, _registry, _stats, door.Stats, cluster) { Shared = _shared.WriteMetrics };

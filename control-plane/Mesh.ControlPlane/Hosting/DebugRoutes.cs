@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Push;
@@ -15,13 +16,21 @@ namespace Mesh.ControlPlane.Hosting;
 /// <param name="registry">Sidecars and endpoints.</param>
 /// <param name="hub">Versions.</param>
 /// <param name="time">Clock.</param>
-internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, PushHub hub, TimeProvider time)
+/// <param name="otherReplicas">How many other replicas are known, which have sidecars of their own.</param>
+internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, PushHub hub, TimeProvider time, Func<int> otherReplicas)
 {
+    /// <summary>Header of the sidecars' list that says how many replicas have sidecars which are not on it.</summary>
+    public const string OtherReplicas = "x-mesh-other-replicas";
+
     /// <summary>Adds the routes.</summary>
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/", context => Answers.TextAsync(context, StatusCodes.Status200OK, Overview()));
-        routes.MapGet("/mesh/v1/sidecars", context => Answers.JsonAsync(context, Sidecars()));
+        routes.MapGet("/mesh/v1/sidecars", context =>
+        {
+            context.Response.Headers[OtherReplicas] = otherReplicas().ToString(CultureInfo.InvariantCulture);
+            return Answers.JsonAsync(context, Sidecars());
+        });
         routes.MapGet("/mesh/v1/endpoints", context => Answers.JsonAsync(context, Endpoints()));
     }
 

@@ -17,11 +17,15 @@ internal sealed class ReplicaRoutes(MeshCoordinator coordinator, ReplicaLink lin
     /// <summary>Adds the routes. Like all that are no sidecar's, they are for service accounts of our own namespace.</summary>
     public void Map(IEndpointRouteBuilder routes) => routes.MapPost(ReplicaLink.Path, ReportAsync);
 
-    /// <summary>Who asks, for the log: also through another replica.</summary>
+    /// <summary>
+    /// Who asks, for the log: also through another replica. What another replica says of it counts from a pod of the mesh only, as replicas are: a person's token is bound to none, and where
+    /// nobody is asked for a token the name is worth nothing anyway.
+    /// </summary>
     public static string By(HttpContext context)
     {
-        string here = context.Features.Get<Caller>()?.ToString() ?? $"somebody at {context.Connection.RemoteIpAddress}";
-        string there = context.Request.Query["by"].ToString();
+        Caller? caller = context.Features.Get<Caller>();
+        string here = caller?.ToString() ?? $"somebody at {context.Connection.RemoteIpAddress}";
+        string there = caller is null or { Pod: not null } ? context.Request.Query["by"].ToString() : "";
         return there.Length == 0 ? here : $"{there.ReplaceLineEndings(" ")}, through {here}";
     }
 
@@ -30,7 +34,7 @@ internal sealed class ReplicaRoutes(MeshCoordinator coordinator, ReplicaLink lin
     /// <param name="body">Its body, or null.</param>
     public async Task PassOnAsync(HttpContext context, JsonObject? body)
     {
-        QueryString query = context.Request.QueryString.Add("by", By(context));
+        QueryString query = QueryString.Create(context.Request.Query.Where(static q => q.Key != "by")).Add("by", By(context)); // one "by", and that is ours
         using ApiAnswer answer = await link.AskAsync(new HttpMethod(context.Request.Method), context.Request.Path + query, body, context.RequestAborted);
         if (answer.Failure is { } failure)
         {

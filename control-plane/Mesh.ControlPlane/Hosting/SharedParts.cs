@@ -25,8 +25,9 @@ internal sealed class SharedParts : IDisposable
     /// <param name="runtime">Clock, chance and log.</param>
     public SharedParts(IRuleStore store, (ServeOptions Options, Door Door) door, ClusterSource? cluster, (TimeProvider Time, Random Random, ILoggerFactory Logs) runtime)
     {
-        Circuits = new SharedCircuits(store, runtime.Time, runtime.Random, runtime.Logs.CreateLogger<SharedCircuits>());
-        _limits = new SharedLimits(name => LimitTotals.Of(store.Current, name), runtime.Time);
+        TimeSpan? settling = cluster is null ? null : ReplicaLink.Settling;
+        Circuits = new SharedCircuits(store, runtime.Time, runtime.Random, runtime.Logs.CreateLogger<SharedCircuits>(), settling);
+        _limits = new SharedLimits(name => LimitTotals.Of(store.Current, name), runtime.Time, settling);
         RelayedReports relay = new(runtime.Time);
         Coordinator = new MeshCoordinator(runtime.Time, [Circuits, _limits], cluster is null ? null : (() => cluster.Elector.IsLeader, relay));
         if (cluster is not null)
@@ -71,8 +72,8 @@ internal sealed class SharedParts : IDisposable
         });
     }
 
-    /// <summary>Keeps the link to the replica that decides, and sends figures to the collector, until <paramref name="stop"/>.</summary>
-    public Task RunAsync(CancellationToken stop) => Task.WhenAll(_link?.RunAsync(stop) ?? Task.CompletedTask, _otlp?.RunAsync(stop) ?? Task.CompletedTask);
+    /// <summary>Lets time pass for what is shared, keeps the link to the replica that decides, and sends figures to the collector, until <paramref name="stop"/>.</summary>
+    public Task RunAsync(CancellationToken stop) => Task.WhenAll(Coordinator.RunAsync(stop), _link?.RunAsync(stop) ?? Task.CompletedTask, _otlp?.RunAsync(stop) ?? Task.CompletedTask);
 
     /// <inheritdoc/>
     public void Dispose()

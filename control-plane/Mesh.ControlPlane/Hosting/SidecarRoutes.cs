@@ -17,10 +17,11 @@ namespace Mesh.ControlPlane.Hosting;
 /// <param name="status">Told of every answer.</param>
 /// <param name="stats">Counters.</param>
 /// <param name="coordinator">Decides what sidecars share.</param>
+/// <param name="shares">What of a report is believed.</param>
 /// <param name="guard">Answers who may not.</param>
 /// <param name="time">Clock.</param>
 internal sealed class SidecarRoutes(
-    EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, MeshCoordinator coordinator, DoorGuard guard, TimeProvider time)
+    EndpointRegistry registry, PushHub hub, StatusWriter status, PushStats stats, MeshCoordinator coordinator, VisibleShares shares, DoorGuard guard, TimeProvider time)
 {
     private readonly SidecarStreams _streams = new(hub, coordinator, stats, time);
 
@@ -131,6 +132,12 @@ internal sealed class SidecarRoutes(
             return;
         }
 
+        if (ReportCheck.Problem(report) is { } problem)
+        {
+            await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem);
+            return;
+        }
+
         if (!registry.TryReport(sidecar, report))
         {
             await UnknownAsync(context);
@@ -143,7 +150,7 @@ internal sealed class SidecarRoutes(
             status.Signal.Set();
         }
 
-        if (coordinator.Report(sidecar, report) is not { } orders)
+        if (coordinator.Report(sidecar, shares.Of(report, sidecar.Registration.Namespace)) is not { } orders)
         {
             context.Response.StatusCode = StatusCodes.Status204NoContent;
             return;

@@ -25,7 +25,7 @@ public static class PartnerMaximum
     public static ImmutableArray<RuleDocument> EntriesOf(IEnumerable<RuleDocument> rules) =>
     [
         .. rules.Where(static r => (r.Spec is ServiceEntry && (r.Annotations.ContainsKey(MaxConnections) || r.Annotations.ContainsKey(Sidecars)))
-            || r.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null }),
+            || r.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null, Mode: not ResiliencePolicy.ShadowMode }),
     ];
 
     /// <summary>Findings about <paramref name="rule"/>.</summary>
@@ -46,12 +46,12 @@ public static class PartnerMaximum
         }
 
         string meant = HostMatch.Expand((rule.Spec as DestinationRule)?.Host ?? (rule.Spec as ResiliencePolicy)?.Host ?? "", rule.Key.Namespace);
-        IEnumerable<(string Host, int Callers, int Maximum)> partners =
+        IEnumerable<(string Host, int Ports, int Callers, int Maximum)> partners =
             from entry in entries
             where NumberOf(entry, MaxConnections) is not null
             let host = ((ServiceEntry)entry.Spec).Hosts.FirstOrDefault(h => IsMeant(meant, h.ToLowerInvariant()))
             where host is not null
-            select (host, Math.Max(sidecars, NumberOf(entry, Sidecars) ?? 1), NumberOf(entry, MaxConnections)!.Value);
+            select (host, Math.Max(1, ((ServiceEntry)entry.Spec).Ports.Length), Math.Max(sidecars, NumberOf(entry, Sidecars) ?? 1), NumberOf(entry, MaxConnections)!.Value);
         return rule.Spec switch
         {
             DestinationRule destination =>
@@ -61,9 +61,9 @@ public static class PartnerMaximum
                 let finding = Compare(partner.Host, place.Limit, partner.Callers, partner.Maximum)
                 where finding is not null
                 select Warning(place.Path, finding),
-            ResiliencePolicy { MeshLimits.MaxConnections: { } limit } =>
+            ResiliencePolicy { MeshLimits.MaxConnections: { } limit, Mode: not ResiliencePolicy.ShadowMode } policy =>
                 from partner in partners
-                let finding = Compare(partner, limit)
+                let finding = Compare(policy.Port is null ? partner : partner with { Ports = 1 }, limit)
                 where finding is not null
                 select Warning("spec.meshLimits.maxConnections", finding),
             _ => [],
@@ -71,11 +71,15 @@ public static class PartnerMaximum
     }
 
     /// <summary>Whether a policy has one number for all sidecars: then it is looked at, not the limit of each.</summary>
-    private static bool IsShared(RuleDocument rule, string host) => rule.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null, Subset: null, Port: null } policy
+    private static bool IsShared(RuleDocument rule, string host) => rule.Spec is ResiliencePolicy { MeshLimits.MaxConnections: not null, Mode: not ResiliencePolicy.ShadowMode, Subset: null, Port: null } policy
         && IsMeant(HostMatch.Expand(policy.Host ?? "", rule.Key.Namespace), host.ToLowerInvariant());
 
-    private static string? Compare((string Host, int Callers, int Maximum) partner, int limit) =>
-        limit > partner.Maximum
+    // Each port is an upstream of its own, with the whole number.
+    private static string? Compare((string Host, int Ports, int Callers, int Maximum) partner, int limit) =>
+        partner.Ports > 1 && (long)limit * partner.Ports > partner.Maximum
+            ? string.Create(CultureInfo.InvariantCulture, $"each port has the whole number: {partner.Ports} ports × {limit} = {(long)limit * partner.Ports} connections, and '{partner.Host}' takes {partner.Maximum} of all callers together; ")
+                + (partner.Maximum < partner.Ports ? "ask the partner for more" : string.Create(CultureInfo.InvariantCulture, $"write {partner.Maximum / partner.Ports} or less"))
+            : limit > partner.Maximum
             ? string.Create(CultureInfo.InvariantCulture, $"{limit} is more than '{partner.Host}' takes of all callers together; write {partner.Maximum} or less")
             : partner.Callers <= limit ? null
             : string.Create(CultureInfo.InvariantCulture, $"each sidecar may have one connection at least, and {partner.Callers} sidecars are more than {limit}; let fewer call '{partner.Host}'");

@@ -43,6 +43,20 @@ internal static class SnapshotAdvice
             path, $"port {service.Port} of '{service.Host}' is HTTP, and only TCP is tunnelled; declare the port with protocol TCP or TLS, or remove tunnel"));
     }
 
+    /// <summary>A limit of calls for a port that carries bytes, or null: there it limits nothing.</summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnCallsOfBytes(ClusterConfig cluster, RuleDocument? rule)
+    {
+        if (cluster.Protocol != ClusterProtocol.Tcp || rule is not { Spec: ResiliencePolicy policy })
+        {
+            return null;
+        }
+
+        string? field = policy.Concurrency is not null ? "spec.concurrency" : policy.MeshLimits?.MaxRequests is not null ? "spec.meshLimits.maxRequests" : null;
+        return field is null ? null : (rule.Key, RuleSetCheck.Warning(
+            field, $"port {cluster.Port} of '{cluster.ServiceHost}' is TCP, where there are no calls to count, so this limits nothing there; limit connections with meshLimits.maxConnections, " +
+            "or write the port that is meant in spec.port"));
+    }
+
     /// <summary>
     /// Outlier detection that switches on what it does not mention: callers prefer their own locality as soon as the block is there (semantics 1.3, its surprise). Null when
     /// the rule says something about localities, or when they make no difference.

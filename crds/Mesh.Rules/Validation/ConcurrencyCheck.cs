@@ -42,7 +42,6 @@ internal static class ConcurrencyCheck
             ("writeTimeout", policy.WriteTimeout is not null),
             ("meshLimits", policy.MeshLimits is not null),
             ("retries", policy.Retries is not null),
-            ("meshLimits", policy.MeshLimits is not null),
         ];
         foreach ((string field, _) in fields.Where(static f => f.IsSet))
         {

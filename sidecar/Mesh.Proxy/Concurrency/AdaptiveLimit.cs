@@ -3,7 +3,7 @@ using Mesh.Rules.Snapshots;
 namespace Mesh.Proxy.Concurrency;
 
 /// <summary>
-/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0041). It compares the typical latency of a short window with that of a long time. Each
+/// A limit that finds how many calls an upstream can work on at one time (sidecar/adr/0044). It compares the typical latency of a short window with that of a long time. Each
 /// cut is an experiment: calls that wait for each other get faster by it in proportion, and calls that don't, do not; then the limit goes back at once, and the new latency is
 /// the usual one. So it learns what is usual under any load, and never chokes the traffic to measure. Latencies are compared as logarithms, and a difference counts when it
 /// is more than chance makes it. Time is an argument. Not thread-safe.
@@ -12,6 +12,7 @@ internal sealed class AdaptiveLimit
 {
     private const double Sure = 2; // standard errors
     private const int LongestTrial = 6; // windows
+    private const int LongestSilence = 6; // windows
     private const int LongestRest = 32; // windows
     private const int MostChanges = 16;
     private const double DeepestCut = 0.5;
@@ -27,6 +28,7 @@ internal sealed class AdaptiveLimit
     private LatencySample _window;
     private long _began; // of the window
     private long _changedAt; // calls that began before say nothing about the limit now
+    private long _heardAt; // latest answer that counted
     private double? _usual; // null until the first window
     private int _before; // limit before the cut that is on trial; 0 when none is
     private LatencySample _windowBefore; // the one that led to the cut
@@ -71,6 +73,7 @@ internal sealed class AdaptiveLimit
             return null;
         }
 
+        _heardAt = now;
         _window.Add(now - startedAt, active);
         if (now - _began < _interval || _window.Count < Config.RequestCount || (_before != 0 && IsUsedUp && !CanTell()))
         {
@@ -82,6 +85,25 @@ internal sealed class AdaptiveLimit
         _changedAt = change is null ? _changedAt : now;
         (_began, _window) = (now, default);
         return change;
+    }
+
+    /// <summary>
+    /// A call finds no place. While a cut is on trial and nothing has answered for long, whoever holds the places may never do (streams that go on and on), and without answers
+    /// the trial would never end: the limit goes back to what it was.
+    /// </summary>
+    /// <param name="now">Timestamp.</param>
+    /// <param name="active">Calls under way.</param>
+    public LimitChange? Crowded(long now, int active)
+    {
+        if (_before == 0 || now - _heardAt < _interval * LongestSilence)
+        {
+            return null;
+        }
+
+        int before = _before;
+        _usual = Math.Max(_usual!.Value, _windowBefore.Typical); // else the same slow answers would cut it again at once
+        (_before, _began, _changedAt, _heardAt, _window) = (0, now, now, now, default);
+        return Note(new LimitChange(now, Limit, before, "no_answers", Time(_windowBefore.Typical), Time(_usual.Value), 0, active));
     }
 
     private LimitChange? Judge(long now)
@@ -183,16 +205,18 @@ internal sealed class AdaptiveLimit
         return Change(less, reason, now);
     }
 
-    private LimitChange Change(int to, string reason, long now)
+    private LimitChange Change(int to, string reason, long now) =>
+        Note(new LimitChange(now, Limit, to, reason, Time(_window.Typical), Time(_usual!.Value), _window.Count, _window.MostActive));
+
+    private LimitChange Note(LimitChange change)
     {
-        LimitChange change = new(now, Limit, to, reason, Time(_window.Typical), Time(_usual!.Value), _window.Count, _window.MostActive);
         if (_changes.Count == MostChanges)
         {
             _changes.Dequeue();
         }
 
         _changes.Enqueue(change);
-        Limit = to;
+        Limit = change.To;
         return change;
     }
 

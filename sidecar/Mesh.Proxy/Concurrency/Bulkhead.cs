@@ -94,7 +94,7 @@ internal sealed class Bulkhead
                     continue; // somebody has left meanwhile
                 }
 
-                if (place is null)
+                if (place is null || config.IsShadow) // who may have asked just before the rule became one in shadow mode does not wait
                 {
                     return new BulkheadVerdict(BulkheadAnswer.Refused, config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive", _limit, (uint)count);
                 }
@@ -179,7 +179,26 @@ internal sealed class Bulkhead
         return change;
     }
 
-    /// <summary>Puts another rule in force; null lifts the limit. What is counted stays, and so does a limit that has adapted, within its bounds.</summary>
+    /// <summary>A call finds no place: an adaptive limit that was cut for a trial which nothing answers goes back. Null when nothing changes.</summary>
+    /// <param name="now">Timestamp.</param>
+    public LimitChange? Relieve(long now)
+    {
+        LimitChange? change;
+        lock (_gate)
+        {
+            change = _adaptive?.Crowded(now, Active);
+            _limit = change?.To ?? _limit;
+        }
+
+        if (change is not null)
+        {
+            CallIn();
+        }
+
+        return change;
+    }
+
+    /// <summary>Puts another rule in force; null lifts the limit, and one in shadow mode lets in who waits. What is counted stays, and so does a limit that has adapted, within its bounds.</summary>
     public void Update(ConcurrencyConfig? next, long now)
     {
         lock (_gate)
@@ -195,7 +214,7 @@ internal sealed class Bulkhead
             }
         }
 
-        CallIn();
+        CallIn(isForAll: next is { IsShadow: true });
     }
 
     private void Adapt(ConcurrencyConfig config, long now)
@@ -208,22 +227,22 @@ internal sealed class Bulkhead
         }
     }
 
-    private void CallIn()
+    private void CallIn(bool isForAll = false)
     {
-        while (Next() is { } place)
+        while (Next(isForAll) is { } place)
         {
             place.Pause.End(); // outside the lock
         }
     }
 
-    private WaitingPlace? Next()
+    private WaitingPlace? Next(bool isForAll)
     {
         lock (_gate)
         {
             while (_first is { } first)
             {
                 long count = Volatile.Read(ref _count);
-                if ((uint)count >= _limit)
+                if (!isForAll && (uint)count >= _limit)
                 {
                     return null;
                 }

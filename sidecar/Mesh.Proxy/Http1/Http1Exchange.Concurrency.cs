@@ -7,7 +7,7 @@ using Mesh.Proxy.Telemetry;
 
 namespace Mesh.Proxy.Http1;
 
-// The bulkhead's part in a request (adr/0041): a place from before its first attempt until its answer has ended, retries and all. A cluster without one passes by with checks
+// The bulkhead's part in a request (adr/0044): a place from before its first attempt until its answer has ended, retries and all. A cluster without one passes by with checks
 // for null.
 internal sealed partial class Http1Exchange
 {
@@ -39,6 +39,8 @@ internal sealed partial class Http1Exchange
         {
             return new(true); // its rule has just gone
         }
+
+        _cluster.RelieveConcurrency(bulkhead);
 
         // Nobody waits a second time, for another host.
         WaitingPlace? place = bulkhead.LetsWait && _failed is null && !context.Drains(Side) ? _inLine ??= new WaitingPlace(context.Runtime.Time) : null;

@@ -1,7 +1,7 @@
 using System.IO.Pipelines;
 using Mesh.Proxy.Routing;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
-using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
 

@@ -69,10 +69,17 @@ public sealed class DecisionCounters
 
     private StripedCounter Make(Key key)
     {
-        if (key.Rule.Length > 0 && Interlocked.Increment(ref _count) > MaxSeries)
+        if (key.Rule.Length > 0)
         {
-            Interlocked.Decrement(ref _count);
-            key = key with { Rule = "", Field = "" }; // of these there are few: reasons, scopes and verdicts are closed lists
+            StripedCounter made = new();
+            bool hasRoom = Interlocked.Increment(ref _count) <= MaxSeries;
+            if (hasRoom && _series.TryAdd(key, made))
+            {
+                return made;
+            }
+
+            Interlocked.Decrement(ref _count); // no room, or another thread has just made the same one
+            key = hasRoom ? key : key with { Rule = "", Field = "" }; // of these there are few: reasons, scopes and verdicts are closed lists
         }
 
         return _series.GetOrAdd(key, static _ => new StripedCounter());

@@ -33,13 +33,14 @@ public sealed class DecisionLog
     /// <param name="requestId">x-request-id; null for all.</param>
     public IReadOnlyList<LoggedDecision> Read(string? requestId = null)
     {
-        List<LoggedDecision> found = [];
-        lock (_gate)
+        byte[]? id = requestId is null ? null : DecisionRing.IdOf(requestId);
+        List<DecisionRing.Slot> found = new(id is null ? _acts.Count + _remarks.Count : 0);
+        lock (_gate) // refusals take it too: no more than to copy is done while it is held
         {
-            _acts.Read(requestId, found);
-            _remarks.Read(requestId, found);
+            _acts.CopyTo(found, id);
+            _remarks.CopyTo(found, id);
         }
 
-        return [.. found.OrderBy(static d => d.At)]; // stable: what fell in one instant stays in its order
+        return [.. found.Select(static s => DecisionRing.View(s)).OrderBy(static d => d.At)]; // stable: what fell in one instant stays in its order
     }
 }

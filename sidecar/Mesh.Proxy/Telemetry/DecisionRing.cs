@@ -34,16 +34,21 @@ internal sealed class DecisionRing(int size)
         slot.Path = Copy(query < 0 ? request.Path : request.Path[..query], MaxPath, ref text);
     }
 
-    /// <summary>Adds to <paramref name="found"/>, oldest first, what is about <paramref name="requestId"/>; all of it for null.</summary>
-    public void Read(string? requestId, List<LoggedDecision> found)
+    /// <summary>How many it holds.</summary>
+    public int Count => (int)Math.Min(_added, size);
+
+    /// <summary>As much of an x-request-id as is kept.</summary>
+    public static byte[] IdOf(string requestId) => Encoding.Latin1.GetBytes(requestId.Length > MaxId ? requestId[..MaxId] : requestId);
+
+    /// <summary>Adds to <paramref name="found"/>, oldest first, copies of what is about <paramref name="wanted"/>; all of it for null. Makes no text.</summary>
+    public void CopyTo(List<Slot> found, byte[]? wanted)
     {
-        byte[]? wanted = requestId is null ? null : Encoding.Latin1.GetBytes(requestId.Length > MaxId ? requestId[..MaxId] : requestId);
         for (long i = Math.Max(0, _added - size); i < _added; i++)
         {
             ref Slot slot = ref _slots![i % size];
             if (wanted is null || ((ReadOnlySpan<byte>)slot.Text)[..slot.Id].SequenceEqual(wanted))
             {
-                found.Add(View(ref slot));
+                found.Add(slot);
             }
         }
     }
@@ -56,7 +61,8 @@ internal sealed class DecisionRing(int size)
         return (byte)from.Length;
     }
 
-    private static LoggedDecision View(ref Slot slot)
+    /// <summary>A copy as somebody reads it.</summary>
+    public static LoggedDecision View(in Slot slot)
     {
         ReadOnlySpan<byte> text = slot.Text;
         string id = Take(ref text, slot.Id);
@@ -87,12 +93,12 @@ internal sealed class DecisionRing(int size)
     }
 
     [InlineArray(MaxId + MaxMethod + MaxAuthority + MaxPath)]
-    private struct Bytes
+    internal struct Bytes
     {
         private byte _first;
     }
 
-    private struct Slot
+    internal struct Slot
     {
         public DecisionRecord Decision;
         public DateTimeOffset At;

@@ -26,9 +26,20 @@ public sealed partial class Cluster
     internal Bulkhead? Bulkhead => _bulkhead;
 
     /// <summary>Tells an adaptive limit of an answer.</summary>
-    internal void LearnConcurrency(Bulkhead bulkhead, long startedAt, long now)
+    internal void LearnConcurrency(Bulkhead bulkhead, long startedAt, long now) => Tell(bulkhead, bulkhead.Learn(startedAt, now));
+
+    /// <summary>Tells an adaptive limit of a call that finds no place.</summary>
+    internal void RelieveConcurrency(Bulkhead bulkhead)
     {
-        if (bulkhead.Learn(startedAt, now) is { } change)
+        if (bulkhead.IsAdaptive)
+        {
+            Tell(bulkhead, bulkhead.Relieve(Now));
+        }
+    }
+
+    private void Tell(Bulkhead bulkhead, LimitChange? change)
+    {
+        if (change is not null)
         {
             Stats.Concurrency!.LimitChanges.Add();
             Services.OnConcurrency(EventOf(bulkhead, change));

@@ -66,6 +66,11 @@ public sealed partial class Cluster
                 endpoint.Pool.OpenLocked(ref deferred); // a raised limit helps those who wait already
             }
 
+            foreach (Endpoint endpoint in _draining.Values)
+            {
+                endpoint.Pool.OpenLocked(ref deferred); // those who wait at one that has left have nobody else to wake them
+            }
+
             TrimLocked(ref deferred);
 
             if (next.LoadBalancer != previous.LoadBalancer || next.Hash != previous.Hash || next.Warmup != previous.Warmup ||

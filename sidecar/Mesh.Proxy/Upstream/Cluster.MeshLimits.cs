@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
@@ -24,6 +25,15 @@ public sealed partial class Cluster
             }
         }
     }
+
+    /// <summary>All who wait for a connection, the oldest first.</summary>
+    internal LinkedList<PendingRequest> Waiting { get; } = new();
+
+    /// <summary>Requests for which no connection is being made, of all pools.</summary>
+    internal int Unserved { get; set; }
+
+    /// <summary>Connections that nobody uses, of all pools.</summary>
+    internal int Idle { get; set; }
 
     /// <summary>Connections that are being closed and still count.</summary>
     internal int Closing { get; set; }
@@ -77,21 +87,26 @@ public sealed partial class Cluster
         }
     }
 
-    /// <summary>A request waits, or has begun.</summary>
-    internal void NoteUseLocked()
+    /// <summary>A request waits, or has begun. True when there is a share of connections.</summary>
+    internal bool NoteUseLocked()
     {
         _connectionShare?.Note((int)Stats.CxActive.Value, WantedLocked);
         _requestShare?.Note((int)Stats.RqActive.Value, WantedLocked);
+        return _connectionShare is not null;
     }
 
-    /// <summary>Whether a connection that becomes free has to go: for a share that became smaller, or for a pool that has none and whose requests wait.</summary>
-    internal bool MustGoLocked() => _connectionShare is { } share &&
-        (Stats.CxActive.Value - Closing > share.Share || (Stats.CxActive.Value >= share.Share && Stats.RqPendingActive.Value > 0 && PoolsLocked().Count(static p => p.IsStarved) > Closing));
+    /// <summary>
+    /// Whether a connection of <paramref name="pool"/> that becomes free has to go: for a share that became smaller, or for a pool that is starved and whose oldest request waits
+    /// for longer than any of this one; one at a time.
+    /// </summary>
+    internal bool MustGoLocked(ConnectionPool pool) => _connectionShare is { } share &&
+        (Stats.CxActive.Value - Closing > share.Share ||
+            (Unserved > pool.Unserved && Closing == 0 && !HasRoomLocked && OldestUnservedLocked(mustOpen: false) is { } oldest && oldest != pool && oldest.IsStarved));
 
     /// <summary>The share is used up: the connection that is idle for longest goes, for one who waits at another endpoint. Once it is closed another is made in its place.</summary>
     internal void MakeRoomLocked(ref Deferred deferred)
     {
-        if (Stats.RqPendingActive.Value > 0 && PoolsLocked().Sum(static p => p.Unserved) > Closing)
+        if (Unserved > Closing)
         {
             CloseIdleLocked(ref deferred);
         }
@@ -112,15 +127,22 @@ public sealed partial class Cluster
 
     private void ServeWaitersLocked(ref Deferred deferred)
     {
-        while (_connectionShare is not null && HasRoomLocked && PoolsLocked().Where(static p => p.Unserved > 0).MinBy(static p => p.WaitsSince) is { } pool)
+        while (_connectionShare is not null && HasRoomLocked && OldestUnservedLocked(mustOpen: true) is { } pool)
         {
-            long before = Stats.CxActive.Value;
             pool.OpenLocked(ref deferred);
-            if (Stats.CxActive.Value == before)
-            {
-                return; // a limit of the connection pool holds it back
-            }
         }
+    }
+
+    /// <summary>The pool of the oldest request for which no connection is being made; with <paramref name="mustOpen"/>, among those that the connection pool's own limit does not hold back.</summary>
+    private ConnectionPool? OldestUnservedLocked(bool mustOpen)
+    {
+        LinkedListNode<PendingRequest>? node = Unserved > 0 ? Waiting.First : null;
+        while (node is not null && (node.Value.Endpoint.Pool.Unserved == 0 || (mustOpen && !node.Value.Endpoint.Pool.CanOpen)))
+        {
+            node = node.Next;
+        }
+
+        return node?.Value.Endpoint.Pool;
     }
 
     /// <summary>A refusal by the share of requests.</summary>
@@ -148,8 +170,6 @@ public sealed partial class Cluster
 
     private int InUseLocked(MeshShare share) => (int)(share == _connectionShare ? Stats.CxActive : Stats.RqActive).Value;
 
-    private IEnumerable<ConnectionPool> PoolsLocked() => _hosts.All.Concat(_draining.Values).Select(static e => e.Pool);
-
     private RentResult RefuseLocked(MeshShare share, DecisionReason reason, long now, Endpoint? endpoint)
     {
         share.NoteRefusal();
@@ -165,7 +185,27 @@ public sealed partial class Cluster
         }
     }
 
-    private bool CloseIdleLocked(ref Deferred deferred) => PoolsLocked().MaxBy(static p => p.Idle) is { } pool && pool.TryCloseIdleLocked(ref deferred);
+    /// <summary>Closes a connection of the pool that has most idle ones.</summary>
+    private bool CloseIdleLocked(ref Deferred deferred)
+    {
+        if (Idle == 0)
+        {
+            return false;
+        }
+
+        ConnectionPool? most = null;
+        foreach (Endpoint endpoint in _hosts.All)
+        {
+            most = endpoint.Pool.Idle > (most?.Idle ?? 0) ? endpoint.Pool : most;
+        }
+
+        foreach (Endpoint endpoint in _draining.Values)
+        {
+            most = endpoint.Pool.Idle > (most?.Idle ?? 0) ? endpoint.Pool : most;
+        }
+
+        return most?.TryCloseIdleLocked(ref deferred) == true;
+    }
 
     private void UpdateMeshLimits(MeshLimitsConfig? limits)
     {
@@ -197,11 +237,3 @@ public sealed partial class Cluster
         return share;
     }
 }
-
-/// <summary>A sidecar's part of a limit that all share, as it is at one moment.</summary>
-/// <param name="Rule">The rule.</param>
-/// <param name="Field">Its field.</param>
-/// <param name="Share">The part.</param>
-/// <param name="Total">The limit for all.</param>
-/// <param name="InUse">What is in use of the part; of tokens, how many requests wait for one.</param>
-public readonly record struct ShareView(string Rule, string Field, int Share, int Total, int InUse);

@@ -163,6 +163,8 @@ internal sealed partial class ConnectionPool
             connection.CancelOpening();
         }
 
+        CountLocked();
+
         connection.State = ConnectionState.Closing;
         cluster.Closing++;
         deferred.Close(connection);

@@ -12,12 +12,16 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 {
     private const int MaxOpensPerCall = 3; // as Envoy
     private const int MaxIdleOfClients = 512; // of those that serve one client each: many clients never come back
+    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private const string StillConnecting = "connection not established"; // what a request that waits no more was waiting for
 
     private readonly List<UpstreamConnection> _all = [];   // whatever counts against maxConnections, closing ones included
     private readonly List<UpstreamConnection> _ready = []; // the last is the warmest
     private readonly LinkedList<PendingRequest> _pending = new();
     private int _connecting;
+    private int _countedUnserved; // what the cluster has been told
+    private int _countedIdle;
+    private long _servedAt = long.MinValue; // when a connection last took a request; known under a share alone
 
     public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
 
@@ -32,11 +36,14 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     /// <summary>Requests for which no connection is being made.</summary>
     public int Unserved => Math.Max(0, _pending.Count - _connecting);
 
-    /// <summary>Whether requests wait that no connection will ever serve, unless one is made.</summary>
-    public bool IsStarved => _pending.Count > 0 && _all.Count == 0;
+    /// <summary>
+    /// Whether those who wait here have little hope of a connection of this pool: it has none, or streams hold all of them for so long that one of another pool had better go.
+    /// Not at the first chance, or a cluster in which all pools wait would make a connection for each request.
+    /// </summary>
+    public bool IsStarved => _pending.First is { } oldest && (_all.Count == 0 || cluster.Since(Math.Max(_servedAt, oldest.Value.EnqueuedAt)) >= LongestHold);
 
-    /// <summary>Since when the oldest waits; for a pool that is waited for.</summary>
-    public long WaitsSince => _pending.First!.Value.EnqueuedAt;
+    /// <summary>Whether the limit of the connection pool lets a connection be made here.</summary>
+    public bool CanOpen => _all.Count == 0 || Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
 
     private ClusterStats Stats => cluster.Stats;
 
@@ -49,6 +56,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             if (!TryRefuseLocked(isTcp, TimeSpan.Zero, out result))
             {
                 _ready.RemoveAt(_ready.LastIndexOf(ready));
+                CountLocked();
                 result = AttachLocked(ready, isTcp, loop, TimeSpan.Zero);
             }
 
@@ -74,6 +82,8 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         PendingRequest request = cluster.TakeWaiterLocked();
         request.Start(endpoint, isTcp, loop, client, cluster.Now);
         _pending.AddLast(request.Node);
+        cluster.Waiting.AddLast(request.NodeOfAll);
+        CountLocked();
         Stats.RqPendingTotal.Add();
         Stats.RqPendingActive.Add();
         if (cluster.Config.PendingTimeout is { Ticks: > 0 } longest)
@@ -97,7 +107,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             shadow.Owner.Ended(shadow, reusable && !connection.IsDead, cluster.Now);
         }
 
-        if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked())
+        if (!reusable || connection.IsDraining || connection.IsDead || cluster.MustGoLocked(this))
         {
             CloseLocked(connection, ref deferred);
         }
@@ -111,6 +121,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     public void OpenedLocked(UpstreamConnection connection, ref Deferred deferred)
     {
         _connecting--;
+        CountLocked();
         connection.State = ConnectionState.Busy;
         if (cluster.Config.Connection.MaxConnectionDuration is { } longest && cluster.Config.Protocol != ClusterProtocol.Tcp)
         {
@@ -125,6 +136,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     public int OpenFailedLocked(UpstreamConnection connection, RentResult failure, ref Deferred deferred)
     {
         _connecting--;
+        CountLocked();
         connection.State = ConnectionState.Closing;
         cluster.Closing++;
         int failed = 0;
@@ -194,6 +206,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             UpstreamConnection connection = new(cluster, endpoint, waiter.Loop, waiter.Client);
             _all.Add(connection);
             _connecting++;
+            CountLocked();
             connection.OpeningSince = cluster.HasShadowLimits ? cluster.Now : null;
             Stats.CxTotal.Add();
             Stats.CxActive.Add();
@@ -238,6 +251,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         connection.State = ConnectionState.Ready;
         connection.IdleDeadline = idle > TimeSpan.Zero ? cluster.After(idle) : long.MaxValue;
         _ready.Add(connection);
+        CountLocked();
         if (connection.Client is not null && _ready.Count > MaxIdleOfClients)
         {
             CloseLocked(_ready[0], ref deferred);
@@ -310,7 +324,11 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqActive.Add();
         endpoint.RqTotal.Add();
         endpoint.RqActive.Add();
-        cluster.NoteUseLocked();
+        if (cluster.NoteUseLocked())
+        {
+            _servedAt = cluster.Now;
+        }
+
         return new RentResult(RentStatus.Ok, connection, endpoint, default, null, waited);
     }
 
@@ -366,9 +384,20 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         return canOpen ? null : elsewhere;
     }
 
+    /// <summary>Tells the cluster, which must not ask all pools for each request.</summary>
+    private void CountLocked()
+    {
+        (int unserved, int idle) = (Unserved, _ready.Count);
+        cluster.Unserved += unserved - _countedUnserved;
+        cluster.Idle += idle - _countedIdle;
+        (_countedUnserved, _countedIdle) = (unserved, idle);
+    }
+
     private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)
     {
         _pending.Remove(node);
+        cluster.Waiting.Remove(node.Value.NodeOfAll);
+        CountLocked();
         Stats.RqPendingActive.Add(-1);
         if (cluster.Config.Shadow is { PendingTimeout.Ticks: > 0 } shadow && cluster.Since(node.Value.EnqueuedAt) >= shadow.PendingTimeout)
         {

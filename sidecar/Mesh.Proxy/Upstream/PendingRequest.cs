@@ -20,9 +20,13 @@ internal sealed class PendingRequest : IValueTaskSource<RentResult>
     {
         _cluster = cluster;
         Node = new LinkedListNode<PendingRequest>(this);
+        NodeOfAll = new LinkedListNode<PendingRequest>(this);
     }
 
     public LinkedListNode<PendingRequest> Node { get; }
+
+    /// <summary>Its place among all that wait for the cluster.</summary>
+    public LinkedListNode<PendingRequest> NodeOfAll { get; }
 
     public Endpoint Endpoint { get; private set; } = null!;
 

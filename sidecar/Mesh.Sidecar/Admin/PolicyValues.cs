@@ -1,5 +1,6 @@
 using System.Globalization;
 using Mesh.Proxy.Breakers;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;

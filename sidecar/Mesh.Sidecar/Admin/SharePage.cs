@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 

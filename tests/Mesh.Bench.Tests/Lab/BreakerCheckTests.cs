@@ -67,8 +67,9 @@ public sealed class BreakerCheckTests
     [InlineData("other answers meanwhile", 30, "circuit_open; scope=sidecar", 5.9)]
     [InlineData("the last one, after its end", 30, ForAll, 6.1)]
     [InlineData("callers that are on their own", 30, ForAll, -1.0)]
+    [InlineData("the first one, milliseconds after its end", 30, ForAll, 2.9)]
     public void LastWord(string wrong, int calls, string reason, double second) => Expect(
-        wrong, BreakerChecks.LastWord(At, [Time(3), Time(second)], TimeSpan.FromSeconds(6), Answers(calls, 503, reason)), exact: reason == ForAll);
+        wrong, BreakerChecks.LastWord(At, [Time(3), Time(second)], TimeSpan.FromSeconds(3), TimeSpan.FromSeconds(6), Answers(calls, 503, reason)), exact: reason == ForAll);
 
     [Theory]
     [InlineData(8, 9, true)]

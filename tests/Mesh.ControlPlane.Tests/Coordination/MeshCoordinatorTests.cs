@@ -83,6 +83,22 @@ public sealed class MeshCoordinatorTests
     }
 
     [Fact]
+    public async Task Run_NobodyReports_TimePassesAllTheSame()
+    {
+        using CancellationTokenSource stop = new();
+        _part.IsChanging = true;
+        Task changed = _coordinator.Watch();
+        Task loop = _coordinator.RunAsync(stop.Token);
+        await Eventually.HoldsAsync(() => _time.ArmedTimers == 1, "the loop waits");
+
+        _time.Advance(MeshCoordinator.AdvanceInterval);
+
+        await changed.WaitAsync(TimeSpan.FromSeconds(10));
+        await stop.CancelAsync();
+        await loop.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public void Compare_IsTheOrderOfDeployment()
     {
         Reporter[] sorted = [Caller("x", ""), Caller("b", "2030-01-02T00:00:00Z"), Caller("c", "2030-01-01T23:00:00-02:00"), Caller("a", "2030-01-02T00:00:00Z")];

@@ -86,7 +86,7 @@ public sealed class RelayTests
         Settle();
         _other.Report("b"); // it has an order of the former in force
         (_leader.Leads, _other.Leads) = (false, true);
-        for (int second = 0; second < 5; second++)
+        for (int second = 0; second < 9; second++)
         {
             _time.Advance(TimeSpan.FromSeconds(1));
             _other.Report("n", epoch: 0); // has none
@@ -101,11 +101,49 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public void Other_BeginsToLead_SaysNothingUntilAllReplicasCallersAreKnown()
+    {
+        (_leader.Leads, _other.Leads) = (false, true);
+        for (int second = 0; second < 8; second++)
+        {
+            _other.Report("n");
+            Assert.Null(_other.Order("n"));
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        _other.Report("n");
+
+        Assert.NotNull(_other.Order("n"));
+    }
+
+    [Fact]
     public void Relay_NotLeading_SaysSo() => Assert.Null(_other.Coordinator.Relay(new ReplicaReport()));
+
+    [Fact]
+    public void Relay_OneCallerIsBad_TheOthersAreServed()
+    {
+        CircuitReport good = new() { Rule = SharedCircuitsTests.Rule, Cluster = CircuitBench.Cluster };
+        ReplicaReport report = new()
+        {
+            Gone = [null!],
+            Callers =
+            [
+                null!,
+                new ReplicaCaller { Id = "null", Report = new SidecarReport { Circuits = [null!] } },
+                new ReplicaCaller { Id = "many", Report = new SidecarReport { Circuits = [.. Enumerable.Repeat(good, ReportCheck.Most + 1)] } },
+                new ReplicaCaller { Id = "good", Report = new SidecarReport { Circuits = [good] } },
+            ],
+        };
+
+        Assert.Equal("good", Assert.Single(_leader.Coordinator.Relay(report)!.Orders.Keys));
+        Assert.NotNull(_leader.Coordinator.OrdersFor("good"));
+        _other.Report("b");
+        Assert.False(_other.Coordinator.Run(now => (_other.Relay.Take(new ReplicaOrders { Orders = System.Collections.Immutable.ImmutableDictionary<string, SidecarOrders>.Empty.Add("b", null!) }, now), false)));
+    }
 
     private void Settle()
     {
-        for (int second = 0; second < 5; second++)
+        for (int second = 0; second < 9; second++)
         {
             _leader.Report("a");
             _other.Report("b");
@@ -134,7 +172,7 @@ public sealed class RelayTests
         public Replica(FakeRuleStore store, TimeProvider time)
         {
             Relay = new RelayedReports(time);
-            Circuits = new SharedCircuits(store, time, new Random(1), NullLogger<SharedCircuits>.Instance);
+            Circuits = new SharedCircuits(store, time, new Random(1), NullLogger<SharedCircuits>.Instance, ReplicaLink.Settling);
             Coordinator = new MeshCoordinator(time, [Circuits], (() => Leads, Relay));
         }
 

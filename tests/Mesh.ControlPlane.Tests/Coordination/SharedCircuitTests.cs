@@ -50,6 +50,20 @@ public sealed class SharedCircuitTests
     }
 
     [Fact]
+    public void ManyCallers_AreJudgedTenTimesASecond()
+    {
+        CircuitBench bench = CircuitBench.With(40);
+        Assert.Null(bench.Report("a", 10, 10)); // it may be the only one that fails
+        for (int i = 1; i < 40; i++)
+        {
+            Assert.Null(bench.Report(((char)('a' + i)).ToString(), 10, 10));
+        }
+
+        Assert.Null(bench.Wait(0.09).Report("a"));
+        Assert.Equal(CircuitState.Open, bench.Wait(0.01).Report("a")!.To);
+    }
+
+    [Fact]
     public void OnlyOneCalls_AnotherIsSilent_IsNotWaitedForLong()
     {
         CircuitBench bench = CircuitBench.With(3);
@@ -198,7 +212,8 @@ public sealed class SharedCircuitTests
 
         Assert.Null(bench.Wait(9.9).Advance());
         Assert.Equal(CircuitState.HalfOpen, bench.Wait(0.1).Advance()!.To);
-        bench.Wait(1).Try("a", 4, 4);
+        bench.Wait(1).Try("a", 2, 2);
+        Assert.Equal(CircuitState.Open, bench.Try("b", 2, 2)!.To);
         Assert.Equal(TimeSpan.FromSeconds(12), bench.Circuit.OpenTime);
     }
 
@@ -315,6 +330,31 @@ public sealed class SharedCircuitTests
         bench.Circuit.Force(new ForcedState("open", bench.Now.AddSeconds(60), "test", "me"), bench.Now);
 
         Assert.Equal((CircuitState.Open, CircuitBench.Start.ToUnixTimeMilliseconds() + 100), (bench.Order("a")!.State, bench.Order("a")!.Epoch));
+    }
+
+    [Fact]
+    public void Lift_AfterARestart_EndsWhatTheProcessBeforeDecidedByHand()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        long former = CircuitBench.Start.ToUnixTimeMilliseconds() + 99;
+        bench.Report("a", epoch: former); // open for hours, and nobody here knows of it
+        Assert.True(bench.Circuit.IsHeld);
+
+        CircuitChange lifted = bench.Circuit.Lift("lifted", bench.Now)!;
+
+        Assert.Equal(("lifted", CircuitState.Closed, former + 1), (lifted.Reason, bench.Order("a")!.State, bench.Order("a")!.Epoch));
+        Assert.False(bench.Circuit.IsHeld);
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+    }
+
+    [Fact]
+    public void Lift_NobodyHoldsAnything_DecidesNothing()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a");
+
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+        Assert.Null(bench.Order("a"));
     }
 
     [Fact]

@@ -82,6 +82,9 @@ public sealed class SharedCircuitsTests : IDisposable
         Assert.True(changed.IsCompleted);
         Assert.Equal(4, Order("b")!.Trials);
         Assert.Null(_coordinator.OrdersFor("a"));
+        Assert.DoesNotContain(_circuits.Events.Last, static e => e.Text.Contains("probers", StringComparison.Ordinal)); // it may go on all day
+        Assert.All(_logs.Entries.Where(static e => e.Text.Contains("probers", StringComparison.Ordinal)), static e => Assert.Equal(LogLevel.Debug, e.Level));
+        Assert.Contains(_logs.Entries, static e => e.Text.Contains("probers", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -178,6 +181,47 @@ public sealed class SharedCircuitsTests : IDisposable
         Tick(30, "a", "z");
         Assert.Equal((CircuitState.Closed, CircuitState.Closed), (Order("a")!.State, Order("z")!.State));
         Assert.Empty(_circuits.Warnings(Key));
+    }
+
+    [Fact]
+    public void ByHand_AllCallersLeave_EndsInTheStatusToo()
+    {
+        Settle("a");
+        ForcedState forced = new("open", _circuits.At(_time.GetTimestamp()).AddSeconds(30), "maintenance", "ops");
+        _coordinator.Run(now => (_circuits.Force("partner.example.com", forced, now), true));
+        _coordinator.Report(Who("a"), new SidecarReport());
+        Assert.Single(_circuits.Warnings(Key));
+
+        _time.Advance(TimeSpan.FromSeconds(30));
+        Look();
+
+        Assert.Empty(_circuits.Warnings(Key));
+        Assert.Empty(_circuits.All);
+    }
+
+    [Fact]
+    public void Status_OfARuleWithManyCircuits_SaysTheFirst()
+    {
+        SidecarReport many = new() { Circuits = [.. Enumerable.Range(100, 30).Select(static port => new CircuitReport { Rule = Rule, Cluster = $"outbound|{port}||partner.example.com" })] };
+        _coordinator.Report(Who("a"), many);
+        ForcedState forced = new("open", _circuits.At(_time.GetTimestamp()).AddSeconds(30), "maintenance", "ops");
+        _coordinator.Run(now => (_circuits.Force("partner.example.com", forced, now), true));
+
+        Assert.Equal(SharedCircuits.MostFindings, _circuits.Warnings(Key).Length);
+        Assert.Contains("outbound|119||", _circuits.Warnings(Key)[^1].Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Circuits_WithNothingToSay_GoWithoutAWord()
+    {
+        int told = 0;
+        _circuits.WarningsChanged += () => told++;
+        Settle("a");
+
+        _coordinator.Report(Who("a"), new SidecarReport());
+
+        Assert.Empty(_circuits.All);
+        Assert.Equal(0, told);
     }
 
     [Fact]

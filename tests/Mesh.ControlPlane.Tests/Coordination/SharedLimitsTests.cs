@@ -158,6 +158,21 @@ public sealed class SharedLimitsTests
     }
 
     [Fact]
+    public void Replica_BeginsToDecide_RaisesNothingUntilTheOthersCallersAreKnown()
+    {
+        _limits = new SharedLimits(_ => _total, _time, ReplicaLink.Settling);
+        _time.Advance(ReplicaLink.Settling);
+        _limits.Restart(_time.GetTimestamp());
+        for (int second = 0; second < 7; second++)
+        {
+            Assert.Equal("a1", Round(("a", 20)));
+        }
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal("a20", Round(("a", 20))); // 7.9 s
+    }
+
+    [Fact]
     public void Rule_SaysLess_OrIsGone()
     {
         Settle("a", "b");
@@ -168,6 +183,52 @@ public sealed class SharedLimitsTests
         _total = null;
         Assert.Empty(Report("a", 9));
         Assert.Equal("a3 b3", Shares());
+    }
+
+    [Theory]
+    [InlineData(long.MaxValue - 1)]
+    [InlineData(long.MinValue)]
+    public void Epoch_ThatNobodyGave_StopsNothing(long epoch)
+    {
+        Settle("a", "b");
+        Say("liar", new LimitReport { Rule = Name.Rule, Cluster = Name.Cluster, Limit = Name.Limit, Epoch = epoch });
+        _limits.Forget(Caller("liar"), _time.GetTimestamp());
+
+        for (int i = 0; i < 3; i++)
+        {
+            Round(("a", 20), ("b", 0));
+        }
+
+        Assert.Equal("a19 b1", Shares());
+        Assert.InRange(_inForce["a"].Epoch, 1, _time.GetUtcNow().ToUnixTimeMilliseconds() + 1000);
+    }
+
+    [Fact]
+    public void Report_OfWhatCannotBe_IsCutToWhatCan()
+    {
+        Say("liar", new LimitReport { Rule = Name.Rule, Cluster = Name.Cluster, Limit = Name.Limit, Epoch = 1, Share = int.MaxValue, InUse = -7, Wanted = -7 });
+        JsonNode sidecar = _limits.Page()[0]!["sidecars"]![0]!;
+        Assert.Equal((20, 0, 0), ((int)sidecar["held"]!, (int)sidecar["inUse"]!, (int)sidecar["wanted"]!));
+
+        Say("liar", new LimitReport { Rule = Name.Rule, Cluster = Name.Cluster, Limit = Name.Limit, InUse = int.MaxValue });
+        Assert.Equal(20, (int)_limits.Page()[0]!["sidecars"]![0]!["inUse"]!);
+    }
+
+    [Fact]
+    public void Limits_OfNoRuleOrTooMany_AreNotKept()
+    {
+        _total = null;
+        Assert.Empty(Report("a", 9));
+        Assert.Empty(_limits.Page());
+
+        _total = 20;
+        for (int i = 0; i < SharedLimits.Most; i += 400)
+        {
+            Say($"liar-{i}", [.. Enumerable.Range(i, 400).Select(static n => new LimitReport { Rule = Name.Rule, Cluster = $"made|up|{n}|", Limit = Name.Limit })]);
+        }
+
+        Assert.Empty(Report("a", 9));
+        Assert.Equal(SharedLimits.Most, _limits.Page().Count);
     }
 
     [Fact]
@@ -182,6 +243,9 @@ public sealed class SharedLimitsTests
     }
 
     private static Reporter Caller(string id) => new(id, "", "2030-01-01T00:00:00Z", "10.0.0.1:80");
+
+    private void Say(string caller, params System.Collections.Immutable.ImmutableArray<LimitReport> limits) =>
+        _limits.Report(Caller(caller), new SidecarReport { Limits = limits }, _time.GetTimestamp());
 
     private SharedLimits NewControlPlane() => new(_ => _total, _time);
 

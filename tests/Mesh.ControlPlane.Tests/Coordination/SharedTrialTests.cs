@@ -1,3 +1,4 @@
+using Mesh.ControlPlane.Coordination;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
 using Xunit;
@@ -38,6 +39,19 @@ public sealed class SharedTrialTests
         Assert.Equal((1, 2), (bench.Order("b")!.Trials, bench.Order("d")!.Trials));
         bench.Try("b", 1);
         Assert.Equal(CircuitState.Closed, bench.Try("d", 2)!.To); // one of four failed
+    }
+
+    [Fact]
+    public void Trials_BeyondWhatWasGranted_SayNothing()
+    {
+        CircuitBench bench = CircuitBench.With(4).HalfOpen();
+        Assert.Equal((2, 0), (bench.Order("a")!.Trials, bench.Order("b")!.Trials));
+
+        Assert.Null(bench.Try("b", 400, 400)); // was not asked to try
+        Assert.Null(bench.Try("a", 400, 400, 300));
+
+        Assert.Equal(new CallCounts(2, 2, 2), bench.Circuit.Calls);
+        Assert.Equal(CircuitState.Open, bench.Try("d", 2)!.To); // two of four: the threshold
     }
 
     [Fact]

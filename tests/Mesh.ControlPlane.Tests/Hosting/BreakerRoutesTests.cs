@@ -28,6 +28,35 @@ public sealed class BreakerRoutesTests
     }
 
     [Theory]
+    [InlineData("""{"circuits":[null]}""", "circuits[0]: is null; leave it out\n")]
+    [InlineData("""{"limits":[{"rule":"r","cluster":"c","limit":"l"},null]}""", "limits[1]: is null; leave it out\n")]
+    [InlineData("""{"circuits":[{"rule":"r","cluster":"LONG"}]}""", "circuits[0]: its names have 601 letters; write the rule's and the upstream's, 512 at most together\n")]
+    [InlineData("""{"limits":[MANY]}""", "limits: 501 entries; write 500 at most\n")]
+    public async Task Report_ThatCannotBe_IsRefusedWithThePlace(string report, string expected)
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        string id = await bench.RegisterAsync(PushBench.Instance("a"));
+        string many = string.Join(',', Enumerable.Repeat("""{"rule":"r","cluster":"c","limit":"l"}""", 501));
+        using StringContent body = new(report.Replace("LONG", new string('x', 600), StringComparison.Ordinal).Replace("MANY", many, StringComparison.Ordinal));
+
+        using HttpResponseMessage answer = await bench.Client.PostAsync($"/mesh/v1/sidecars/{id}/report", body);
+
+        Assert.Equal((HttpStatusCode.BadRequest, expected), (answer.StatusCode, await answer.Content.ReadAsStringAsync()));
+    }
+
+    [Fact]
+    public async Task Report_OfAnothersRule_IsNotBelieved()
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        bench.Store.Add(SharedCircuitsTests.Yaml());
+        string own = await bench.RegisterAsync(PushBench.Instance("a"));
+        string other = await bench.RegisterAsync(PushBench.Instance("b", ns: "shop"));
+
+        Assert.NotNull(await ReportAsync(bench, own, Shared));
+        Assert.Null(await ReportAsync(bench, other, Shared));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public async Task ByHand_ReachesStreamAndReport_AndIsLifted(bool isCompressed)

@@ -50,6 +50,7 @@ public sealed class ClusterDoorTests
     [InlineData("shop/products/products-1", "shop", "products-2.shop", "may register as 'products-1.shop' only, not as 'products-2.shop'")]
     [InlineData("shop/products/products-1", "shop", "products-1", "may register as 'products-1.shop' only")]
     [InlineData("shop/products", "mesh", null, "may register into its own namespace only")]
+    [InlineData("shop/products", "shop", "products-1.store", "may not register as 'products-1.store', which names another namespace; write an id without a dot, or one that ends in .shop")]
     [InlineData("shop/products", "shop", "delivery-1.shop", "'delivery-1.shop' was registered by another")]
     [InlineData("mesh/operators", "shop", null, "may register into its own namespace only")]
     public async Task Register_AsAnother_IsRefused(string account, string space, string? node, string expected)

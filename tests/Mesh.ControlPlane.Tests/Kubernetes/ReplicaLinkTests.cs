@@ -19,6 +19,14 @@ namespace Mesh.ControlPlane.Tests.Kubernetes;
 public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
 {
     private static readonly string Replica = ReviewStatus.Token("mesh/control-plane");
+    private static readonly string Person = ReviewStatus.Token("mesh/people");
+    private const string Entry = """
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: partner, namespace: default, uid: u-2}
+        spec: {hosts: [partner.example.com], ports: [{number: 80, name: http, protocol: HTTP}], resolution: DNS}
+        """;
+
     private readonly List<(ServerBench Bench, ClusterSource Cluster)> _replicas = [];
     private readonly TemporaryFolder _folder = new();
     private readonly TestAuthority _authority = new();
@@ -29,7 +37,8 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
         _server = await ApiDouble.StartAsync();
         _server.ServeAll();
         _server.Objects.Put("resilience.mesh.dev", "circuitbreakers", SharedCircuitsTests.Yaml());
-        _server.Judge = static token => Task.FromResult(token == Replica ? ReviewStatus.Known("mesh", "control-plane") : ReviewStatus.Known("shop", "products", "products-1"));
+        _server.Objects.Put("networking.istio.io", "serviceentries", Entry); // so the rule is for callers of all namespaces
+        _server.Judge = static token => Task.FromResult(token == Replica ? ReviewStatus.Known("mesh", "control-plane", "cp-1") : token == Person ? ReviewStatus.Known("mesh", "people") : ReviewStatus.Known("shop", "products", "products-1"));
     }
 
     public async Task DisposeAsync()
@@ -67,7 +76,12 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
         await StartBothAsync(
             "--tls-cert", _folder.File("tls.crt"), "--tls-key", _folder.File("tls.key"), "--tls-ca", _authority.RootFile, "--replica-token", _folder.File("token"));
 
-        await DecideAtTheOtherAsync("service account mesh/control-plane, through service account mesh/control-plane", Replica);
+        await DecideAtTheOtherAsync("service account mesh/people, through pod mesh/cp-1 (service account control-plane)", Person);
+        await Eventually.HoldsAsync(() => _replicas[0].Cluster.Board.Others.Count == 1, "the leader knows of the other");
+        ServerBench leader = _replicas[0].Bench;
+        leader.Client.DefaultRequestHeaders.Authorization = new AuthenticationHeaderValue("Bearer", Person);
+        using HttpResponseMessage sidecars = await leader.Client.GetAsync("/mesh/v1/sidecars");
+        Assert.Equal("1", Assert.Single(sidecars.Headers.GetValues("x-mesh-other-replicas")));
     }
 
     [Fact]
@@ -119,13 +133,14 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
             orders = await said.Content.ReadFromJsonAsync(WireJson.Default.SidecarOrders);
             if (status != HttpStatusCode.OK)
             {
-                using HttpResponseMessage decided = await other.Client.PostAsync("/mesh/v1/breakers/force", new StringContent(Request));
+                using HttpResponseMessage decided = await other.Client.PostAsync("/mesh/v1/breakers/force?by=the+king", new StringContent(Request));
                 (status, answer) = (decided.StatusCode, await decided.Content.ReadAsStringAsync());
             }
         }
 
         Assert.Equal(CircuitState.Open, orders.Circuits[0].State);
         JsonNode circuit = JsonNode.Parse(await other.Client.GetStringAsync("/mesh/v1/breakers"))!["circuits"]![0]!;
+        by = token is null ? by.Insert(0, "the king, through ") : by; // without tokens anybody may call himself anything
         Assert.Equal(("vm-1", "open", by), ((string?)circuit["callers"]![0]!["id"], (string?)circuit["state"], (string?)circuit["forced"]!["by"]));
         using HttpResponseMessage unknown = await other.Client.DeleteAsync("/mesh/v1/breakers/force?host=nobody");
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);

@@ -95,6 +95,38 @@ public sealed class BulkheadTests
         Assert.Equal(500, bulkhead.Limit);
     }
 
+    [Fact]
+    public void Update_ToShadowMode_LetsInEverybodyWhoWaits()
+    {
+        Bulkhead bulkhead = Full();
+        (WaitingPlace first, WaitingPlace second) = (Joined(bulkhead), Joined(bulkhead));
+
+        bulkhead.Update(Two with { IsShadow = true }, 0);
+
+        Assert.Equal((true, true, 4, 0), (first.IsCalled, second.IsCalled, bulkhead.Active, bulkhead.Waiting));
+        Assert.Equal(BulkheadAnswer.Refused, bulkhead.Join(Place()).Answer); // counted, and its caller goes on
+    }
+
+    [Fact]
+    public void Relieve_StreamsHoldMoreThanACutLeaves_TheLimitGoesBackAndStaysThere()
+    {
+        AdaptiveConcurrencyConfig adaptive = new() { MinCalls = 3, MaxCalls = 24, RequestCount = 5 };
+        Bulkhead bulkhead = new(new ConcurrencyConfig { MaxCalls = 24, Adaptive = adaptive }, 1000, 0);
+        Assert.All(Enumerable.Range(0, 20), _ => Assert.True(bulkhead.TryEnter())); // streams
+        Answers(bulkhead, 100, 1000, latency: 10);
+        Answers(bulkhead, 1100, 2000, latency: 100);
+        Assert.Equal((12, false), (bulkhead.Limit, bulkhead.TryEnter()));
+
+        Assert.Null(bulkhead.Relieve(7999));
+        LimitChange back = bulkhead.Relieve(8000)!;
+
+        Assert.Equal((12, 24, "no_answers", 0, 20), (back.From, back.To, back.Reason, back.Answers, back.Active));
+        Assert.Equal(back, bulkhead.Changes[^1]);
+        Answers(bulkhead, 8100, 12000, latency: 100);
+        Assert.Equal(24, bulkhead.Limit);
+        Assert.Null(bulkhead.Relieve(60000)); // nothing is on trial
+    }
+
     /// <summary>Many threads at once: never more inside than the limit, and nobody is forgotten in the line.</summary>
     [Fact]
     public async Task ManyThreads_NeverExceedTheLimit_AndLeaveItEmpty()
@@ -139,6 +171,16 @@ public sealed class BulkheadTests
             }
 
             return verdict.Answer == BulkheadAnswer.Enters || (verdict.Answer == BulkheadAnswer.Waits && bulkhead.EndWait(place));
+        }
+    }
+
+    private static void Answers(Bulkhead bulkhead, long from, long to, int latency)
+    {
+        for (long now = from; now <= to; now += 100)
+        {
+            Assert.True(bulkhead.TryEnter());
+            bulkhead.Learn(now - latency, now);
+            bulkhead.Leave();
         }
     }
 

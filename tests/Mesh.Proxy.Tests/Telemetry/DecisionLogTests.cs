@@ -150,6 +150,50 @@ public sealed class DecisionLogTests
         Assert.Equal(4 + (2 * DecisionCounters.MaxSeries), _log.Counters.All.Sum(static c => c.Count));
     }
 
+    [Fact]
+    public async Task Counters_MadeByManyThreadsAtOnce_CountEachSeriesOnce()
+    {
+        const int Threads = 4;
+        using Barrier barrier = new(Threads);
+        Thread[] threads = [.. Enumerable.Range(0, Threads).Select(_ => new Thread(AddAll))];
+        Array.ForEach(threads, static t => t.Start());
+        await Task.Run(() => Array.ForEach(threads, static t => t.Join())).WaitAsync(TimeSpan.FromSeconds(60));
+
+        Assert.Equal(DecisionCounters.MaxSeries, _log.Counters.All.Count(static c => c.Rule.Length > 0));
+
+        void AddAll()
+        {
+            for (int i = 0; i < DecisionCounters.MaxSeries; i++)
+            {
+                DecisionRecord decision = Overflow with { Rule = $"default/{i}" };
+                barrier.SignalAndWait();
+                _log.Counters.Add(decision);
+            }
+
+            barrier.SignalAndWait();
+            for (int i = 0; i < DecisionCounters.MaxSeries; i++)
+            {
+                _log.Counters.Add(Overflow with { Rule = $"default/{i}" }); // one that lost a race for the last place gets it now
+            }
+        }
+    }
+
+    [Fact]
+    public void Ring_CopyTo_MakesNoText()
+    {
+        DecisionRing ring = new(8);
+        ring.Add(Overflow, new DecidedRequest { RequestId = "id"u8, Path = "/"u8, Outcome = "unknown" });
+        List<DecisionRing.Slot> found = new(ring.Count + 1);
+        byte[] id = DecisionRing.IdOf("id");
+        ring.CopyTo(found, id);
+        found.Clear();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        ring.CopyTo(found, id);
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.Equal("id", DecisionRing.View(Assert.Single(found)).RequestId);
+    }
+
     private string Written()
     {
         ArrayBufferWriter<byte> output = new();

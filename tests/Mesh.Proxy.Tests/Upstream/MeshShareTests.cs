@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -124,6 +125,87 @@ public sealed class MeshShareTests
         harness.Connector.Open[0].Succeed();
         Assert.Equal(harness.First, (await UpstreamHarness.Soon(again)).Endpoint);
         Assert.Equal(1, harness.Stats.CxActive.Value);
+    }
+
+    [Fact]
+    public async Task Connections_APoolWhoseOnlyOneIsALongStream_GetsTheNextFreeOneInTheEnd()
+    {
+        using UpstreamHarness harness = Connections(20, endpoints: 2);
+        Order(harness, 2);
+        UpstreamConnection first = await harness.RentOk();
+        await harness.RentOk(); // a stream that does not end, at the second endpoint
+        using CancellationTokenSource stop = new();
+        Task<RentResult> given = harness.Rent(stop.Token);
+        Task<RentResult> behind = harness.Rent(); // waits for the stream
+        await stop.CancelAsync();
+        Task<RentResult> skipped = harness.Rent();
+        harness.Time.Advance(TimeSpan.FromMilliseconds(100));
+
+        first.Release(reusable: true);
+        Assert.Same(first, (await UpstreamHarness.Soon(skipped)).Connection); // not at once: the stream may be no stream
+        harness.Time.Advance(TimeSpan.FromSeconds(1));
+        Task<RentResult> besides = harness.Rent(); // the second endpoint's turn
+        Task<RentResult> younger = harness.Rent();
+        first.Release(reusable: true);
+        await Eventually.HoldsAsync(() => harness.Connector.Open.Count == 1, "a connection to the second endpoint is made");
+        harness.Connector.Open[0].Succeed();
+
+        Assert.Equal(harness.Cluster.Endpoints[1], (await UpstreamHarness.Soon(behind)).Endpoint);
+        Assert.False(younger.IsCompleted);
+        Assert.False(besides.IsCompleted);
+        Assert.Equal(RentStatus.Cancelled, (await UpstreamHarness.Soon(given)).Status);
+        Assert.Equal((2, 2, 0), (harness.Stats.CxActive.Value, harness.Cluster.Unserved, harness.Cluster.Idle));
+    }
+
+    [Fact]
+    public async Task LargerShare_OldestPoolIsHeldBackByTheConnectionPool_TheNextOneIsServed()
+    {
+        using UpstreamHarness harness = new(static c => Limited(c.Limit(connections: 1) with { LoadBalancer = LoadBalancerPolicy.RoundRobin }, 20, 0), 2);
+        await harness.RentOk();
+        using CancellationTokenSource stop = new();
+        Task<RentResult> gone = harness.Rent(stop.Token);
+        Task<RentResult> heldBack = harness.Rent(); // waits where the connection is
+        await stop.CancelAsync();
+        Assert.Equal(RentStatus.Cancelled, (await UpstreamHarness.Soon(gone)).Status);
+        harness.Time.Advance(TimeSpan.FromMilliseconds(1));
+        Task<RentResult> next = harness.Rent();
+
+        Order(harness, 6);
+        Assert.Single(harness.Connector.Open).Succeed();
+
+        Assert.Equal(harness.Cluster.Endpoints[1], (await UpstreamHarness.Soon(next)).Endpoint);
+        Assert.False(heldBack.IsCompleted);
+    }
+
+    [Fact]
+    public async Task LimitGoes_WhoWaitsAtAnEndpointThatHasLeftIsServed()
+    {
+        using UpstreamHarness harness = Connections(20, endpoints: 2);
+        await harness.RentOk();
+        Task<RentResult> waiting = harness.Rent();
+        harness.Manager.AddOrUpdate([(harness.Cluster.Config, UpstreamHarness.Addresses(1))]);
+
+        harness.Configure(static c => c with { MeshLimits = null });
+        Assert.Single(harness.Connector.Open).Succeed();
+
+        Assert.Equal("10.0.0.2:80", (await UpstreamHarness.Soon(waiting)).Endpoint!.Address);
+    }
+
+    [Fact]
+    public async Task ShareUsedUp_LookingForRoomAllocatesNothing()
+    {
+        using UpstreamHarness harness = Connections(20, endpoints: 50);
+        await harness.RentOk();
+        Task<RentResult> waiting = harness.Rent();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        for (int i = 0; i < 100; i++)
+        {
+            Deferred deferred = default;
+            harness.Cluster.MakeRoomLocked(ref deferred); // nobody else is there, so no lock
+        }
+
+        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Assert.False(waiting.IsCompleted);
     }
 
     [Fact]

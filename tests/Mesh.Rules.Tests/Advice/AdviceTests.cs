@@ -101,6 +101,29 @@ public sealed class AdviceTests
         AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(policy, [entry, rule, policy], sidecars));
     }
 
+    [Theory]
+    [InlineData("meshLimits: {maxConnections: 80}", "spec.meshLimits.maxConnections", "2 ports × 80 = 160 connections, and 'pay.example.com' takes 80 of all callers together; write 40 or less")]
+    [InlineData("meshLimits: {maxConnections: 40}", null, "")]
+    [InlineData("port: 443\nmeshLimits: {maxConnections: 80}", null, "")]
+    public void MeshLimit_IsOfEachPort(string spec, string? path, string message)
+    {
+        RuleDocument entry = Document("ServiceEntry", External.Replace("ports: [", "ports: [{number: 8443, name: old, protocol: HTTP}, ", StringComparison.Ordinal), "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80")) };
+        RuleDocument policy = Policy(spec);
+
+        AssertSingle("partner-maximum", path, message, RuleSetCheck.Check(policy, [entry, policy], 5));
+    }
+
+    [Fact]
+    public void MeshLimit_InShadowMode_LimitsNothing()
+    {
+        RuleDocument entry = Document("ServiceEntry", External, "se") with { Annotations = Annotations((PartnerMaximum.MaxConnections, "80")) };
+        RuleDocument rule = Document("DestinationRule", "host: pay.example.com\ntrafficPolicy: {connectionPool: {tcp: {connectTimeout: 3s, maxConnections: 20}}}", "dr");
+        RuleDocument policy = Policy("mode: shadow\nmeshLimits: {maxConnections: 99}");
+
+        AssertSingle("partner-maximum", "spec.trafficPolicy.connectionPool.tcp.maxConnections", "5 sidecars × 20 = 100", RuleSetCheck.Check(rule, [entry, rule, policy], 5));
+        AssertSingle("partner-maximum", null, "", RuleSetCheck.Check(policy, [entry, rule, policy], 5));
+    }
+
     [Fact]
     public void Limit_OfAPort_AndACountFromTheEntry_AreAdvised()
     {
@@ -231,6 +254,9 @@ public sealed class AdviceTests
 
     private static ImmutableSortedDictionary<string, string> Annotations(params (string Name, string Value)[] all) =>
         all.ToImmutableSortedDictionary(static a => a.Name, static a => a.Value);
+
+    private static RuleDocument Policy(string spec) => RuleText.Read(RuleText.Document("ResiliencePolicy", "host: pay.example.com\n" + spec)
+        .Replace("networking.istio.io/v1", "resilience.mesh.dev/v1alpha1", StringComparison.Ordinal)).Document!;
 
     private static ImmutableArray<Diagnostic> Among(RuleDocument rule) => RuleSetCheck.Check(rule, [Document("ServiceEntry", External, "se"), rule]);
 

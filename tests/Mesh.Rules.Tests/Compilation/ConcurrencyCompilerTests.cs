@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
+using Mesh.Rules.Validation;
 using Mesh.Rules.Wire;
 using Xunit;
 using static Mesh.Rules.Resolution.RuleBuilder;
@@ -56,12 +57,29 @@ public sealed class ConcurrencyCompilerTests
         Assert.Equal((5, false), (snapshot.Clusters[Name()].Concurrency!.MaxCalls, snapshot.Clusters[Name()].Concurrency!.IsShadow));
     }
 
+    [Theory]
+    [InlineData(null, "spec.concurrency")]
+    [InlineData("shadow", "spec.concurrency")]
+    [InlineData(null, "spec.meshLimits.maxRequests")]
+    public void Compile_LimitOfCallsForATcpPort_IsWarnedAbout(string? mode, string path)
+    {
+        ResiliencePolicy policy = path == "spec.concurrency" ? new() { Mode = mode, Concurrency = new ConcurrencyPolicy() } : new() { MeshLimits = new MeshLimits { MaxRequests = 5 } };
+
+        (RuleKey _, Diagnostic finding) = Assert.Single(CompileAll(Policy("rp", policy with { Host = "products" })).Diagnostics);
+
+        Assert.Equal((path, Severity.Warning), (finding.Path, finding.Severity));
+        Assert.Contains($"port 3306 of '{Products}' is TCP", finding.Message, StringComparison.Ordinal);
+        Assert.Empty(CompileAll(Policy("rp", policy with { Host = "products", Port = 8080 })).Diagnostics);
+    }
+
     private static string Name(int port = 8080) => ClusterCompiler.OutboundName(Products, port);
 
     private static ConcurrencyConfig Compile(ConcurrencyPolicy block, string? mode = null) =>
         Compile(Policy("rp", new() { Host = "products", Mode = mode, Concurrency = block })).Clusters[Name()].Concurrency!;
 
-    private static ProxySnapshot Compile(params RuleDocument[] rules) => new SnapshotCompiler().Compile(
+    private static ProxySnapshot Compile(params RuleDocument[] rules) => CompileAll(rules).Snapshot;
+
+    private static CompileResult CompileAll(params RuleDocument[] rules) => new SnapshotCompiler().Compile(
         Itself,
         new MeshView
         {
@@ -69,5 +87,5 @@ public sealed class ConcurrencyCompilerTests
                 Products, new MeshService(Products, "default", [new MeshServicePort(8080, "HTTP"), new MeshServicePort(3306, "TCP")])),
             Rules = rules.ToImmutableDictionary(r => r.Key),
         },
-        "1").Snapshot;
+        "1");
 }

@@ -1,6 +1,6 @@
 using Mesh.Rules.Wire;
 
-namespace Mesh.Proxy.Upstream;
+namespace Mesh.Proxy.MeshShares;
 
 /// <summary>This sidecar's part of one limit that all share: what it is, what is used of it and what is wanted. Guarded by the cluster's lock.</summary>
 internal sealed class MeshShare
