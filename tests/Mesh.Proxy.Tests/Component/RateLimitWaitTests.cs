@@ -49,7 +49,6 @@ public sealed class RateLimitWaitTests
     }
 
     [Fact]
-    [EffectOf("RateLimit", "whenExceeded.wait.maxWait")]
     public async Task MaxWait_IsKeptWhenASmallerSharePutsATokenOff()
     {
         await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit("host: b.test\nscope: mesh\ntokens: 10\ninterval: 10s\nburst: 1\nwhenExceeded: {wait: {maxWait: 2s}}"));
