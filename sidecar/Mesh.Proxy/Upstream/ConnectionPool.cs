@@ -12,16 +12,12 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 {
     private const int MaxOpensPerCall = 3; // as Envoy
     private const int MaxIdleOfClients = 512; // of those that serve one client each: many clients never come back
-    private static readonly TimeSpan LongestHold = TimeSpan.FromSeconds(1);
     private const string StillConnecting = "connection not established"; // what a request that waits no more was waiting for
 
     private readonly List<UpstreamConnection> _all = [];   // whatever counts against maxConnections, closing ones included
     private readonly List<UpstreamConnection> _ready = []; // the last is the warmest
     private readonly LinkedList<PendingRequest> _pending = new();
     private int _connecting;
-    private int _countedUnserved; // what the cluster has been told
-    private int _countedIdle;
-    private long _servedAt = long.MinValue; // when a connection last took a request; known under a share alone
 
     public bool IsEmpty => _all.Count == 0 && _pending.Count == 0;
 
@@ -35,15 +31,6 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     /// <summary>Requests for which no connection is being made.</summary>
     public int Unserved => Math.Max(0, _pending.Count - _connecting);
-
-    /// <summary>
-    /// Whether those who wait here have little hope of a connection of this pool: it has none, or streams hold all of them for so long that one of another pool had better go.
-    /// Not at the first chance, or a cluster in which all pools wait would make a connection for each request.
-    /// </summary>
-    public bool IsStarved => _pending.First is { } oldest && (_all.Count == 0 || cluster.Since(Math.Max(_servedAt, oldest.Value.EnqueuedAt)) >= LongestHold);
-
-    /// <summary>Whether the limit of the connection pool lets a connection be made here.</summary>
-    public bool CanOpen => _all.Count == 0 || Stats.CxActive.Value < cluster.Config.Limits.MaxConnections;
 
     private ClusterStats Stats => cluster.Stats;
 
@@ -382,15 +369,6 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
         bool canOpen = Stats.CxActive.Value < cluster.Config.Limits.MaxConnections && cluster.HasRoomLocked && Stats.RqPendingActive.Value < cluster.Config.Limits.MaxPendingRequests;
         return canOpen ? null : elsewhere;
-    }
-
-    /// <summary>Tells the cluster, which must not ask all pools for each request.</summary>
-    private void CountLocked()
-    {
-        (int unserved, int idle) = (Unserved, _ready.Count);
-        cluster.Unserved += unserved - _countedUnserved;
-        cluster.Idle += idle - _countedIdle;
-        (_countedUnserved, _countedIdle) = (unserved, idle);
     }
 
     private PendingRequest UnlinkLocked(LinkedListNode<PendingRequest> node)
