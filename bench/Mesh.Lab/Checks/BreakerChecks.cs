@@ -62,7 +62,8 @@ internal static class BreakerChecks
         CircuitView[] onTrial = [.. views.Where(static v => v.State == "half_open")];
         yield return LabCheck.AtLeast("looks at a trial under way", 2, onTrial.Length);
         yield return LabCheck.Equal("of these, without a prober", 0, onTrial.Count(static v => v.Probers.Count == 0));
-        yield return LabCheck.AtLeast("trials that began", 2, trials);
+        yield return LabCheck.AtLeast("trials that began", 1, trials);
+        yield return LabCheck.AtLeast("callers that tried, one after the other", 3, onTrial.SelectMany(static v => v.Probers).Distinct().Count());
         yield return LabCheck.AtMost($"calls at the destination while open: {quota} for each trial, {lost} of killed probers", (quota * trials) + lost, seen);
         yield return LabCheck.Equal("looks that found the circuit closed", 0, views.Count(static v => v.State == "closed"));
     }

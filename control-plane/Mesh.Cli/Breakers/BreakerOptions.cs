@@ -16,7 +16,10 @@ internal sealed record BreakerOptions(string? State, string? Host, TimeSpan For,
 
     private static readonly Dictionary<string, string> States = new(StringComparer.Ordinal)
     {
-        ["open"] = "open", ["close"] = "closed", ["disable"] = "disabled", ["auto"] = "auto",
+        ["open"] = "open",
+        ["close"] = "closed",
+        ["disable"] = "disabled",
+        ["auto"] = "auto",
     };
 
     /// <summary>Reads the arguments after the verb; null with what is wrong.</summary>

@@ -51,7 +51,10 @@ internal static class CircuitPage
     /// <summary>What somebody decided by hand.</summary>
     public static JsonObject Write(ForcedState forced) => new()
     {
-        ["state"] = forced.Word, ["until"] = Time(forced.Until), ["reason"] = forced.Reason, ["by"] = forced.By,
+        ["state"] = forced.Word,
+        ["until"] = Time(forced.Until),
+        ["reason"] = forced.Reason,
+        ["by"] = forced.By,
     };
 
     private static JsonObject Write(CircuitCaller caller, SharedCircuit circuit, DateTimeOffset now)

@@ -82,7 +82,7 @@ internal sealed class SharedCircuit
     public CircuitChange? Update(BreakerConfig next, DateTimeOffset now)
     {
         BreakerConfig former = Config;
-        (Config, _limits) = (next, RateThreshold.Of(next));
+        (Config, _limits, _hasNews) = (next, RateThreshold.Of(next), true); // what was well under the old one may not be under this
         if (!_window.Is(next.IsTimeBased, next.WindowSize))
         {
             _window.Clear();
@@ -210,18 +210,18 @@ internal sealed class SharedCircuit
 
     private CircuitChange? JudgeCalls(DateTimeOffset now)
     {
-        // Calls decide, not their absence: as the window forgets those of the well, what is left of the sick would look like everybody.
-        if (!_hasNews && _suspectedAt is null)
-        {
-            return null;
-        }
-
-        _hasNews = false;
+        (bool hasNews, _hasNews) = (_hasNews, false);
         Blame blame = Blame.Of(_callers.Values, _window.Sum, _limits, Minimum);
         Sick = blame.Sick;
         if (!blame.IsDestinations)
         {
             _suspectedAt = null;
+            return null;
+        }
+
+        // Calls open it, not their absence: as the window forgets those of the well, what is left of the sick would look like everybody.
+        if (!hasNews && _suspectedAt is null)
+        {
             return null;
         }
 

@@ -1,6 +1,6 @@
 using System.IO.Pipelines;
-using Mesh.Proxy.Routing;
 using Mesh.Proxy.MeshShares;
+using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;

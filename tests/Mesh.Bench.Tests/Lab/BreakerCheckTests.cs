@@ -10,7 +10,7 @@ public sealed class BreakerCheckTests
     private const string ForAll = "circuit_open; rule=default/partner#spec.failureRateThreshold; limit=50; now=100; scope=mesh";
     private static readonly DateTimeOffset At = new(2030, 1, 1, 0, 0, 0, TimeSpan.Zero);
     private static readonly CircuitView Closed = new("closed", 7, 100, 60, "c", TimeSpan.Zero, 3, []);
-    private static readonly CircuitView OnTrial = Closed with { State = "half_open", Sick = null, Probers = ["a"] };
+    private static readonly CircuitView OnTrial = Closed with { State = "half_open", Sick = null, Probers = ["a", "b", "c"] };
 
     [Theory]
     [InlineData("", 30, 200, 503, "c", 60, 0)]
@@ -49,11 +49,15 @@ public sealed class BreakerCheckTests
     [Theory]
     [InlineData("", 8, 2, 4)]
     [InlineData("calls at the destination while open", 13, 2, 4)]
-    [InlineData("trials that began", 4, 1, 4)]
+    [InlineData("trials that began", 4, 0, 4)]
     public void Replaced(string wrong, long seen, int trials, int lost) => Expect(wrong, BreakerChecks.Replaced([OnTrial, OnTrial], seen, 4, trials, lost));
 
     [Fact]
     public void Replaced_NobodyMayTry_Fails() => Expect("of these, without a prober", BreakerChecks.Replaced([OnTrial, OnTrial, OnTrial with { Probers = [] }], 8, 4, 2, 0));
+
+    [Fact]
+    public void Replaced_AlwaysTheSameTry_Fails() =>
+        Expect("callers that tried", BreakerChecks.Replaced([OnTrial with { Probers = ["a"] }, OnTrial with { Probers = ["b"] }], 8, 4, 2, 0));
 
     [Fact]
     public void Replaced_NeverOnTrial_Fails() => Expect("looks at a trial under way", BreakerChecks.Replaced([OnTrial], 8, 4, 2, 0));

@@ -15,7 +15,14 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
     /// <summary>Half of at least ten calls of the last ten seconds; open for five seconds; four calls on trial.</summary>
     public static BreakerConfig Config { get; } = new()
     {
-        IsMesh = true, IsTimeBased = true, WindowSize = 10, MinimumCalls = 10, FailureRate = 50, OpenTime = TimeSpan.FromSeconds(5), TrialCalls = 4, Rule = "CircuitBreaker/default/partner",
+        IsMesh = true,
+        IsTimeBased = true,
+        WindowSize = 10,
+        MinimumCalls = 10,
+        FailureRate = 50,
+        OpenTime = TimeSpan.FromSeconds(5),
+        TrialCalls = 4,
+        Rule = "CircuitBreaker/default/partner",
     };
 
     public SharedCircuit Circuit { get; } = new(config, speaksFrom ?? Start, new Random(1));

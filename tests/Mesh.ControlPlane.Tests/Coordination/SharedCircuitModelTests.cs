@@ -101,6 +101,7 @@ public sealed class SharedCircuitModelTests
         private DateTimeOffset _since = DateTimeOffset.MinValue;
         private DateTimeOffset? _suspected;
         private int _openings;
+        private bool _hasNews;
 
         public CircuitState State { get; private set; }
 
@@ -120,6 +121,7 @@ public sealed class SharedCircuitModelTests
             if (State == CircuitState.Closed && !isFirst && counts.Calls > 0)
             {
                 _reports.Add((id, counts, now));
+                _hasNews = true;
             }
 
             Judge(now);
@@ -199,6 +201,8 @@ public sealed class SharedCircuitModelTests
 
         private void JudgeCalls(DateTimeOffset now)
         {
+            bool hasNews = _hasNews;
+            _hasNews = false;
             (bool Passes, bool Hinges, string? Sick) failures = Blame(now, static c => c.Failures, config.FailureRate);
             (bool Passes, bool Hinges, string? Sick) slow = Blame(now, static c => c.Slow, config.SlowRate);
             (bool Passes, bool Hinges, string? Sick)? opens = failures is { Passes: true, Sick: null } ? failures : slow is { Passes: true, Sick: null } ? slow : null;
@@ -208,7 +212,13 @@ public sealed class SharedCircuitModelTests
                 return;
             }
 
-            (Sick, _suspected) = (null, _suspected ?? now);
+            Sick = null;
+            if (!hasNews && _suspected is null)
+            {
+                return;
+            }
+
+            _suspected ??= now;
             if (!opens.Value.Hinges || now - _suspected >= SharedCircuit.Confirmation || _heard.Values.All(at => at >= _suspected))
             {
                 Enter(CircuitState.Open, now);

@@ -164,8 +164,13 @@ public sealed class SharedLimitsModelTests
         {
             LimitReport report = new()
             {
-                Rule = Name.Rule, Cluster = Name.Cluster, Limit = Name.Limit,
-                Epoch = _epoch, Share = _epoch > 0 ? Share : 0, InUse = Math.Max(_most, InUse), Wanted = dice.Next(3) == 0 ? dice.Next(0, 60) : InUse,
+                Rule = Name.Rule,
+                Cluster = Name.Cluster,
+                Limit = Name.Limit,
+                Epoch = _epoch,
+                Share = _epoch > 0 ? Share : 0,
+                InUse = Math.Max(_most, InUse),
+                Wanted = dice.Next(3) == 0 ? dice.Next(0, 60) : InUse,
             };
             _most = InUse;
             return report;

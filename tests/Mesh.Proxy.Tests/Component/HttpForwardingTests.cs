@@ -268,6 +268,7 @@ public sealed class HttpForwardingTests
         await using ProxyFixture proxy = await ProxyFixture.StartAsync();
         using RawPeer idle = await proxy.ConnectAsync();
         (RawPeer client, RawPeer server, _) = await proxy.ExchangeAsync(Get);
+        await Eventually.HoldsAsync(() => proxy.Host.Connections == 2, "both connections are accepted");
         Task drain = proxy.Host.DrainAsync(TimeSpan.FromSeconds(30));
         Assert.Equal("", await idle.ReadToEndAsync());
         await server.SendAsync(Ok);
