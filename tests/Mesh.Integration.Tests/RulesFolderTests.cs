@@ -72,19 +72,25 @@ public sealed class RulesFolderTests : IDisposable
         await Eventually.TrueAsync(() => upstream.Active == 4, () => "the upstream does not have them all");
         upstream.Gate.SetResult();
         Assert.All(await Task.WhenAll(calls), static a => Assert.Equal(HttpStatusCode.OK, a.StatusCode));
-        Assert.Equal(2, await Proxied.MetricAsync(metrics, "envoy_cluster_shadow_rq_pending_overflow", "partner.example"));
+        Assert.InRange(await Proxied.MetricAsync(metrics, "envoy_cluster_shadow_rq_pending_overflow", "partner.example"), 2, 3); // the first waits too, while its connection is made
         upstream.Status = 500;
-        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
-        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
-        Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
-
         using HttpClient admin = Proxied.Direct();
-        using JsonDocument page = JsonDocument.Parse(await admin.GetStringAsync(new Uri(await sidecar.AddressAsync("admin"), "/shadow")));
-        JsonElement[] lines = [.. page.RootElement.GetProperty("shadows").EnumerateArray()];
+        JsonElement[] lines = [];
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                // A call that would have waited holds its place for as long as it really took: the first ones here may come before its end.
+                Assert.Equal(HttpStatusCode.InternalServerError, (await client.GetAsync(Partner)).StatusCode);
+                using JsonDocument page = JsonDocument.Parse(await admin.GetStringAsync(new Uri(await sidecar.AddressAsync("admin"), "/shadow")));
+                lines = [.. page.RootElement.GetProperty("shadows").EnumerateArray().Select(static l => l.Clone())];
+                return lines.Any(static l => l.GetProperty("would").GetString() == "eject" && l.GetProperty("count").GetInt64() > 0);
+            },
+            () => "nobody would be ejected");
         JsonElement pending = Assert.Single(lines, static l => l.GetProperty("field").GetString() == "http.http1MaxPendingRequests");
         Assert.Equal(
-            ("outbound|80||partner.example", "default/limits#spec.trafficPolicy.connectionPool", 1, "refuse", 2),
-            (pending.GetProperty("cluster").GetString(), pending.GetProperty("rule").GetString(), pending.GetProperty("limit").GetInt64(), pending.GetProperty("would").GetString(), pending.GetProperty("count").GetInt64()));
+            ("outbound|80||partner.example", "default/limits#spec.trafficPolicy.connectionPool", 1, "refuse"),
+            (pending.GetProperty("cluster").GetString(), pending.GetProperty("rule").GetString(), pending.GetProperty("limit").GetInt64(), pending.GetProperty("would").GetString()));
+        Assert.InRange(pending.GetProperty("count").GetInt64(), 2, long.MaxValue);
         Assert.Equal(4, Assert.Single(lines, static l => l.GetProperty("field").GetString() == "tcp.maxConnections").GetProperty("max_seen").GetInt64());
         Assert.Equal(1, Assert.Single(lines, static l => l.GetProperty("would").GetString() == "eject").GetProperty("count").GetInt64());
 
