@@ -6,7 +6,7 @@ namespace Mesh.ControlPlane.Coordination;
 
 /// <summary>
 /// Decides what all callers share: takes their reports, gives each its orders, and wakes the streams when a decision cannot wait for the next report. A caller that is silent for
-/// a lease has left. Callers report each second, so what happens, happens with them; only without any is there <see cref="RunAsync"/>. Thread-safe.
+/// a lease has left. Callers report each second, so what happens, happens with them; <see cref="RunAsync"/> is there for what happens without any. Thread-safe.
 /// </summary>
 /// <param name="time">Clock.</param>
 /// <param name="parts">What is shared; asked one after the other.</param>
@@ -15,8 +15,8 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
 {
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMilliseconds(200); // a thousand callers need not look at each other a thousand times a second
 
-    /// <summary>Longest time until what ends by itself ends.</summary>
-    public static readonly TimeSpan AdvanceInterval = TimeSpan.FromSeconds(5);
+    /// <summary>Longest time until what ends by itself ends; shorter than the silence from which it is known that this process stood still.</summary>
+    public static readonly TimeSpan AdvanceInterval = TimeSpan.FromSeconds(1);
 
     private readonly Lock _gate = new();
     private readonly Dictionary<string, Seen> _seen = new(StringComparer.Ordinal);
@@ -186,7 +186,7 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
         return true;
     }
 
-    // Where nobody at all was heard for longer than a report takes, it was us who stood still: then silence is no evidence, and every lease begins anew.
+    // Where neither a report nor our own beat came for so long, it was us who stood still: then silence is no evidence, and every lease begins anew.
     private bool ForgetSilentLocked(long now)
     {
         bool wasDeaf = time.GetElapsedTime(_heardAt, now) > EndpointRegistry.ReportInterval * 1.5;

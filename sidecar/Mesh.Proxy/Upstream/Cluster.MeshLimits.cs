@@ -20,7 +20,7 @@ public sealed partial class Cluster
         {
             lock (_gate)
             {
-                ImmutableArray<ShareView> shares = [.. ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>().Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s)))];
+                ImmutableArray<ShareView> shares = [.. SharesLocked.Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s)))];
                 return RateLimiter?.Share is { } rate ? shares.Add(rate) : shares;
             }
         }
@@ -51,7 +51,7 @@ public sealed partial class Cluster
         bool isSmaller = RateLimiter?.Follow(order, Now) == true;
         lock (_gate)
         {
-            if (((MeshShare?[])[_connectionShare, _requestShare]).FirstOrDefault(s => s?.Field == order.Limit && s.Rule == order.Rule) is { } share)
+            if (SharesLocked.FirstOrDefault(s => s.Field == order.Limit && s.Rule == order.Rule) is { } share)
             {
                 isSmaller = share.Take(order);
                 PublishSharesLocked();
@@ -77,7 +77,7 @@ public sealed partial class Cluster
 
         lock (_gate)
         {
-            foreach (MeshShare share in ((MeshShare?[])[_connectionShare, _requestShare]).OfType<MeshShare>())
+            foreach (MeshShare share in SharesLocked)
             {
                 LimitReport report = share.Report(Name, InUseLocked(share), WantedLocked);
                 uint own = share == _connectionShare ? _config.Limits.MaxConnections : _config.Limits.MaxRequests;
@@ -165,6 +165,9 @@ public sealed partial class Cluster
         Stats.CxOverflow.Add();
         Stats.MeshLimits!.ConnectionsHeldBack.Add();
     }
+
+    // For orders and reports, not for calls.
+    private IEnumerable<MeshShare> SharesLocked => new[] { _connectionShare, _requestShare }.OfType<MeshShare>();
 
     private int WantedLocked => (int)(Stats.RqActive.Value + Stats.RqPendingActive.Value);
 

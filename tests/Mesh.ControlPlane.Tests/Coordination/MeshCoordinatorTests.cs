@@ -99,6 +99,23 @@ public sealed class MeshCoordinatorTests
     }
 
     [Fact]
+    public async Task Run_TheOnlyCallerIsSilentForALease_ForgetsIt()
+    {
+        using CancellationTokenSource stop = new();
+        _coordinator.Report(Caller("a"), Shared());
+        Task loop = _coordinator.RunAsync(stop.Token);
+        for (int second = 0; second < 4; second++)
+        {
+            await Eventually.HoldsAsync(() => _time.ArmedTimers == 1, "the loop waits");
+            _time.Advance(MeshCoordinator.AdvanceInterval);
+        }
+
+        await Eventually.HoldsAsync(() => _coordinator.OrdersFor("a") is null, "it is forgotten");
+        await stop.CancelAsync();
+        await loop.WaitAsync(TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public void Compare_IsTheOrderOfDeployment()
     {
         Reporter[] sorted = [Caller("x", ""), Caller("b", "2030-01-02T00:00:00Z"), Caller("c", "2030-01-01T23:00:00-02:00"), Caller("a", "2030-01-02T00:00:00Z")];

@@ -1,0 +1,123 @@
+using Mesh.ControlPlane.Coordination;
+using Mesh.Rules.Wire;
+using Xunit;
+
+namespace Mesh.ControlPlane.Tests.Coordination;
+
+/// <summary>Numbers of decisions, what a process before left in force, and what somebody said by hand.</summary>
+public sealed class SharedCircuitOrderTests
+{
+    [Fact]
+    public void Change_ComesNotSoonerThanASecondAfterTheOneBefore()
+    {
+        CircuitBench bench = CircuitBench.With(1, CircuitBench.Config with { OpenTime = TimeSpan.FromMilliseconds(100) });
+        bench.Report("a", 10, 10);
+        Assert.Equal(CircuitState.Open, bench.Circuit.State);
+
+        Assert.Null(bench.Wait(0.5).Advance());
+        Assert.Equal(CircuitState.HalfOpen, bench.Wait(0.5).Advance()!.To);
+        Assert.Null(bench.Wait(0.5).Try("a", 4));
+        Assert.Equal(CircuitState.Closed, bench.Wait(0.5).Advance()!.To);
+    }
+
+    [Fact]
+    public void Epoch_GrowsWithEachChangeAndIsAboveAllThatAreReported()
+    {
+        CircuitBench bench = CircuitBench.With(2);
+        bench.Report("a");
+        long first = bench.Circuit.Epoch;
+        Assert.Equal(CircuitBench.Start.ToUnixTimeMilliseconds(), first);
+
+        bench.Report("b", epoch: first + 5000); // somebody with a clock that is fast told it so
+
+        Assert.Equal((first + 5001, CircuitState.Closed), (bench.Circuit.Epoch, bench.Circuit.State));
+        bench.Report("b", epoch: long.MaxValue); // nobody told it so
+        Assert.Equal(first + 5001, bench.Circuit.Epoch);
+        bench.Report("a", 20, 20);
+        Assert.Equal(first + 5002, bench.Circuit.Epoch);
+    }
+
+    [Fact]
+    public void Restart_OrdersOfBeforeAreInForce_SaysNothingUntilTheyHaveEnded()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a", epoch: 7);
+        bench.Report("b");
+        bench.Wait(5).Report("a", 20, 20);
+
+        Assert.Null(bench.Order("a"));
+        Assert.Empty(bench.Changes);
+        bench.Wait(1).Report("a", 20, 20, epoch: 0); // its own breaker rules now
+
+        Assert.Equal(CircuitState.Closed, bench.Order("b")!.State);
+        Assert.True(bench.Order("b")!.Epoch > 7);
+        Assert.Equal(CircuitState.Open, bench.Wait(1).Report("a")!.To); // what it saw meanwhile is not lost
+    }
+
+    [Fact]
+    public void Restart_BeforeALease_SaysNothing()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Wait(2.9).Report("a");
+        Assert.Null(bench.Order("a"));
+
+        bench.Wait(0.1).Report("a");
+
+        Assert.NotNull(bench.Order("a"));
+    }
+
+    [Theory]
+    [InlineData("open", CircuitState.Open)]
+    [InlineData("closed", CircuitState.Closed)]
+    [InlineData("disabled", CircuitState.Closed)]
+    public void ByHand_HoldsWhateverHappensUntilItsEnd(string word, CircuitState state)
+    {
+        CircuitBench bench = CircuitBench.With(2);
+        bench.Circuit.Force(new ForcedState(word, bench.Now.AddSeconds(60), "test", "me"), bench.Now);
+        long epoch = bench.Circuit.Epoch;
+        bench.Wait(50).Report("a", 20, 20);
+
+        Assert.Equal((state, epoch, 10_000), (bench.Order("b")!.State, bench.Order("b")!.Epoch, bench.Order("b")!.TtlMilliseconds));
+        Assert.Equal(word == "closed" ? 20 : 0, bench.Circuit.Calls.Calls);
+        bench.Wait(10).Advance();
+        Assert.Null(bench.Circuit.Forced);
+        Assert.Equal(CircuitState.Closed, bench.Circuit.State);
+        Assert.True(bench.Circuit.Epoch > epoch);
+    }
+
+    [Fact]
+    public void ByHand_AfterARestart_EndsTheSilence()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a", epoch: CircuitBench.Start.ToUnixTimeMilliseconds() + 99);
+
+        bench.Circuit.Force(new ForcedState("open", bench.Now.AddSeconds(60), "test", "me"), bench.Now);
+
+        Assert.Equal((CircuitState.Open, CircuitBench.Start.ToUnixTimeMilliseconds() + 100), (bench.Order("a")!.State, bench.Order("a")!.Epoch));
+    }
+
+    [Fact]
+    public void Lift_AfterARestart_EndsWhatTheProcessBeforeDecidedByHand()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        long former = CircuitBench.Start.ToUnixTimeMilliseconds() + 99;
+        bench.Report("a", epoch: former); // open for hours, and nobody here knows of it
+        Assert.True(bench.Circuit.IsHeld);
+
+        CircuitChange lifted = bench.Circuit.Lift("lifted", bench.Now)!;
+
+        Assert.Equal(("lifted", CircuitState.Closed, former + 1), (lifted.Reason, bench.Order("a")!.State, bench.Order("a")!.Epoch));
+        Assert.False(bench.Circuit.IsHeld);
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+    }
+
+    [Fact]
+    public void Lift_NobodyHoldsAnything_DecidesNothing()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a");
+
+        Assert.Null(bench.Circuit.Lift("lifted", bench.Now));
+        Assert.Null(bench.Order("a"));
+    }
+}
