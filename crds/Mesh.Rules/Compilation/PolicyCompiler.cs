@@ -17,7 +17,7 @@ internal static class PolicyCompiler
 
         cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
         cluster = BreakerCompiler.Apply(cluster, policies.RouteBreakers);
-        cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
+        cluster = RateLimitCompiler.Apply(cluster, policies.RateLimits);
         cluster = ConcurrencyCompiler.Apply(cluster, policies.ResilienceInShadow);
         cluster = ConcurrencyCompiler.Apply(cluster, policies.Resilience); // has the last word: there is one bulkhead
         return FallbackCompiler.Apply(cluster, policies.Fallback);

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Mesh.Rules.Kinds;
 using Mesh.Rules.Reading;
 using Mesh.Rules.Snapshots;
@@ -11,9 +12,13 @@ internal static class RateLimitCompiler
     private static readonly TimeSpan DefaultWait = TimeSpan.FromSeconds(2);
     private const int DefaultQueue = 100;
 
-    /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
-    public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is RateLimit limit ? cluster with { RateLimit = Compile(limit, rule.Key) } : cluster;
+    /// <summary>The cluster under <paramref name="rules"/>; without any, as it is. A limit for some of the requests is asked before one for more of them, so that a class takes no token that others could use.</summary>
+    public static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
+    {
+        RateLimits = new RateLimitConfigs([.. rules.OrderByDescending(static r => Narrowness((RateLimit)r.Spec)).Select(static r => Compile((RateLimit)r.Spec, r.Key))]),
+    };
+
+    private static int Narrowness(RateLimit limit) => (limit.Key is null ? 0 : 1) + (limit.Match is null ? 0 : 1) + (limit.Paths.IsEmpty ? 0 : 1);
 
     private static RateLimitConfig Compile(RateLimit limit, RuleKey rule)
     {

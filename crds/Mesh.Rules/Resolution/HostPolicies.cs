@@ -36,7 +36,7 @@ internal sealed class HostPolicies
 
     /// <summary>What holds for an upstream as a whole.</summary>
     public ClusterPolicies For(in PolicyTarget target) =>
-        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.Find(in target), _fallbacks.Find(in target))
+        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.FindAll(in target), _fallbacks.Find(in target))
         {
             ResilienceInShadow = Resilience.Find(in target, inShadow: true),
         };
@@ -48,10 +48,10 @@ internal sealed class HostPolicies
 /// <param name="Resilience">ResiliencePolicy.</param>
 /// <param name="Breaker">CircuitBreaker.</param>
 /// <param name="RouteBreakers">CircuitBreakers of single routes.</param>
-/// <param name="RateLimit">RateLimit.</param>
+/// <param name="RateLimits">RateLimits, all of which hold.</param>
 /// <param name="Fallback">Fallback.</param>
 internal readonly record struct ClusterPolicies(
-    RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, RuleDocument? RateLimit, RuleDocument? Fallback)
+    RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, ImmutableArray<RuleDocument> RateLimits, RuleDocument? Fallback)
 {
     /// <summary>ResiliencePolicy in shadow mode, beside the one in force.</summary>
     public RuleDocument? ResilienceInShadow { get; init; }
@@ -60,5 +60,5 @@ internal readonly record struct ClusterPolicies(
     public bool AreThoseOf(in ClusterPolicies other) =>
         ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
         RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
-        ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
+        RateLimits.AsSpan().SequenceEqual(other.RateLimits.AsSpan(), ReferenceEqualityComparer.Instance) && ReferenceEquals(Fallback, other.Fallback);
 }

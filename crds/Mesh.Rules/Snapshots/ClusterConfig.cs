@@ -101,8 +101,8 @@ public sealed record ClusterConfig
     /// <summary>Ours: what the upstream takes of all sidecars together; null is without limit.</summary>
     public MeshLimitsConfig? MeshLimits { get; init; }
 
-    /// <summary>Ours: rate limit; null is none.</summary>
-    public RateLimitConfig? RateLimit { get; init; }
+    /// <summary>Ours: rate limits, all of which hold; null is none.</summary>
+    public RateLimitConfigs? RateLimits { get; init; }
 
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }

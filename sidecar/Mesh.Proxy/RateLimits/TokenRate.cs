@@ -20,6 +20,7 @@ internal sealed class TokenRate
         _perTimestamp = (Int128)tokens * TimeSpan.TicksPerSecond;
         PerToken = (Int128)interval.Ticks * frequency;
         Full = PerToken * burst;
+        (Tokens, Burst) = (tokens, burst);
     }
 
     /// <summary>The same of a rule.</summary>
@@ -31,6 +32,12 @@ internal sealed class TokenRate
     /// <summary>The same of a share of a rule's tokens; of its burst the same part, and one token at least.</summary>
     public static TokenRate OfShare(RateLimitConfig config, int share, long frequency) =>
         new(share, config.Interval, (int)Math.Max(1, (long)config.Burst * share / config.Tokens), frequency);
+
+    /// <summary>Tokens of an interval.</summary>
+    public int Tokens { get; }
+
+    /// <summary>Most that a bucket holds.</summary>
+    public int Burst { get; }
 
     /// <summary>Time in which a token comes.</summary>
     public Int128 PerToken { get; }

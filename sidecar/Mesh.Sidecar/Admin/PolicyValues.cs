@@ -104,13 +104,11 @@ internal static class PolicyValues
         }
     }
 
-    private static IEnumerable<PolicyValue> RateLimit(Cluster cluster)
-    {
-        if (cluster.Config.RateLimit is not { } config || cluster.Stats.RateLimit is not { } stats)
-        {
-            yield break;
-        }
+    private static IEnumerable<PolicyValue> RateLimit(Cluster cluster) =>
+        cluster.Stats.RateLimit is { } stats ? (cluster.Config.RateLimits?.All ?? []).SelectMany(c => RateLimit(c, stats)) : [];
 
+    private static IEnumerable<PolicyValue> RateLimit(RateLimitConfig config, RateLimitStats stats)
+    {
         string every = config.Interval == TimeSpan.FromSeconds(1) ? "a second" : $"every {RoutePage.Seconds(config.Interval)}";
         long limited = (config.IsShadow ? stats.ShadowLimited : stats.Limited).Value;
         yield return new PolicyValue("RateLimit", config.Source, "mode", config.IsShadow ? "shadow" : "enforce");

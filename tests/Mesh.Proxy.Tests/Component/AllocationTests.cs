@@ -155,7 +155,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
-            RateLimit = limit,
+            RateLimits = limit is null ? null : new RateLimitConfigs([limit, limit with { Source = "all", KeySource = RateLimitKeySource.None, IsMesh = false }]),
             Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
             Concurrency = new ConcurrencyConfig { MaxCalls = 100, MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10, Adaptive = limit is null ? null : new AdaptiveConcurrencyConfig() },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second

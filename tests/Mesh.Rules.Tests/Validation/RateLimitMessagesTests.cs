@@ -70,7 +70,6 @@ public sealed class RateLimitMessagesTests
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxWait: 6m}}", "spec.whenExceeded.wait.maxWait", "at most 5m")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxQueue: 0}}", "spec.whenExceeded.wait.maxQueue", "1..100000")]
     [InlineData("host: a\ntokens: 1\nscope: mesh\nside: callee", "spec.scope", "in front of the application write scope: sidecar")]
-    [InlineData("host: a\ntokens: 1\nscope: mesh\nkey: {path: true}", "spec.scope", "leave key out")]
     [InlineData("host: a\ntokens: 1\nwhenExeeded: {reject: true}", "spec.whenExeeded", "did you mean \"whenExceeded\"")]
     public void Read_WrongSpec_IsRefusedAtItsPlace(string spec, string path, string message)
     {
