@@ -24,12 +24,15 @@ internal static class RateLimitCompiler
     {
         RateLimitConfig defaults = new();
         RateLimitWait? wait = limit.WhenExceeded?.Wait;
+        AllowedHoursConfig? hours = HoursOf(limit);
+        PlanConfig? plan = limit.Plan is { Total: { } total } p && (hours?.Length ?? p.Window) is { } window ? new PlanConfig(total, window) : null;
         return new RateLimitConfig
         {
             IsShadow = limit.Mode == RateLimit.ShadowMode,
-            Tokens = limit.Tokens ?? defaults.Tokens,
-            Interval = limit.Interval ?? defaults.Interval,
-            Burst = limit.Burst ?? limit.Tokens ?? defaults.Burst,
+            Tokens = limit.Tokens ?? plan?.Total ?? defaults.Tokens,
+            Interval = (limit.Tokens is null ? plan?.Window : null) ?? limit.Interval ?? defaults.Interval,
+            Burst = limit.Burst ?? (plan is null ? limit.Tokens : null) ?? defaults.Burst,
+            Plan = plan,
             KeySource = limit.Key switch
             {
                 { Header: not null } => RateLimitKeySource.Header,
@@ -45,11 +48,14 @@ internal static class RateLimitCompiler
             Headers = limit.Match is { } match ? [.. match.Headers.Select(static h => RouteMatchCompiler.Named(h.Key.ToLowerInvariant(), h.Value))] : [],
             MaxWait = wait is null ? TimeSpan.Zero : wait.MaxWait ?? DefaultWait,
             MaxQueue = wait is null ? 0 : wait.MaxQueue ?? DefaultQueue,
-            AllowedHours = limit.AllowedHours is { } hours && AllowedHoursCheck.Parse(hours.From) is { } from && AllowedHoursCheck.Parse(hours.To) is { } to
-                ? new AllowedHoursConfig(from, to, hours.TimeZone ?? "UTC") : null,
+            AllowedHours = hours,
             IsMesh = limit.Scope == RateLimit.MeshScope,
             Rule = limit.Scope == RateLimit.MeshScope ? rule.ToString() : "",
             Source = $"{rule.Namespace}/{rule.Name}#spec",
         };
     }
+
+    private static AllowedHoursConfig? HoursOf(RateLimit limit) =>
+        limit.AllowedHours is { } hours && AllowedHoursCheck.Parse(hours.From) is { } from && AllowedHoursCheck.Parse(hours.To) is { } to
+            ? new AllowedHoursConfig(from, to, hours.TimeZone ?? "UTC") : null;
 }

@@ -42,6 +42,9 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Most tokens that the bucket holds.</summary>
     public int? Burst { get; init; }
 
+    /// <summary>Requests over a longer time, in place of <see cref="Tokens"/>, which is then the most that is made up at; null for none.</summary>
+    public RateLimitPlan? Plan { get; init; }
+
     /// <summary>What requests are told apart by; null for one bucket.</summary>
     public RateLimitKey? Key { get; init; }
 
@@ -85,12 +88,14 @@ public sealed record RateLimit : IHostPolicy
         .Enum("scope", static (o, v) => o with { Scope = v },
             "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval; side caller alone. With key each key has an even part of them in every sidecar that is called; one that wants more gets a share of its own within a second or two. A key then passes at most twice its tokens, or one for each sidecar where there are more of them than tokens.", "sidecar", MeshScope)
         .Whole("tokens", static (o, v) => o with { Tokens = v },
-            "Requests that are let through for each interval; a retry is one more.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
-            .Required("tokens is required: how many requests are let through for each interval, such as 100")
+            "Requests that are let through for each interval; a retry is one more. Required without plan; beside one it is the most at which is made up for requests that did not come before.",
+            min: 1, max: Snapshots.RateLimitConfig.MostTokens)
         .Duration("interval", static (o, v) => o with { Interval = v },
             "Time in which the tokens come, one by one and evenly. Default 1s, at most 24h.")
         .Whole("burst", static (o, v) => o with { Burst = v },
-            "Most tokens that wait to be used: so many requests may come at once. Default: as tokens.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
+            "Most tokens that wait to be used: so many requests may come at once. Default: as tokens; with plan 1.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
+        .Field("plan", RateLimitPlan.Schema, static (o, v) => o with { Plan = v },
+            "Requests over a longer time: each second the rate is what is left of total over what is left of the window, but no more than total over window, or than tokens where they are written. What is left is rate_limit.plan_left. scope sidecar alone, without key. A sidecar that starts within a window takes it that what was due until then is done.")
         .Field("key", RateLimitKey.Schema, static (o, v) => o with { Key = v },
             "What requests are told apart by: each value has a bucket of its own. Unset: one bucket for all.")
         .Whole("maxKeys", static (o, v) => o with { MaxKeys = v },

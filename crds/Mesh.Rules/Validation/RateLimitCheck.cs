@@ -23,6 +23,7 @@ internal static class RateLimitCheck
             spec.Field("interval").Error("must be at most 24h");
         }
 
+        RateLimitPlanCheck.Check(limit, spec);
         CheckScope(limit, spec.Field("scope"));
         CheckKey(limit, spec);
         PathListCheck.Check(limit.Paths, spec.Field("paths"));

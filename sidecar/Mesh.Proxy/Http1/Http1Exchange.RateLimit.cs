@@ -77,7 +77,10 @@ internal sealed partial class Http1Exchange
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
-            LimitVerdict waited = new(LimitAnswer.Waits, "tokens", limiter.Config.Tokens, IsMesh: limiter.Config.IsMesh);
+            RateLimitConfig config = limiter.Config;
+            LimitVerdict waited = config.Plan is { } plan
+                ? new(LimitAnswer.Waits, PlanConfig.TotalField, plan.Total)
+                : new(LimitAnswer.Waits, RateLimitConfig.TokensField, config.Tokens, IsMesh: config.IsMesh);
             Decided(ProxyErrors.RateLimited(waited, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Waited });
             return await LimitAndAttemptAsync(limiters, index + 1, taken | (1u << index), now);
         }

@@ -20,6 +20,7 @@ internal sealed partial class RateLimiter
     private volatile NamedMatcher[] _headers;
     private readonly TimeProvider _time;
     private OpeningTimes? _hours;
+    private PlanWindow? _plan;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
 
@@ -42,6 +43,15 @@ internal sealed partial class RateLimiter
 
     /// <summary>Whether a request without a token may wait for one.</summary>
     public bool LetsWait => _config is { MaxQueue: > 0, IsShadow: false };
+
+    /// <summary>What the plan still lets through in its window; null without a plan.</summary>
+    public int? PlanLeft(long now)
+    {
+        lock (_gate)
+        {
+            return _plan?.LeftAt(now);
+        }
+    }
 
     /// <summary>Whether requests with these header fields count.</summary>
     public bool Counts(IHeaderFields headers)
@@ -110,6 +120,7 @@ internal sealed partial class RateLimiter
         lock (_gate)
         {
             LineLocked(key, now).Return(now);
+            _plan?.GiveBack();
         }
 
         _stats.Returned.Add();
@@ -161,6 +172,10 @@ internal sealed partial class RateLimiter
         lock (_gate)
         {
             place.Line!.Leave(place, hasToken);
+            if (!hasToken)
+            {
+                _plan?.GiveBack();
+            }
         }
 
         _stats.Waiting.Add(-1);
@@ -186,8 +201,19 @@ internal sealed partial class RateLimiter
         }
 
         _asked.Count();
+        if (_plan?.Advance(from, now) == true)
+        {
+            ChangeLocked(line, _plan.Rate, now);
+        }
+
+        if (_plan?.Left == 0)
+        {
+            return PlanRefusal(_plan, Time(_plan.EndsAt - now));
+        }
+
         if (line.Bucket.TryTake(from, longest - (from - now), out long dueAt))
         {
+            _plan?.Take();
             if (dueAt <= now)
             {
                 return default;
@@ -200,10 +226,13 @@ internal sealed partial class RateLimiter
         }
 
         TimeSpan wait = Time(dueAt - now);
-        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, line.Bucket.Rate.Tokens, line.Bucket.Count(now), wait, _share is not null)
+        return place is null && _plan is not null ? PlanRefusal(_plan, wait)
+            : place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, line.Bucket.Rate.Tokens, line.Bucket.Count(now), wait, _share is not null)
             : hasRoom ? new LimitVerdict(LimitAnswer.Refused, MaxWaitField, (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
             : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
     }
+
+    private static LimitVerdict PlanRefusal(PlanWindow plan, TimeSpan wait) => new(LimitAnswer.Refused, PlanConfig.TotalField, plan.Total, plan.Total - plan.Left, wait);
 
     private TokenLine LineLocked(ReadOnlySpan<byte> key, long now)
     {
@@ -235,7 +264,8 @@ internal sealed partial class RateLimiter
 
     private void FillLocked(RateLimitConfig config)
     {
-        TokenRate rate = ShareLocked(config);
+        _plan = config.Plan is null ? null : new PlanWindow(config, _time, _frequency);
+        TokenRate rate = _plan?.Rate ?? ShareLocked(config);
         bool hasKey = config.KeySource != RateLimitKeySource.None;
         _stats.Keys.Add(-(_keyed?.Count ?? 0));
         _only = hasKey ? null : new TokenLine(rate);

@@ -12,6 +12,9 @@ public sealed partial class Cluster
     /// <summary>The rate limits in the order in which they are asked, or null; never changed, but replaced.</summary>
     internal RateLimiter[]? RateLimiters => _rateLimiters;
 
+    /// <summary>What the plans of rate limits still let through in their windows; 0 without one.</summary>
+    public long RateLimitPlanLeft => (_rateLimiters ?? []).Sum(l => (long)(l.PlanLeft(Now) ?? 0));
+
     private void UpdateRateLimits(RateLimitConfigs? next)
     {
         RateLimiter[] former = _rateLimiters ?? [];

@@ -17,10 +17,12 @@ internal static class RateLimitPage
         }
 
         string at = $"{cluster.Name}::rate_limit::";
+        string plan = limits.All.FirstOrDefault(static l => l.Plan is not null)?.Plan is { } p
+            ? string.Create(CultureInfo.InvariantCulture, $"{at}plan_left::{cluster.RateLimitPlanLeft} of {p.Total}\n") : "";
         string rules = string.Concat(limits.All.Select(l => $"{at}rule::{l.Source}\n"));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}limited::{stats.Limited.Value}\n{at}shadow_limited::{stats.ShadowLimited.Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{rules}");
+            $"{at}limited::{stats.Limited.Value}\n{at}shadow_limited::{stats.ShadowLimited.Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{plan}{rules}");
     }
 
     /// <summary>The rules as they were compiled, in the order in which they are asked, for <c>/config_dump</c>.</summary>
@@ -44,6 +46,7 @@ internal static class RateLimitPage
         json.WriteNumber("tokens", config.Tokens);
         json.WriteString("interval", RoutePage.Seconds(config.Interval));
         json.WriteNumber("burst", config.Burst);
+        json.WriteString("plan", config.Plan is { } plan ? string.Create(CultureInfo.InvariantCulture, $"{plan.Total} in {RoutePage.Seconds(plan.Window)}") : null);
         json.WriteString("key", config.KeySource == RateLimitKeySource.None ? null : $"{config.KeySource}{(config.KeyName.Length > 0 ? ":" : "")}{config.KeyName}");
         json.WriteNumber("max_keys", config.MaxKeys);
         WriteAll(json, "paths", config.Paths);

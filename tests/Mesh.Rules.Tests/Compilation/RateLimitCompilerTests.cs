@@ -32,6 +32,20 @@ public sealed class RateLimitCompilerTests
     }
 
     [Fact]
+    public void Compile_Plan_IsEven_OrAsFastAsTokensSay_OverTheAllowedHours()
+    {
+        RateLimitPlan plan = new() { Total = 600, Window = TimeSpan.FromHours(1) };
+        RateLimitConfig even = Only(Compile(RateLimit("rl", new() { Host = "products", Plan = plan })).Clusters[Name()]);
+        RateLimitConfig fast = Only(Compile(RateLimit("rl", new()
+        {
+            Host = "products", Plan = plan with { Window = null }, Tokens = 5, AllowedHours = new AllowedHours { From = "22:00", To = "04:00" },
+        })).Clusters[Name()]);
+
+        Assert.Equal((600, TimeSpan.FromHours(1), 1, new PlanConfig(600, TimeSpan.FromHours(1))), (even.Tokens, even.Interval, even.Burst, even.Plan!));
+        Assert.Equal((5, TimeSpan.FromSeconds(1), 1, new PlanConfig(600, TimeSpan.FromHours(6))), (fast.Tokens, fast.Interval, fast.Burst, fast.Plan!));
+    }
+
+    [Fact]
     public void Compile_LimitsOfBothSides_HoldBesideEachOther()
     {
         RuleDocument caller = RateLimit("caller", new() { Host = "products", Tokens = 5 });
