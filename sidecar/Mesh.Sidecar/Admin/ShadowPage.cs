@@ -75,6 +75,10 @@ internal static class ShadowPage
         json.WriteNumber("max_pending_requests", config.Limits.MaxPendingRequests);
         json.WriteNumber("max_requests", config.Limits.MaxRequests);
         json.WriteNumber("max_requests_per_connection", config.MaxRequestsPerConnection);
+        json.WriteNumber("max_retries", config.Limits.MaxRetries);
+        json.WriteString("connect_timeout", config.ConnectTimeout > TimeSpan.Zero ? RoutePage.Seconds(config.ConnectTimeout) : null);
+        json.WriteString("retry_budget_source", config.RetryBudget?.Source);
+        json.WriteString("mesh_limits_source", config.MeshLimits?.Source);
         json.WriteString("outlier_source", config.OutlierSource);
         json.WriteNumber("consecutive_5xx", config.Outlier?.Consecutive5xx ?? 0);
         json.WriteNumber("consecutive_gateway_failure", config.Outlier?.ConsecutiveGatewayFailure ?? 0);
@@ -86,7 +90,7 @@ internal static class ShadowPage
     }
 
     private static IEnumerable<Line> Lines(Cluster cluster) => cluster.Config.Shadow is not { } config || cluster.Stats.Shadow is not { } stats ? []
-        : [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfResilience(config, stats)];
+        : [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfBudget(config, stats), .. OfResilience(config, stats), .. OfShares(cluster, config, stats)];
 
     private static IEnumerable<Line> OfPool(ClusterConfig cluster, ShadowConfig config, ShadowStats stats)
     {
@@ -114,8 +118,28 @@ internal static class ShadowPage
             yield return new Line(rule, "http.http2MaxRequests", limits.MaxRequests, stats.MaxRequests.Value, evaluated, "refuse", stats.RequestOverflow);
         }
 
+        if (config.ConnectTimeout > TimeSpan.Zero)
+        {
+            yield return new Line(rule, "tcp.connectTimeout", (long)config.ConnectTimeout.TotalMilliseconds, null, null, "time_out", stats.ConnectTimeout);
+        }
+
+        if (limits.MaxRetries < uint.MaxValue && config.RetryBudget is null)
+        {
+            yield return new Line(rule, "http.maxRetries", limits.MaxRetries, stats.MaxRetries.Value, stats.RetryEvaluated.Now, "refuse", stats.RetryOverflow);
+        }
+
         yield return new Line(rule, "", null, null, evaluated, "delay", stats.Delayed);
     }
+
+    // The path in its source ends with the block, or with the profile that brings it.
+    private static IEnumerable<Line> OfBudget(ShadowConfig config, ShadowStats stats) => config.RetryBudget is not { } budget ? [] :
+        [new Line(budget.Source, "", (long)budget.Percent, null, stats.RetryEvaluated.Now, "refuse", stats.RetryOverflow)];
+
+    private static IEnumerable<Line> OfShares(Cluster cluster, ShadowConfig config, ShadowStats stats) =>
+        from share in cluster.SharesInShadow
+        select share.Field == MeshLimitsConfig.ConnectionsField
+            ? new Line(config.MeshLimits?.Source, share.Field, share.Share, stats.MaxConnections.Value, null, "hold_back", stats.MeshConnectionOverflow)
+            : new Line(config.MeshLimits?.Source, share.Field, share.Share, stats.MaxRequests.Value, null, "refuse", stats.MeshRequestOverflow);
 
     private static IEnumerable<Line> OfOutlier(ShadowConfig config, ShadowStats stats) => config.Outlier is not { } outlier ? [] :
     [
