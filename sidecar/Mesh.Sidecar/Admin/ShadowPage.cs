@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -17,9 +18,16 @@ internal static class ShadowPage
     /// <param name="Limit">Its value; null where it is none.</param>
     /// <param name="MaxSeen">The most there really was of what it limits; null where nobody counts.</param>
     /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
-    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry.</param>
-    /// <param name="Count">How often since the rules are as they are now, and when last.</param>
-    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
+    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry, answer.</param>
+    /// <param name="Count">How often since the rules are as they are now; of breakers, limits, bulkheads and fallbacks since the process began.</param>
+    /// <param name="Last">When last; null where nobody knows.</param>
+    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, long Count, DateTimeOffset? Last)
+    {
+        public Line(string? rule, string field, long? limit, long? maxSeen, long? evaluated, string would, ShadowCount count)
+            : this(rule, field, limit, maxSeen, evaluated, would, count.Now, count.LastAt)
+        {
+        }
+    }
 
     /// <summary><c>/shadow</c>.</summary>
     public static Task AnswerAsync(HttpContext http, AdminContext context) => Respond.JsonAsync(http, json => Write(json, context.Node(), context.Clusters.Clusters));
@@ -48,7 +56,7 @@ internal static class ShadowPage
         StringBuilder text = new();
         foreach (Line line in Lines(cluster))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count.Now}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count}\n");
         }
 
         if (cluster.Config.Shadow is { PoolSource: not null })
@@ -89,8 +97,36 @@ internal static class ShadowPage
         json.WriteEndObject();
     }
 
-    private static IEnumerable<Line> Lines(Cluster cluster) => cluster.Config.Shadow is not { } config || cluster.Stats.Shadow is not { } stats ? []
-        : [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfBudget(config, stats), .. OfResilience(config, stats), .. OfShares(cluster, config, stats)];
+    private static IEnumerable<Line> Lines(Cluster cluster) =>
+        [.. cluster.Config.Shadow is { } config && cluster.Stats.Shadow is { } stats ? OfModels(cluster, config, stats) : [], .. OfOthers(cluster)];
+
+    private static IEnumerable<Line> OfModels(Cluster cluster, ShadowConfig config, ShadowStats stats) =>
+        [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfBudget(config, stats), .. OfResilience(config, stats), .. OfShares(cluster, config, stats)];
+
+    // Kinds that evaluate themselves: the same code as in force, but for what comes of it.
+    private static IEnumerable<Line> OfOthers(Cluster cluster)
+    {
+        (ClusterConfig config, ClusterStats stats) = (cluster.Config, cluster.Stats);
+        if (config.Concurrency is { IsShadow: true } concurrency)
+        {
+            yield return new Line(concurrency.Source, "concurrency.maxConcurrentCalls", concurrency.MaxCalls, null, null, "refuse", stats.Concurrency?.ShadowRejected.Value ?? 0, null);
+        }
+
+        if (config.RateLimit is { IsShadow: true } limit)
+        {
+            yield return new Line(limit.Source, "tokens", limit.Tokens, null, null, "refuse", stats.RateLimit?.ShadowLimited.Value ?? 0, null);
+        }
+
+        foreach (BreakerView breaker in cluster.Breakers().Where(static b => b.Config.IsShadow))
+        {
+            yield return new Line(breaker.Config.Source, "", null, null, breaker.Figures.Calls, "refuse", stats.Breaker?.ShadowRejected.Value ?? 0, null);
+        }
+
+        if (config.Fallback is { IsShadow: true } fallback)
+        {
+            yield return new Line(fallback.Source, "", null, null, null, "answer", stats.Fallback?.Shadow.Value ?? 0, null);
+        }
+    }
 
     private static IEnumerable<Line> OfPool(ClusterConfig cluster, ShadowConfig config, ShadowStats stats)
     {
@@ -181,8 +217,8 @@ internal static class ShadowPage
         WriteNumber(json, "max_seen", line.MaxSeen);
         WriteNumber(json, "evaluated", line.Evaluated);
         json.WriteString("would", line.Would);
-        json.WriteNumber("count", line.Count.Now);
-        json.WriteString("last", line.Count.LastAt?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+        json.WriteNumber("count", line.Count);
+        json.WriteString("last", line.Last?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         json.WriteEndObject();
     }
 
