@@ -73,9 +73,11 @@ public sealed record RateLimit : IHostPolicy
 
     int IHostPolicy.MostTogether => Snapshots.RateLimitConfigs.Most;
 
+    bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
+
     internal static ObjectSchema<RateLimit> Schema { get; } = new ObjectSchema<RateLimit>()
         .Text("host", static (o, v) => o with { Host = v },
-            "The host whose requests are limited; a short name means a service of the limit's own namespace. Each subset has buckets of its own. Up to 8 limits that select the same hold together: a request needs a token of each that counts it.")
+            "The host whose requests are limited; a short name means a service of the limit's own namespace. Each subset has buckets of its own. Up to 8 limits that select the same hold together, and as many in shadow mode are evaluated beside them: a request needs a token of each that counts it.")
             .Required("host is required: the service whose requests are limited, such as products")
         .Text("subset", static (o, v) => o with { Subset = v },
             "Only for this subset of the host; side caller alone.")
