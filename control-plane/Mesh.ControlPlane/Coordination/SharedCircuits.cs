@@ -191,12 +191,13 @@ internal sealed class SharedCircuits : ICoordinated
             Events.Add(entry, change, at);
         }
 
-        bool isNew = entry.Said != (entry.Circuit.Sick, entry.Circuit.Forced);
-        if (isNew)
+        CircuitTroubles troubles = entry.TroublesAt(at);
+        if (entry.Said != troubles)
         {
-            Events.AddSick(entry, entry.Said.Sick, at);
-            entry.Said = (entry.Circuit.Sick, entry.Circuit.Forced);
-            Warn(entry, entry.Said != default);
+            CircuitTroubles former = entry.Said;
+            entry.Said = troubles;
+            Events.AddTroubles(entry, former, at);
+            Warn(entry, troubles != default);
         }
 
         return change is not null;

@@ -53,6 +53,17 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public void Leader_IsAway_ItsLastWordIsPassedOnForAsLongAsItHolds()
+    {
+        Settle();
+        int ttl = _other.Order("b")!.TtlMilliseconds;
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal((10_000, 9_000), (ttl, _other.Report("b").Circuits.Single().TtlMilliseconds));
+        Assert.Equal(0, CircuitOrders.Aged(_other.Order("b")!, TimeSpan.FromSeconds(11)).TtlMilliseconds);
+    }
+
+    [Fact]
     public void Caller_LeavesTheOther_IsForgottenAtOnce()
     {
         Settle();
