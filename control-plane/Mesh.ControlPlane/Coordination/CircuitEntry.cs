@@ -8,6 +8,7 @@ namespace Mesh.ControlPlane.Coordination;
 /// <param name="circuit">The circuit.</param>
 internal sealed class CircuitEntry(string rule, string cluster, SharedCircuit circuit)
 {
+    private long _lastReport;
     private readonly long[] _entered = new long[Enum.GetValues<CircuitState>().Length];
 
     /// <summary>The rule.</summary>
@@ -61,6 +62,14 @@ internal sealed class CircuitEntry(string rule, string cluster, SharedCircuit ci
 
     /// <summary>How often it came to that state.</summary>
     public long Entered(CircuitState state) => _entered[(int)state];
+
+    /// <summary>Whether this is the first time that it is met in the report of that number; one that is named twice counts once.</summary>
+    public bool IsFirstIn(long report)
+    {
+        bool isFirst = _lastReport != report;
+        _lastReport = report;
+        return isFirst;
+    }
 
     /// <summary>It changed.</summary>
     public void Count(CircuitChange change) => _entered[(int)change.To] += change.From == change.To ? 0 : 1;
