@@ -78,7 +78,7 @@ internal sealed class SharedCircuits : ICoordinated
             {
                 shares.Add(entry);
                 isChanged |= ReferenceEquals(config, entry.Circuit.Config) ? false : Note(entry, entry.Circuit.Update(config, at), at);
-                entry.Circuit.Report(reporter, circuit, at);
+                entry.Circuit.Report(reporter, circuit, at, report.ActiveRequests);
                 isChanged |= Advance(entry, at);
             }
         }
