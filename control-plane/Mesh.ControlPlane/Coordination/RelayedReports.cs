@@ -46,7 +46,7 @@ internal sealed class RelayedReports(TimeProvider time) : ICoordinated
     {
         if (_callers.TryGetValue(reporter.Id, out Relayed? caller) && caller.Orders is { } known && time.GetElapsedTime(caller.OrderedAt, now) is var age && age < EndpointRegistry.Lease)
         {
-            orders.Circuits = [.. known.Circuits.Select(order => CircuitOrders.Aged(order, age))];
+            orders.Circuits = [.. known.Circuits.Select(order => CircuitOrders.Aged(order, age)).Where(static order => order.TtlMilliseconds > 0)];
             orders.Limits = known.Limits;
         }
     }

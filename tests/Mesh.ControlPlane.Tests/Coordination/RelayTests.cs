@@ -64,6 +64,19 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public void Leader_IsAway_WhatIsOverIsNotPassedOn()
+    {
+        Settle();
+        SidecarOrders shortLived = new() { Circuits = [_other.Order("b")! with { TtlMilliseconds = 900 }] };
+        _other.Coordinator.Run(now => (true, _other.Relay.Take(new ReplicaOrders { Orders = System.Collections.Immutable.ImmutableDictionary<string, SidecarOrders>.Empty.Add("b", shortLived) }, now)));
+        Assert.NotNull(_other.Order("b"));
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Null(_other.Order("b"));
+    }
+
+    [Fact]
     public void Caller_LeavesTheOther_IsForgottenAtOnce()
     {
         Settle();
