@@ -54,6 +54,7 @@ internal static class ShadowCheck
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
         Warn(spec, ["meshLimits"], "not evaluated in shadow mode: a share that nobody takes cannot be given out");
+        Warn(spec, ["transactionId", "asyncReply"], "not evaluated in shadow mode: it refuses nothing that could be counted");
         Cursor retries = spec.Field("retries");
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
         if (policy.Profile == ResiliencePolicy.SafeProfile)
