@@ -222,8 +222,9 @@ internal sealed partial class CircuitBreaker
         switch (State)
         {
             case BreakerState.Open or BreakerState.HalfOpen when IsOrderedLocked:
-                if (_mesh!.TryEnter(now) is { IsSet: true } refusal)
+                if (_mesh!.TryEnter(now, out bool isNews) is { IsSet: true } refusal)
                 {
+                    _hasNews |= isNews;
                     return refusal;
                 }
 

@@ -125,7 +125,9 @@ internal sealed partial class ConnectionDispatcher
 
         if (hello is { } told)
         {
-            await new TcpProxy(connection, side, told.ServerName, _context).RunAsync();
+            TcpProxy tcp = new(connection, side, told.ServerName, _context);
+            _registry.Change(connection, tcp.OnStopping);
+            await tcp.RunAsync();
         }
     }
 

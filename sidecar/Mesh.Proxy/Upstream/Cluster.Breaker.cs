@@ -48,6 +48,7 @@ public sealed partial class Cluster
             return default;
         }
 
+        PassOnNews(breaker);
         bool isShadow = breaker.Config.IsShadow;
         (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
         return refusal with { IsShadow = isShadow };
@@ -61,6 +62,11 @@ public sealed partial class Cluster
             Tell(breaker, change);
         }
 
+        PassOnNews(breaker);
+    }
+
+    private void PassOnNews(CircuitBreaker breaker)
+    {
         if (breaker.TakeNews())
         {
             Services.OnBreakerNews();

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Mesh.Proxy.AsyncReplies;
 using Mesh.Rules.Snapshots;
@@ -17,7 +18,7 @@ public sealed class AsyncReplyOnLoopTests
         const int Callers = 8;
         const int Rounds = 4;
         ProxyFixture proxy = await ProxyFixture.StartAsync(ProxyFixture.Config with { AsyncReply = new AsyncReplyConfig { After = TimeSpan.FromMilliseconds(20), MaxKept = 1000 } });
-        using SemaphoreSlim told = new(0); // a slow upstream answers when a caller has been sent away
+        ConcurrentDictionary<string, TaskCompletionSource> told = new(); // a slow upstream answers when the call's own caller has been sent away
         Task serving = ServeAsync(proxy.Upstream, told);
         await using (proxy)
         {
@@ -32,7 +33,7 @@ public sealed class AsyncReplyOnLoopTests
         await serving;
     }
 
-    private static async Task CallAsync(ProxyFixture proxy, int caller, int rounds, SemaphoreSlim told)
+    private static async Task CallAsync(ProxyFixture proxy, int caller, int rounds, ConcurrentDictionary<string, TaskCompletionSource> told)
     {
         using RawPeer client = await proxy.ConnectAsync();
         for (int round = 0; round < rounds; round++)
@@ -48,7 +49,7 @@ public sealed class AsyncReplyOnLoopTests
             using RawPeer watcher = await proxy.ConnectAsync();
             await watcher.SendAsync($"GET {location} HTTP/1.1\r\nHost: a.test\r\nAccept: text/event-stream\r\n\r\n");
             await watcher.ReadHeadAsync();
-            told.Release();
+            Told(told, $"/slow/{name}").SetResult();
             Assert.Contains("\"status\":200", await watcher.ReadUntilAsync("}\n\n"), StringComparison.Ordinal);
 
             await client.SendAsync($"GET {location} HTTP/1.1\r\nHost: a.test\r\n\r\n");
@@ -63,9 +64,12 @@ public sealed class AsyncReplyOnLoopTests
         return await client.ReadAsync(AnsweringUpstreams.LengthOf(head));
     }
 
+    private static TaskCompletionSource Told(ConcurrentDictionary<string, TaskCompletionSource> told, string path) =>
+        told.GetOrAdd(path, static _ => new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously));
+
     private static string Body(string path) => path.PadRight(BodyBytes, '.');
 
-    private static async Task ServeAsync(ScriptedUpstream upstream, SemaphoreSlim told)
+    private static async Task ServeAsync(ScriptedUpstream upstream, ConcurrentDictionary<string, TaskCompletionSource> told)
     {
         List<Task> serving = [];
         try
@@ -81,7 +85,7 @@ public sealed class AsyncReplyOnLoopTests
         }
     }
 
-    private static async Task KeepAsync(RawPeer peer, SemaphoreSlim told)
+    private static async Task KeepAsync(RawPeer peer, ConcurrentDictionary<string, TaskCompletionSource> told)
     {
         using (peer)
         {
@@ -94,7 +98,7 @@ public sealed class AsyncReplyOnLoopTests
                     if (path.StartsWith("/slow/", StringComparison.Ordinal))
                     {
                         await peer.ReadAsync(4);
-                        await told.WaitAsync(TimeSpan.FromSeconds(10));
+                        await Told(told, path).Task.WaitAsync(RawPeer.Patience);
                     }
 
                     await peer.SendAsync(AnsweringUpstreams.Text(200, Body(path)));
