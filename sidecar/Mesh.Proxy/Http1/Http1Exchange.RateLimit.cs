@@ -19,6 +19,7 @@ internal sealed partial class Http1Exchange
     {
         _place?.Pause.End();
         _inLine?.Pause.End();
+        _watch?.End();
     }
 
     /// <summary>Asks one limit after the other, each at the time at which the one before lets the request go.</summary>
