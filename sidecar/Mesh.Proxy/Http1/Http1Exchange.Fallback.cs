@@ -151,7 +151,7 @@ internal sealed partial class Http1Exchange
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome;
         _newCookie = null;
-        _pick = PickFor(_cluster!.Config);
+        _pick = WithLuck(PickFor(_cluster!.Config));
     }
 
     /// <summary>An answer begins to pass: copies it on its way when it is a good one of a request that may be answered with it again.</summary>

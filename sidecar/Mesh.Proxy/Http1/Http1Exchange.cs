@@ -175,7 +175,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             KeepForMirrors();
         }
 
-        _pick = PickFor(_cluster.Config);
+        _pick = WithLuck(PickFor(_cluster.Config));
         return _cluster.RateLimiter is { } limiter ? LimitAndAttemptAsync(limiter, now) : AttemptAsync(now);
     }
 
@@ -207,7 +207,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
                 isAtOnce &= renting.IsCompleted && _attempt == 1;
                 UpstreamConnection? upstream = Take(await renting);
                 goesOn = await (upstream is null ? EndWithoutConnectionAsync()
-                    : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
+                    : !IsStillWelcome(upstream) ? RefuseByBreakerAsync(upstream)
                     : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             }
 
@@ -251,6 +251,11 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
 
     private ValueTask<bool> EndWithoutConnectionAsync()
     {
+        if (_lastRent.Status == RentStatus.CircuitOpen)
+        {
+            return RefuseByEndpointsAsync(_lastRent.Endpoint);
+        }
+
         TellBreaker(_lastRent);
         _again = AfterRent(_lastRent);
         return _again == Again.No ? FailWithoutConnectionAsync(_lastRent) : new(false);
