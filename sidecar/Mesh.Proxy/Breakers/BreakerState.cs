@@ -63,7 +63,7 @@ internal readonly record struct BreakerRefusal(BreakerState State, string? Field
     /// <summary>All callers together have decided, not this sidecar.</summary>
     public bool IsMesh { get; init; }
 
-    /// <summary>Of the breaker of one endpoint: which, in words; null for others.</summary>
+    /// <summary>Of breakers of single endpoints: which endpoint, in words; null for others.</summary>
     public string? Place { get; init; }
 
     /// <summary>Whether the call is refused.</summary>

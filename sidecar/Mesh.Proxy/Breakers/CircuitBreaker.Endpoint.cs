@@ -4,9 +4,13 @@ namespace Mesh.Proxy.Breakers;
 internal sealed partial class CircuitBreaker
 {
     private string? _place;
+    private string? _passedOver;
 
     /// <summary>Address of the endpoint it is for; null for a whole upstream or a route.</summary>
     public string? Endpoint { get; init; }
+
+    /// <summary>What a refusal in shadow mode would have meant, in words.</summary>
+    public string PassedOver => _passedOver ??= $"{Endpoint} would have been passed over";
 
     /// <summary>Whether it keeps every call away from its endpoint.</summary>
     public bool KeepsOut => State is BreakerState.Open or BreakerState.ForcedOpen && !Config.IsShadow;
@@ -24,7 +28,7 @@ internal sealed partial class CircuitBreaker
     {
         lock (_gate)
         {
-            return RefusalLocked(now, luck, waiting) with { Place = _place ??= $"no endpoint takes calls; {Endpoint} is tried first" };
+            return RefusalLocked(now, luck, waiting) with { Place = _place ??= $"no endpoint takes calls, {Endpoint} is tried first" };
         }
     }
 

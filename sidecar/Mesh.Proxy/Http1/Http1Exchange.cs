@@ -184,7 +184,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
     {
         while (true)
         {
-            _attempt++;
+            _attempt += _again == Again.Beside ? 0 : 1;
             if (IsCallerGone)
             {
                 return await RefuseLateAsync(null);
@@ -204,7 +204,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             {
                 ValueTask<RentResult> renting = _request.IsConnect
                     ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
-                isAtOnce &= renting.IsCompleted && _attempt == 1;
+                isAtOnce &= renting.IsCompleted && _attempt == 1 && _again != Again.Beside;
                 UpstreamConnection? upstream = Take(await renting);
                 goesOn = await (upstream is null ? EndWithoutConnectionAsync()
                     : !IsStillWelcome(upstream) ? RefuseByBreakerAsync(upstream)

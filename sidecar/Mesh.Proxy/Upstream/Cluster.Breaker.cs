@@ -58,7 +58,7 @@ public sealed partial class Cluster
             (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
         }
 
-        return refusal with { IsShadow = isShadow };
+        return refusal with { IsShadow = isShadow, Place = isShadow && breaker.Endpoint is not null ? breaker.PassedOver : null };
     }
 
     /// <summary>Gives a permit back.</summary>

@@ -105,7 +105,9 @@ public sealed class RuleEffectsEndpointBreakerTests
         await upstream.SendAsync(AnsweringUpstreams.Text(500, ""));
 
         Assert.StartsWith("HTTP/1.1 500 ", await first.ReadHeadAsync(), StringComparison.Ordinal);
-        Assert.Equal((One, Other), (address, (await scene.ReadAsync(second)).Body));
+        Answered answered = await scene.ReadAsync(second);
+        Assert.Equal((One, Other), (address, answered.Body));
+        Assert.Equal("1", Assert.Single(answered.Sent["x-envoy-attempt-count"])); // nothing had gone out before
         Assert.Equal(0, scene.Cluster().Stats.Breaker!.Rejected.Value);
     }
 
