@@ -94,7 +94,9 @@ public sealed partial class ExplainRequestTests
         "4 connections already open, and no more than 4 may be", "meshLimits.maxConnections were higher, or another sidecar needed less: 4 is this one's share", "rule           ResiliencePolicy default/rp#spec.meshLimits.maxConnections = 4")]
     [InlineData("""{"verdict":"refused","reason":"outside_allowed_hours","rule":"default/rl#spec","field":"allowedHours","retry_after_seconds":60,"scope":"sidecar","status":429,"flag":"RL","outcome":"not-sent"}""",
         "such requests pass only at certain hours", "would pass if  it came 60 s later", "rule           RateLimit default/rl#spec.allowedHours")]
-    [InlineData("""{"verdict":"refused","reason":"concurrency_overflow","rule":"default/rp#spec","field":"concurrency.maxConcurrentCalls","limit":8,"now":8,"scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent"}""",
+    [InlineData("""{"verdict":"refused","reason":"concurrency_overflow","rule":"default/rp#spec","field":"concurrency.maxConcurrentCalls","limit":8,"now":8,"scope":"sidecar","flag":"UO","outcome":"not-sent"}""",
+        "8 connections already under way, and no more than 8 may be")]
+    [InlineData("""{"method":"GET","verdict":"refused","reason":"concurrency_overflow","rule":"default/rp#spec","field":"concurrency.maxConcurrentCalls","limit":8,"now":8,"scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent"}""",
         "8 calls already under way, and no more than 8 may be", "would pass if  concurrency.maxConcurrentCalls were at least 9", "rule           ResiliencePolicy default/rp#spec.concurrency.maxConcurrentCalls = 8")]
     [InlineData("""{"verdict":"shadow","reason":"pending_overflow","rule":"default/dr#spec.trafficPolicy.connectionPool","field":"http.http1MaxPendingRequests","limit":2,"scope":"sidecar","outcome":"not-sent"}""",
         "all the requests waiting for a connection that there may be, and no more than 2 may be", "would pass if  http.http1MaxPendingRequests were at least 3")]

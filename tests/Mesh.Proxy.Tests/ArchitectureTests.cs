@@ -27,7 +27,7 @@ public sealed partial class ArchitectureTests
         ["Upstream"] = ["Shadows", "Concurrency", "RateLimits", "MeshShares", "Breakers", "Fallbacks", "Dns", "Retry", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
         ["Http"] = ["Concurrency", "RateLimits", "Breakers", "Fallbacks", "Routing", "Retry", "Upstream", "LoadBalancing", "Outlier", "Telemetry", "Infrastructure"],
         ["Http1"] = ["Concurrency", "RateLimits", "Breakers", "Fallbacks", "Tcp", "Http", "Routing", "Retry", "Upstream", "Telemetry", "Infrastructure"],
-        ["Tcp"] = ["Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
+        ["Tcp"] = ["Concurrency", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Config"] = ["Routing", "Upstream", "Telemetry", "Infrastructure"],
         ["Middleware"] = ["Infrastructure"],
         ["Transport"] = ["Middleware", "Config", "Http1", "Tcp", "Http", "Routing", "Upstream", "Telemetry", "Infrastructure"],

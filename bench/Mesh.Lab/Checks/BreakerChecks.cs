@@ -9,6 +9,9 @@ internal static class BreakerChecks
     /// <summary>Longest time from the call that passes the threshold, or the trial that succeeds, until all callers know.</summary>
     public static readonly TimeSpan Prompt = TimeSpan.FromSeconds(2);
 
+    /// <summary>Longest time without a prober that lives: a lease, by which a killed one is missed, and the time until somebody looks.</summary>
+    public static readonly TimeSpan Missed = TimeSpan.FromSeconds(4);
+
     /// <summary>One caller fails alone, and so much that the sum is past the threshold: the circuit stays closed, and that caller is named.</summary>
     /// <param name="answers">What all callers got.</param>
     /// <param name="sick">The one.</param>
@@ -52,20 +55,36 @@ internal static class BreakerChecks
     }
 
     /// <summary>All callers are replaced one by one while the circuit is open: at each moment somebody may try, and nobody tries too much.</summary>
-    /// <param name="views">The control plane's page, often.</param>
+    /// <param name="looks">The control plane's page, often, in order.</param>
     /// <param name="seen">Calls that the destination counted, without those of new callers that had not heard of the circuit yet.</param>
     /// <param name="quota">Calls of one trial.</param>
     /// <param name="trials">Trials that began.</param>
     /// <param name="lost">Calls that killed probers may have made without a report of them.</param>
-    public static IEnumerable<LabCheck> Replaced(IReadOnlyCollection<CircuitView> views, long seen, int quota, int trials, int lost)
+    public static IEnumerable<LabCheck> Replaced(IReadOnlyList<CircuitLook> looks, long seen, int quota, int trials, int lost)
     {
-        CircuitView[] onTrial = [.. views.Where(static v => v.State == "half_open")];
+        CircuitView[] onTrial = [.. looks.Select(static l => l.View).Where(static v => v.State == "half_open")];
         yield return LabCheck.AtLeast("looks at a trial under way", 2, onTrial.Length);
         yield return LabCheck.Equal("of these, without a prober", 0, onTrial.Count(static v => v.Probers.Count == 0));
+        yield return LabCheck.Within("longest time on trial without a prober that lives", Missed, LongestLoss(looks));
         yield return LabCheck.AtLeast("trials that began", 1, trials);
         yield return LabCheck.AtLeast("callers that tried, one after the other", 3, onTrial.SelectMany(static v => v.Probers).Distinct().Count());
         yield return LabCheck.AtMost($"calls at the destination while open: {quota} for each trial, {lost} of killed probers", (quota * trials) + lost, seen);
-        yield return LabCheck.Equal("looks that found the circuit closed", 0, views.Count(static v => v.State == "closed"));
+        yield return LabCheck.Equal("looks that found the circuit closed", 0, looks.Count(static l => l.View.State == "closed"));
+    }
+
+    /// <summary>Longest time from a look at a trial that nobody can make until the next one at another state of things.</summary>
+    public static TimeSpan LongestLoss(IReadOnlyList<CircuitLook> looks)
+    {
+        TimeSpan longest = TimeSpan.Zero;
+        DateTimeOffset? since = null;
+        foreach (CircuitLook look in looks)
+        {
+            TimeSpan lost = look.At - (since ?? look.At);
+            longest = lost > longest ? lost : longest;
+            since = look.IsLost ? since ?? look.At : null;
+        }
+
+        return longest;
     }
 
     /// <summary>The control plane is gone while the circuit is open: its last word holds, and ends on time.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Globalization;
 using Mesh.Lab.Checks;
 using Mesh.Lab.Metrics;
@@ -36,6 +37,8 @@ internal sealed class BreakerScenario : StandaloneScenario
     {
         private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100); // between two calls of a caller
         private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3); // of the control plane's word on an open circuit, beyond the rule's wait
+
+        private ImmutableHashSet<string> _living = []; // callers, while they are replaced; read from beside
 
         public IReadOnlyList<BoundPhase> Phases =>
         [
@@ -122,12 +125,15 @@ internal sealed class BreakerScenario : StandaloneScenario
             DateTimeOffset start = mesh.Time.GetUtcNow();
             await mesh.Partner.ResetAsync(stop);
             Sidecar[] old = [.. mesh.Callers];
-            List<CircuitView> views = [];
+            List<CircuitLook> looks = [];
+            Volatile.Write(ref _living, [.. old.Select(static c => c.Name)]);
             using CancellationTokenSource done = CancellationTokenSource.CreateLinkedTokenSource(stop);
-            Task watching = WatchAsync(views, done.Token);
+            Task watching = WatchAsync(looks, done.Token);
             foreach (Sidecar former in old)
             {
-                mesh.Load.Start(await mesh.StartCallerAsync(former.Name.Replace("caller", "next", StringComparison.Ordinal), stop), Pause);
+                Sidecar next = await mesh.StartCallerAsync(former.Name.Replace("caller", "next", StringComparison.Ordinal), stop);
+                mesh.Load.Start(next, Pause);
+                Volatile.Write(ref _living, _living.Add(next.Name).Remove(former.Name));
                 await mesh.KillCallerAsync(former);
             }
 
@@ -139,8 +145,9 @@ internal sealed class BreakerScenario : StandaloneScenario
             result.Notes.Add(string.Create(
                 CultureInfo.InvariantCulture,
                 $"ten callers killed and replaced in {(mesh.Time.GetUtcNow() - start).TotalSeconds:0} s: {trials} trials, {seen} calls counted at the partner, {early} of them by new callers that had not heard of the circuit yet"));
-            result.Notes.Add($"probers: {string.Join(", ", views.SelectMany(static v => v.Probers).Distinct())}");
-            result.Checks.AddRange(BreakerChecks.Replaced(views, seen - early, BreakerRules.Quota, trials, Callers * BreakerRules.Quota / 2));
+            result.Notes.Add($"probers: {string.Join(", ", looks.SelectMany(static l => l.View.Probers).Distinct())}");
+            result.Notes.Add(Line("longest time on trial without a prober that lives", BreakerChecks.LongestLoss(looks)));
+            result.Checks.AddRange(BreakerChecks.Replaced(looks, seen - early, BreakerRules.Quota, trials, Callers * BreakerRules.Quota / 2));
             await CloseAsync(result, stop);
         }
 
@@ -152,7 +159,7 @@ internal sealed class BreakerScenario : StandaloneScenario
             return mesh.Load.Since(start).Count(a => a.Code == 500 && byCaller.TryGetValue(a.Caller, out DateTimeOffset? at) && (at is null || a.At < at + Pause));
         }
 
-        private async Task WatchAsync(List<CircuitView> views, CancellationToken stop)
+        private async Task WatchAsync(List<CircuitLook> looks, CancellationToken stop)
         {
             try
             {
@@ -160,7 +167,7 @@ internal sealed class BreakerScenario : StandaloneScenario
                 {
                     if (await mesh.CircuitAsync(stop) is { } view)
                     {
-                        views.Add(view);
+                        looks.Add(new CircuitLook(mesh.Time.GetUtcNow(), view, Volatile.Read(ref _living)));
                     }
 
                     await Task.Delay(Pause, mesh.Time, stop);

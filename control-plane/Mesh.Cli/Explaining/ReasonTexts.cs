@@ -74,15 +74,18 @@ internal static class ReasonTexts
 
     private static string Crowd(Decision d) => d.Field switch
     {
-        "concurrency.maxWaitDuration" => $"{d.Host} takes a limited number of calls at once, and no place was free within {d.Limit} ms",
-        "concurrency.maxQueue" => Full(d, "call", "waiting for a place"),
-        "concurrency.adaptive" => $"{Full(d, "call", "under way")}: the limit follows the latency of {d.Host}",
-        _ => Full(d, "call", "under way"),
+        "concurrency.maxWaitDuration" => $"{d.Host} takes a limited number of {Noun(d)}s at once, and no place was free within {d.Limit} ms",
+        "concurrency.maxQueue" => Full(d, Noun(d), "waiting for a place"),
+        "concurrency.adaptive" => $"{Full(d, Noun(d), "under way")}: the limit follows the latency of {d.Host}",
+        _ => Full(d, Noun(d), "under way"),
     };
+
+    // Bytes have no method.
+    private static string Noun(Decision d) => d.Text("method") is { Length: > 0 } ? "call" : "connection";
 
     private static string[] CrowdPasses(Decision d) => d.Field switch
     {
-        "concurrency.maxWaitDuration" => ["a call under way had ended sooner", "maxWaitDuration were longer"],
+        "concurrency.maxWaitDuration" => [$"a {Noun(d)} under way had ended sooner", "maxWaitDuration were longer"],
         "concurrency.adaptive" => [$"{d.Host} were as fast as it can be: the limit then grows by itself", "concurrency.adaptive were not set"],
         _ => [OneMore(d), "concurrency.maxWaitDuration let it wait"],
     };

@@ -29,7 +29,7 @@ internal static class ShadowCommand
         List<string[]> rows = [.. answers.SelectMany(static a => a.List("shadows").Select(l => Row(a.Name, l)))];
         if (rows.Count == 0)
         {
-            output.WriteLine("no rule is in shadow mode (annotation mesh.dev/mode: shadow of a DestinationRule, mode: shadow of a ResiliencePolicy)");
+            output.WriteLine("no rule is in shadow mode (annotation mesh.dev/mode: shadow of a DestinationRule, mode: shadow of a ResiliencePolicy, CircuitBreaker, RateLimit or Fallback)");
             return Application.Good;
         }
 

@@ -73,6 +73,8 @@ internal static class CircuitPage
             ["epoch"] = caller.Epoch,
             ["reportedMillisecondsAgo"] = (long)(now - caller.ReportedAt).TotalMilliseconds,
             ["sick"] = circuit.Sick == caller.Reporter,
+            ["callsNow"] = caller.CallsNow(now),
+            ["load"] = double.IsFinite(caller.Load) ? Rate(caller.Load) : null,
         };
         if (isOnTrial)
         {

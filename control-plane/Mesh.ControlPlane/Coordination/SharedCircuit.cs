@@ -93,14 +93,18 @@ internal sealed class SharedCircuit
     }
 
     /// <summary>Takes a caller's report. <see cref="Advance"/> then says what comes of it.</summary>
-    public void Report(Reporter reporter, CircuitReport report, DateTimeOffset now)
+    /// <param name="reporter">The caller.</param>
+    /// <param name="report">What it has seen.</param>
+    /// <param name="now">Time.</param>
+    /// <param name="load">Requests in progress at its sidecar; null when it does not say.</param>
+    public void Report(Reporter reporter, CircuitReport report, DateTimeOffset now, int? load = null)
     {
         if (!_callers.TryGetValue(reporter.Id, out CircuitCaller? caller))
         {
             _callers.Add(reporter.Id, caller = new CircuitCaller(reporter));
         }
 
-        CallCounts news = caller.Take(report, now);
+        CallCounts news = caller.Take(report, load, now);
         if (State == CircuitState.Closed && Forced is not { IsCounting: false })
         {
             _window.Add(caller, news, now); // what ends after the circuit opened is late, and says nothing new

@@ -73,7 +73,7 @@ internal sealed class SharedCircuits : ICoordinated
             if (_rules.Find(circuit.Rule) is { } config && Find(config, circuit, at) is { } entry && shares.Add((circuit.Rule, circuit.Cluster)))
             {
                 isChanged |= ReferenceEquals(config, entry.Circuit.Config) ? false : Note(entry, entry.Circuit.Update(config, at), at);
-                entry.Circuit.Report(reporter, circuit, at);
+                entry.Circuit.Report(reporter, circuit, at, report.ActiveRequests);
                 isChanged |= Advance(entry, at);
             }
         }

@@ -4,7 +4,7 @@ namespace Mesh.ControlPlane.Coordination;
 
 /// <summary>
 /// The trial of one half-open state: who may make how many of its calls. A caller that leaves hands on what it has not used; what has been used stays used. Probers that do not call
-/// hand on too, since traffic may be elsewhere. Calls that are under way meanwhile may come on top: at most as many as were handed on. Not thread-safe.
+/// hand on too: to callers that have traffic, as soon as there are any, and where nobody is known to have some, to one group after the other. Calls that are under way meanwhile may come on top: at most as many as were handed on. Not thread-safe.
 /// </summary>
 internal sealed class SharedTrial
 {
@@ -35,7 +35,7 @@ internal sealed class SharedTrial
             caller.ClearTrials();
         }
 
-        Grant();
+        Grant(now);
     }
 
     /// <summary>Calls that have ended.</summary>
@@ -49,7 +49,7 @@ internal sealed class SharedTrial
     {
         _gone += caller.Trials;
         _progressAt = caller.IsProber ? now : _progressAt;
-        return caller.IsProber && Grant();
+        return caller.IsProber && Grant(now);
     }
 
     /// <summary>Sees to it that somebody calls.</summary>
@@ -60,6 +60,11 @@ internal sealed class SharedTrial
         if (progress != _progress)
         {
             (_progress, _progressAt) = (progress, now);
+        }
+
+        if (Relieve(now))
+        {
+            return true;
         }
 
         CircuitCaller[] eager = [.. _callers.Where(static c => c.Trials.Calls > 0 && c.Unused == 0)];
@@ -75,29 +80,47 @@ internal sealed class SharedTrial
 
             if (eager.Length > 0)
             {
-                return Share(eager);
+                return Share(eager, now);
             }
         }
 
-        return _callers.All(static c => !c.IsProber) && Grant();
+        return _callers.All(static c => !c.IsProber) && Grant(now);
+    }
+
+    // Who was asked to try and has no call gives way to those who have: one of their next calls is the trial. Not so fast to who is doubted: others' calls may be rare, and say more.
+    private bool Relieve(DateTimeOffset now)
+    {
+        CircuitCaller[] idle = [.. _callers.Where(static c => c.IsIdle)];
+        CircuitCaller[] waiting = idle.Length == 0 ? [] : [.. _callers.Where(c => c is { Unused: 0, IsDoubted: false } && c.CallsNow(now))];
+        if (waiting.Length == 0)
+        {
+            return false;
+        }
+
+        foreach (CircuitCaller caller in idle)
+        {
+            caller.Revoke();
+        }
+
+        return Share([.. ProberElection.Elect(waiting, _config, 0, now, _random).Take(idle.Length)], now);
     }
 
     // To who is elected and no prober yet, as many as are missing; if there is nobody, to one who is.
-    private bool Grant()
+    private bool Grant(DateTimeOffset now)
     {
-        CircuitCaller[] elected = ProberElection.Elect(_callers, _config, _round, _random);
+        CircuitCaller[] elected = ProberElection.Elect(_callers, _config, _round, now, _random);
         CircuitCaller[] probers = [.. _callers.Where(static c => c.IsProber)];
         CircuitCaller[] heirs = [.. elected.Where(static c => !c.IsProber).Take(Math.Max(0, elected.Length - probers.Length))];
-        return Share(heirs.Length > 0 ? heirs : probers[..Math.Min(1, probers.Length)]);
+        return Share(heirs.Length > 0 ? heirs : probers[..Math.Min(1, probers.Length)], now);
     }
 
-    private bool Share(CircuitCaller[] heirs)
+    private bool Share(CircuitCaller[] heirs, DateTimeOffset now)
     {
         int left = Left;
         int count = Math.Min(left, heirs.Length);
         for (int i = 0; i < count; i++)
         {
-            heirs[i].Grant((left / count) + (i < left % count ? 1 : 0));
+            heirs[i].Grant((left / count) + (i < left % count ? 1 : 0), now);
         }
 
         return count > 0;

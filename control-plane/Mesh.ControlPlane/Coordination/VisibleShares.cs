@@ -30,12 +30,12 @@ internal sealed class VisibleShares(IRuleStore store)
         rule.Split('/') is not [_, string space, _] || space == clientNamespace || space == RuleSet.RootNamespace
         || IsServiceOf(cluster[(cluster.LastIndexOf('|') + 1)..], space, clientNamespace);
 
+    // An entry may give a host a name inside the mesh's domain too: then it is the entry's namespace that counts at the sidecar.
     private bool IsServiceOf(string host, string space, string clientNamespace)
     {
         string[] labels = host.Split('.');
-        return HostMatch.IsService(labels)
-            ? labels[1] == space
-            : Known().ByHost.TryGetValue((space, host), out ImmutableArray<ServiceEntry> entries) && entries.Any(e => RuleSet.IsVisible(e.ExportTo, space, clientNamespace));
+        return (HostMatch.IsService(labels) && labels[1] == space)
+            || (Known().ByHost.TryGetValue((space, host), out ImmutableArray<ServiceEntry> entries) && entries.Any(e => RuleSet.IsVisible(e.ExportTo, space, clientNamespace)));
     }
 
     private Entries Known()

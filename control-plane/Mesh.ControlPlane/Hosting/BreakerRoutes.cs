@@ -1,5 +1,6 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using Mesh.Cli.Breakers;
 using Mesh.ControlPlane.Coordination;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
@@ -17,12 +18,17 @@ internal sealed class BreakerRoutes(MeshCoordinator coordinator, SharedCircuits 
     public void Map(IEndpointRouteBuilder routes)
     {
         routes.MapGet("/mesh/v1/breakers", context => coordinator.Leads || replicas is null
-            ? Answers.JsonAsync(context, coordinator.Run(now => ((JsonNode)CircuitPage.Write(circuits, circuits.At(now)), false)))
-            : replicas.PassOnAsync(context, null));
+            ? ShowAsync(context, coordinator.Run(now => (CircuitPage.Write(circuits, circuits.At(now)), false)))
+            : replicas.PassOnAsync(context, null, ShowAsync));
         routes.MapPost("/mesh/v1/breakers/force", ForceAsync);
         routes.MapDelete("/mesh/v1/breakers/force", context =>
             DecideAsync(context, new ForceRequest { Host = context.Request.Query["host"].ToString(), State = "auto" }));
     }
+
+    // ?format=text is what meshctl prints.
+    private static Task ShowAsync(HttpContext context, JsonObject page) => context.Request.Query["format"] == "text"
+        ? Answers.TextAsync(context, StatusCodes.Status200OK, CircuitTable.List(page, null))
+        : Answers.JsonAsync(context, page);
 
     private async Task ForceAsync(HttpContext context)
     {

@@ -64,7 +64,7 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
             text.Append($"  {sidecar.Id}  {service}  {sidecar.Registration.Address}{state}{answer}\n");
         }
 
-        return text.Append("\nMore: /mesh/v1/sidecars, /mesh/v1/endpoints; rules with kubectl --server=URL get destinationrules -A\n").ToString();
+        return text.Append("\nMore: /mesh/v1/sidecars, /mesh/v1/endpoints, /mesh/v1/breakers?format=text; rules with kubectl --server=URL get destinationrules -A\n").ToString();
     }
 
     private JsonArray Sidecars() => new([.. Sorted().Select(Sidecar)]);
@@ -82,6 +82,7 @@ internal sealed class DebugRoutes(IRuleStore store, EndpointRegistry registry, P
             ["port"] = sidecar.Registration.Port,
             ["address"] = sidecar.Registration.Address,
             ["version"] = sidecar.Registration.Version,
+            ["zone"] = sidecar.Registration.Zone,
             ["startedAt"] = sidecar.Registration.StartedAt,
             ["ready"] = sidecar.IsReady,
             ["lastSeenMilliseconds"] = (long)time.GetElapsedTime(sidecar.LastSeen).TotalMilliseconds,

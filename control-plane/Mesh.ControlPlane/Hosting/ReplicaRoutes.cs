@@ -32,9 +32,10 @@ internal sealed class ReplicaRoutes(MeshCoordinator coordinator, ReplicaLink lin
     /// <summary>Lets the replica that decides answer.</summary>
     /// <param name="context">The call.</param>
     /// <param name="body">Its body, or null.</param>
-    public async Task PassOnAsync(HttpContext context, JsonObject? body)
+    /// <param name="show">How to show what it answers; null shows it as it is.</param>
+    public async Task PassOnAsync(HttpContext context, JsonObject? body, Func<HttpContext, JsonObject, Task>? show = null)
     {
-        QueryString query = QueryString.Create(context.Request.Query.Where(static q => q.Key != "by")).Add("by", By(context)); // one "by", and that is ours
+        QueryString query = QueryString.Create(context.Request.Query.Where(static q => q.Key is not ("by" or "format"))).Add("by", By(context)); // one "by", and that is ours; an object is what we can read
         using ApiAnswer answer = await link.AskAsync(new HttpMethod(context.Request.Method), context.Request.Path + query, body, context.RequestAborted);
         if (answer.Failure is { } failure)
         {
@@ -45,7 +46,7 @@ internal sealed class ReplicaRoutes(MeshCoordinator coordinator, ReplicaLink lin
             return;
         }
 
-        await Answers.JsonAsync(context, JsonNode.Parse(answer.Object.GetRawText())!);
+        await (show ?? Answers.JsonAsync)(context, JsonNode.Parse(answer.Object.GetRawText())!.AsObject());
     }
 
     private async Task ReportAsync(HttpContext context)

@@ -67,6 +67,7 @@ public static class BreakerCompiler
             {
                 BreakerProberRule.PerZone => BreakerProbers.PerZone,
                 BreakerProberRule.RandomN => BreakerProbers.Random,
+                BreakerProberRule.LowestLoad => BreakerProbers.LowestLoad,
                 _ => BreakerProbers.FirstAndLast,
             },
             ProberCount = breaker.Probers?.Count ?? defaults.ProberCount,

@@ -12,9 +12,9 @@ internal static class ConcurrencyCompiler
     /// <summary>The cluster under <paramref name="rule"/>; without one, or without the block, as it is.</summary>
     public static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
         rule?.Spec is ResiliencePolicy { Concurrency: { } block } policy
-            ? cluster with { Concurrency = Compile(block, policy.Mode == ResiliencePolicy.ShadowMode, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
+            ? cluster with { Concurrency = Compile(block, policy.Mode == ResiliencePolicy.ShadowMode, cluster.Protocol != ClusterProtocol.Tcp, $"{rule.Key.Namespace}/{rule.Key.Name}#spec") } : cluster;
 
-    private static ConcurrencyConfig Compile(ConcurrencyPolicy block, bool isShadow, string source)
+    private static ConcurrencyConfig Compile(ConcurrencyPolicy block, bool isShadow, bool hasAnswers, string source)
     {
         TimeSpan wait = block.MaxWaitDuration ?? TimeSpan.Zero;
         return new ConcurrencyConfig
@@ -23,7 +23,7 @@ internal static class ConcurrencyCompiler
             MaxCalls = block.MaxConcurrentCalls ?? new ConcurrencyConfig().MaxCalls,
             MaxWait = wait,
             MaxQueue = wait > TimeSpan.Zero ? block.MaxQueue ?? DefaultQueue : 0,
-            Adaptive = block.Adaptive is { } adaptive && !isShadow ? Compile(adaptive) : null, // it learns by what it enforces
+            Adaptive = block.Adaptive is { } adaptive && !isShadow && hasAnswers ? Compile(adaptive) : null, // it learns from answers, by what it enforces
             Source = source,
         };
     }

@@ -64,6 +64,7 @@ internal static class FallbackCompiler
         "no-healthy-upstream" => FallbackCauses.NoHealthyUpstream,
         "connect-failure" => FallbackCauses.ConnectFailure,
         "reset" => FallbackCauses.Reset,
+        "rate-limited" => FallbackCauses.RateLimited,
         _ => FallbackCauses.None,
     };
 }

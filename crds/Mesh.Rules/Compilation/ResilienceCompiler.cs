@@ -27,17 +27,29 @@ internal static class ResilienceCompiler
             HonoursCallerDeadline = IsSafe(policy),
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
-            MeshLimits = policy.MeshLimits is { } limits ? new MeshLimitsConfig(rule.Key.ToString(), place, limits.MaxConnections ?? 0, limits.MaxRequests ?? 0) : null,
+            MeshLimits = policy.MeshLimits is { } limits ? Limits(limits, rule.Key) : null,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")
                 : cluster.RetryBudget ?? (IsSafe(policy) ? new RetryBudgetConfig(Source: $"{place}.profile") : null),
         };
     }
 
+    /// <summary>Limits that all sidecars share, of the policy <paramref name="rule"/>.</summary>
+    public static MeshLimitsConfig Limits(MeshLimits limits, RuleKey rule) =>
+        new(rule.ToString(), $"{rule.Namespace}/{rule.Name}#spec", limits.MaxConnections ?? 0, limits.MaxRequests ?? 0);
+
     /// <summary>The same, with those that <paramref name="shadow"/> would make of the route's.</summary>
     public static RetryConfig? Apply(RetryConfig? retry, RuleDocument? rule, RuleDocument? shadow)
     {
         RetryConfig? held = Apply(retry, rule);
-        return held is null || shadow is null ? held : held with { Shadow = Apply(retry, shadow) ?? held with { Attempts = 0 } };
+        RetryConfig? tried = shadow is null ? null : Apply(retry, shadow);
+        if (held is not null)
+        {
+            return shadow is null ? held : held with { Shadow = tried ?? held with { Attempts = 0 } };
+        }
+
+        // The policy in force switches retries off; one in shadow mode may want them.
+        return tried is not null && shadow!.Spec is ResiliencePolicy policy && (policy.Retries is not null || IsSafe(policy))
+            ? retry! with { Attempts = 0, IsOff = true, Shadow = tried, Source = $"{rule!.Key.Namespace}/{rule.Key.Name}#spec" } : null;
     }
 
     /// <summary>The retries of a route under <paramref name="rule"/>; null for none, and a route that has none gets none.</summary>

@@ -1,4 +1,5 @@
 using Mesh.Rules.Kinds;
+using Mesh.Rules.Reading;
 using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
 
@@ -14,7 +15,8 @@ internal static class ShadowCompiler
         bool hasPool = policy.ConnectionPool.Value is not null && !(cluster.IsInbound && inputs.InboundPool.Value is not null); // a Sidecar's would go before it
         OutlierConfig? outlier = cluster.IsInbound ? null : ClusterCompiler.Outlier(policy.Outlier.Value);
         ResiliencePolicy? resilience = inputs.Policies.ResilienceInShadow?.Spec as ResiliencePolicy;
-        if (!hasPool && outlier is null && resilience is null)
+        RetryBudgetConfig? budget = Budget(cluster, policy, inputs.Policies.ResilienceInShadow);
+        if (!hasPool && outlier is null && resilience is null && budget is null)
         {
             return cluster;
         }
@@ -29,6 +31,9 @@ internal static class ShadowCompiler
                 Limits = ClusterCompiler.Limits(pool),
                 MaxRequestsPerConnection = connection.MaxRequestsPerConnection,
                 HttpIdleTimeout = hasPool ? connection.HttpIdleTimeout : TimeSpan.Zero,
+                ConnectTimeout = pool?.Tcp?.ConnectTimeout ?? TimeSpan.Zero,
+                RetryBudget = budget,
+                MeshLimits = inputs.Policies.ResilienceInShadow is { } rules && resilience is { MeshLimits: { } limits } ? ResilienceCompiler.Limits(limits, rules.Key) : null,
                 Outlier = outlier,
                 OutlierSource = outlier is null ? null : policy.Outlier.Source,
                 ResilienceSource = inputs.Policies.ResilienceInShadow is { } document ? $"{document.Key.Namespace}/{document.Key.Name}#spec" : null,
@@ -37,6 +42,20 @@ internal static class ShadowCompiler
                 WriteTimeout = resilience?.WriteTimeout ?? TimeSpan.Zero,
             },
         };
+    }
+
+    // In the order in which rules in force say it.
+    private static RetryBudgetConfig? Budget(ClusterConfig cluster, in EffectivePolicy policy, RuleDocument? resilience)
+    {
+        if (cluster.IsInbound)
+        {
+            return null;
+        }
+
+        string place = resilience is null ? "" : $"{resilience.Key.Namespace}/{resilience.Key.Name}#spec";
+        return resilience?.Spec is ResiliencePolicy { Retries.Budget: { } own } ? ClusterCompiler.Budget(own, $"{place}.retries.budget")
+            : policy.RetryBudget.Value is { } budget ? ClusterCompiler.Budget(budget, policy.RetryBudget.Source)
+            : resilience?.Spec is ResiliencePolicy { Profile: ResiliencePolicy.SafeProfile } && cluster.RetryBudget is null ? new RetryBudgetConfig(Source: $"{place}.profile") : null;
     }
 
     // Subsets are those of the rule in force: this one has something to say about them by their names.

@@ -61,7 +61,7 @@ internal static class SnapshotAdvice
             path, $"port {service.Port} of '{service.Host}' is HTTP, and only TCP is tunnelled; declare the port with protocol TCP or TLS, or remove tunnel"));
     }
 
-    /// <summary>A limit of calls for a port that carries bytes, or null: there it limits nothing.</summary>
+    /// <summary>What a policy says of calls or answers for a port that carries bytes, or null: there it has no effect.</summary>
     public static (RuleKey Rule, Diagnostic Finding)? OnCallsOfBytes(ClusterConfig cluster, RuleDocument? rule)
     {
         if (cluster.Protocol != ClusterProtocol.Tcp || rule is not { Spec: ResiliencePolicy policy })
@@ -69,10 +69,12 @@ internal static class SnapshotAdvice
             return null;
         }
 
-        string? field = policy.Concurrency is not null ? "spec.concurrency" : policy.MeshLimits?.MaxRequests is not null ? "spec.meshLimits.maxRequests" : null;
-        return field is null ? null : (rule.Key, RuleSetCheck.Warning(
-            field, $"port {cluster.Port} of '{cluster.ServiceHost}' is TCP, where there are no calls to count, so this limits nothing there; limit connections with meshLimits.maxConnections, " +
-            "or write the port that is meant in spec.port"));
+        string where = $"port {cluster.Port} of '{cluster.ServiceHost}' is TCP";
+        return policy.MeshLimits?.MaxRequests is not null ? (rule.Key, RuleSetCheck.Warning(
+                "spec.meshLimits.maxRequests", $"{where}, where there are no calls to count, so this limits nothing there; limit connections with meshLimits.maxConnections, or write the port that is meant in spec.port"))
+            : policy.Concurrency?.Adaptive is not null ? (rule.Key, RuleSetCheck.Warning(
+                "spec.concurrency.adaptive", $"{where}, where there are no answers whose latency could teach a limit: it stays at maxConcurrentCalls, counted in connections; write the port that is meant in spec.port"))
+            : null;
     }
 
     /// <summary>
@@ -149,6 +151,15 @@ internal static class SnapshotAdvice
             }
         }
     }
+
+    /// <summary>Policies in shadow mode where another of their kind is in force: an upstream has one breaker, one limit, one fallback.</summary>
+    public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnShadows(HostPolicies policies, PolicyTarget target) =>
+        from pair in policies.Unevaluated(target)
+        select (pair.Shadow.Key, RuleSetCheck.Warning(
+            "spec.mode", $"not evaluated on port {target.Port} of '{target.Host}': '{pair.InForce.Key.Name}' is in force there and stays so; try the change without it, or in another port or subset") with
+        {
+            Check = "hidden-policy",
+        });
 
     /// <summary>Fallbacks of the proxy's namespace that lead to a cluster which it does not have.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnFallbacks(IReadOnlyDictionary<string, CompiledCluster> clusters, string clientNamespace) =>

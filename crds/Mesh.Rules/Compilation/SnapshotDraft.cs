@@ -94,7 +94,12 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
         EndpointConfig app = new(address, 1, proxy.Zone, proxy.Service, proxy.Namespace, proxy.Labels.GetValueOrDefault("version", "latest"));
         string name = ClusterCompiler.InboundName(port);
         _fresh.Add(name);
-        Clusters.Add(name, compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => ShadowCompiler.Apply(PolicyCompiler.Apply(ClusterCompiler.Inbound(i), i.Policies), i)));
+        CompiledCluster cluster = compiler.Cluster(name, inputs, inputs.IsDialledByDestination ? [] : [app], static i => ShadowCompiler.Apply(PolicyCompiler.Apply(ClusterCompiler.Inbound(i), i.Policies), i));
+        Clusters.Add(name, cluster);
+        if (SnapshotAdvice.OnCallsOfBytes(cluster.Config, inputs.Policies.Resilience) is { } finding)
+        {
+            _findings.Add(finding);
+        }
 
         EffectiveRule? Rule(bool inShadow) =>
             DestinationRuleLookup.Find(compiler.Rules, proxy.Namespace, ImmutableSortedDictionary<string, string>.Empty, own.Namespace, own.Host, inShadow);
@@ -212,6 +217,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
                 SnapshotAdvice.OnCallsOfBytes(cluster.Config, cluster.Inputs.Policies.ResilienceInShadow),
                 SnapshotAdvice.OnUnaskedAffinity(policy, service.Host, proxy.Zone, endpoints),
             }.OfType<(RuleKey, Diagnostic)>(),
+            .. SnapshotAdvice.OnShadows(compiler.Rules.Policies, Target(service, subset?.Subset.Name ?? "")),
         ];
         _fresh.Add(name);
         Clusters.Add(name, cluster with { Findings = findings });

@@ -93,6 +93,8 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Paths that always pass.</summary>
     public ImmutableArray<string> ExemptPaths { get; init; } = [];
 
+    bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
+
     internal static ObjectSchema<CircuitBreaker> Schema { get; } = new ObjectSchema<CircuitBreaker>()
         .Text("host", static (o, v) => o with { Host = v },
             "The host the breaker is for; a short name means a service of the breaker's own namespace. Each subset has a breaker of its own.")

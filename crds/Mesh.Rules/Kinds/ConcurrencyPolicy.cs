@@ -20,13 +20,13 @@ public sealed record ConcurrencyPolicy
 
     internal static ObjectSchema<ConcurrencyPolicy> Schema { get; } = new ObjectSchema<ConcurrencyPolicy>()
         .Whole("maxConcurrentCalls", static (o, v) => o with { MaxConcurrentCalls = v },
-            "Most calls under way at one time, from before they have a connection until their answers have ended; retries keep their place. Default 25.", min: 1, max: ConcurrencyConfig.MostCalls)
+            "Most calls under way at one time, from before they have a connection until their answers have ended; retries keep their place. On TCP ports, and for whatever else passes as bytes, a connection counts as a call from its beginning to its end. Default 25.", min: 1, max: ConcurrencyConfig.MostCalls)
         .Duration("maxWaitDuration", static (o, v) => o with { MaxWaitDuration = v },
-            "Longest wait of a call for a place, first come, first served; it counts towards the route's timeout. Default 0s: refused at once. At most 5m.", allowZero: true)
+            "Longest wait of a call or connection for a place, first come, first served; it counts towards the route's timeout. Default 0s: refused at once. At most 5m.", allowZero: true)
         .Whole("maxQueue", static (o, v) => o with { MaxQueue = v },
             "Most calls that wait at one time. Default 100.", min: 1, max: ConcurrencyConfig.LongestLine)
         .Field("adaptive", AdaptiveConcurrency.Schema, static (o, v) => o with { Adaptive = v },
-            "Lets the limit, which begins at maxConcurrentCalls, follow what the upstream can work on at one time, by measured latency. Unset: it stays where it is.");
+            "Lets the limit, which begins at maxConcurrentCalls, follow what the upstream can work on at one time, by measured latency. Has no effect on TCP ports, where there are no answers to measure. Unset: it stays where it is.");
 }
 
 /// <summary>Bounds and pace of an adaptive limit; Envoy's names where there are some.</summary>

@@ -36,6 +36,8 @@ public sealed record Fallback : IHostPolicy
     /// <summary>A fixed answer; the last resort.</summary>
     public StaticAnswer? Static { get; init; }
 
+    bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
+
     internal static ObjectSchema<Fallback> Schema { get; } = new ObjectSchema<Fallback>()
         .Text("host", static (o, v) => o with { Host = v },
             "The host the fallback is for; a short name means a service of the fallback's own namespace.")
@@ -47,7 +49,7 @@ public sealed record Fallback : IHostPolicy
         .Enum("mode", static (o, v) => o with { Mode = v },
             "enforce (default), or shadow: counts (fallback_shadow), and changes no answer.", "enforce", ShadowMode)
         .List("triggers", TextType.Any, static (o, v) => o with { Triggers = v },
-            "What it answers for: open (circuit breaker), overflow (limits), timeout, no-healthy-upstream, connect-failure, reset, or a status code of the upstream's own answers such as \"503\". Default open, overflow, timeout, no-healthy-upstream, connect-failure.")
+            "What it answers for: open (circuit breaker), overflow (limits and bulkheads), rate-limited (a RateLimit's 429), timeout, no-healthy-upstream, connect-failure, reset, or a status code of the upstream's own answers such as \"503\". Default open, overflow, timeout, no-healthy-upstream, connect-failure.")
         .List("methods", TextType.Any, static (o, v) => o with { Methods = v },
             "Methods of the requests that it answers. Default GET, HEAD, OPTIONS.")
         .Field("lastGood", LastGood.Schema, static (o, v) => o with { LastGood = v },

@@ -68,6 +68,8 @@ public sealed record RateLimit : IHostPolicy
 
     bool IHostPolicy.IsCallee => IsCallee;
 
+    bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
+
     internal static ObjectSchema<RateLimit> Schema { get; } = new ObjectSchema<RateLimit>()
         .Text("host", static (o, v) => o with { Host = v },
             "The host whose requests are limited; a short name means a service of the limit's own namespace. Each subset has buckets of its own.")

@@ -84,5 +84,5 @@ public sealed record ResiliencePolicy : IHostPolicy
         .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
             "What is added to the retries of the host's routes; conditions stay those of the VirtualService.")
         .Field("concurrency", ConcurrencyPolicy.Schema, static (o, v) => o with { Concurrency = v },
-            "Bulkhead: most calls under way at one time; one too many is answered 503. Each subset and port has places of its own.");
+            "Bulkhead: most calls under way at one time; one too many is answered 503. On TCP ports connections are counted, and one too many is closed. Each subset and port has places of its own.");
 }

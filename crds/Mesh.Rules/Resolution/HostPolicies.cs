@@ -36,10 +36,21 @@ internal sealed class HostPolicies
 
     /// <summary>What holds for an upstream as a whole.</summary>
     public ClusterPolicies For(in PolicyTarget target) =>
-        new(Resilience.Find(in target), _breakers.Find(in target), _breakers.FindForRoutes(in target), _limits.Find(in target), _fallbacks.Find(in target))
+        new(Resilience.Find(in target), OneOf(_breakers, in target), _breakers.FindForRoutes(in target), OneOf(_limits, in target), OneOf(_fallbacks, in target))
         {
             ResilienceInShadow = Resilience.Find(in target, inShadow: true),
         };
+
+    /// <summary>Policies in shadow mode that are not evaluated on an upstream, each with the policy of its kind that is in force there.</summary>
+    public IEnumerable<(RuleDocument Shadow, RuleDocument InForce)> Unevaluated(PolicyTarget target) =>
+        from table in (HostPolicyTable[])[_breakers, _limits, _fallbacks]
+        let held = table.Find(in target)
+        let tried = table.Find(in target, inShadow: true)
+        where held is not null && tried is not null
+        select (tried, held);
+
+    // A cluster has one of each: what is in force stays in force, whatever is tried beside it.
+    private static RuleDocument? OneOf(HostPolicyTable table, in PolicyTarget target) => table.Find(in target) ?? table.Find(in target, inShadow: true);
 
     private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
 }

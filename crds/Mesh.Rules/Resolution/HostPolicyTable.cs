@@ -46,7 +46,7 @@ internal sealed class HostPolicyTable
             && HostMatch.Matches(HostMatch.Expand(policy.Host ?? "", ruleNamespace), wanted.Host);
     }
 
-    /// <summary>The policies in force for single routes to <paramref name="target"/>, one a route.</summary>
+    /// <summary>The policies for single routes to <paramref name="target"/>, one a route: the one in force, or in shadow mode where none is.</summary>
     public ImmutableArray<RuleDocument> FindForRoutes(in PolicyTarget target)
     {
         if (_routes.IsEmpty)
@@ -55,7 +55,7 @@ internal sealed class HostPolicyTable
         }
 
         PolicyTarget wanted = target;
-        return [.. _routes.Select(route => Find(in wanted, route)).OfType<RuleDocument>().Where(static r => ((IHostPolicy)r.Spec).Route is not null)];
+        return [.. _routes.Select(route => Find(in wanted, route) ?? Find(in wanted, route, inShadow: true)).OfType<RuleDocument>().Where(static r => ((IHostPolicy)r.Spec).Route is not null)];
     }
 
     /// <summary>The older policy of the same kind and namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>

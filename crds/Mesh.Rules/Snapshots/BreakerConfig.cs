@@ -55,6 +55,9 @@ public enum BreakerProbers
 
     /// <summary>So many callers by chance.</summary>
     Random,
+
+    /// <summary>So many callers whose sidecars have the fewest requests in progress.</summary>
+    LowestLoad,
 }
 
 /// <summary>A circuit breaker with every default of resilience4j filled in (semantics 11.1). Rates in percent.</summary>
@@ -132,7 +135,7 @@ public sealed record BreakerConfig
     /// <summary>Who tries while the shared circuit is half-open.</summary>
     public BreakerProbers Probers { get; init; }
 
-    /// <summary>How many, for <see cref="BreakerProbers.Random"/>.</summary>
+    /// <summary>How many, for <see cref="BreakerProbers.Random"/> and <see cref="BreakerProbers.LowestLoad"/>.</summary>
     public int ProberCount { get; init; } = 2;
 
     /// <summary>The rule as reports and orders name it, <c>CircuitBreaker/default/products</c>.</summary>

@@ -27,6 +27,9 @@ public enum FallbackCauses
     /// <summary>The connection ended without an answer, or with none that is HTTP (flags UC, UPE).</summary>
     Reset = 32,
 
+    /// <summary>Our own rate limit has no token (flag RL). Not one of the default: the limit tells callers to slow down, and its rule has to want that they do not notice.</summary>
+    RateLimited = 64,
+
     /// <summary>Those of a rule that names none.</summary>
     Default = Open | Overflow | Timeout | NoHealthyUpstream | ConnectFailure,
 }

@@ -98,6 +98,9 @@ public sealed record RetryConfig
     /// <summary>Ours: a request that is made for another one (it carries the x-envoy-attempt-count of the call its application works for) is left to the layer above.</summary>
     public bool LeavesToCaller { get; init; }
 
+    /// <summary>Ours: a policy has switched these off, and they stand here for <see cref="Shadow"/> alone.</summary>
+    public bool IsOff { get; init; }
+
     /// <summary>Ours: the retries that a policy in shadow mode would make of the route's; null without one.</summary>
     public RetryConfig? Shadow { get; init; }
 

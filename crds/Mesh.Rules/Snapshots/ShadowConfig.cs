@@ -15,6 +15,15 @@ public sealed record ShadowConfig
     /// <summary>Time without a stream before a connection would be closed. Zero is off.</summary>
     public TimeSpan HttpIdleTimeout { get; init; }
 
+    /// <summary>Longest time that connecting may take; zero when the rule does not say.</summary>
+    public TimeSpan ConnectTimeout { get; init; }
+
+    /// <summary>Bound on retries that would take the place of maxRetries; null when no rule in shadow mode has one.</summary>
+    public RetryBudgetConfig? RetryBudget { get; init; }
+
+    /// <summary>What the host would take of all sidecars together; null when no rule in shadow mode says so.</summary>
+    public MeshLimitsConfig? MeshLimits { get; init; }
+
     /// <summary>Rule and path of the outlierDetection block; null when there is none.</summary>
     public string? OutlierSource { get; init; }
 

@@ -93,9 +93,9 @@ internal static class CircuitBreakerCheck
         {
             at.Warn("has no effect without scope: mesh");
         }
-        else if (breaker.Probers is { Count: not null, Mode: not BreakerProberRule.RandomN })
+        else if (breaker.Probers is { Count: not null, Mode: not (BreakerProberRule.RandomN or BreakerProberRule.LowestLoad) })
         {
-            at.Field("count").Warn("has no effect without mode: random-n");
+            at.Field("count").Warn("has no effect without mode: random-n or lowest-load");
         }
     }
 

@@ -9,7 +9,7 @@ namespace Mesh.Rules.Validation;
 internal static class FallbackCheck
 {
     /// <summary>Words of <c>triggers</c>; a status code stands for itself.</summary>
-    public static readonly ImmutableArray<string> Causes = ["open", "overflow", "timeout", "no-healthy-upstream", "connect-failure", "reset"];
+    public static readonly ImmutableArray<string> Causes = ["open", "overflow", "timeout", "no-healthy-upstream", "connect-failure", "reset", "rate-limited"];
 
     private static readonly string[] OwnFields =
         ["age", "connection", "content-length", "content-type", "date", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade", "x-mesh-fallback", "x-mesh-outcome", "x-mesh-reason"];

@@ -8,11 +8,10 @@ namespace Mesh.Rules.Validation;
 /// <summary>Rules in shadow mode: who may be, and what of them is not evaluated. What cannot be played honestly is named, not guessed.</summary>
 internal static class ShadowCheck
 {
-    private const string NotEvaluated = "not evaluated: in shadow mode only connectionPool and outlierDetection are";
-    private static readonly string[] NotOfPolicy = ["loadBalancer", "tls", "tunnel", "proxyProtocol", "retryBudget"];
-    private static readonly string[] NotOfTcp = ["connectTimeout", "tcpKeepalive", "maxConnectionDuration"];
-    private static readonly string[] NotOfHttp = ["maxRetries"];
-    private static readonly string[] NotOfRetries = ["backoff", "maxRetryAfter", "budget"];
+    private const string NotEvaluated = "not evaluated: in shadow mode only connectionPool, outlierDetection and retryBudget are";
+    private static readonly string[] NotOfPolicy = ["loadBalancer", "tls", "tunnel", "proxyProtocol"];
+    private static readonly string[] NotOfTcp = ["tcpKeepalive", "maxConnectionDuration"];
+    private static readonly string[] NotOfRetries = ["backoff", "maxRetryAfter"];
 
     /// <summary>The value of <see cref="RuleDocument.ModeAnnotation"/>: a mistake in it must not put a rule in force that was only to be tried.</summary>
     public static void CheckMode(ImmutableSortedDictionary<string, string> annotations, RuleKind kind, Cursor at)
@@ -53,12 +52,11 @@ internal static class ShadowCheck
     /// <summary>A ResiliencePolicy in shadow mode.</summary>
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
-        Warn(spec, ["meshLimits"], "not evaluated in shadow mode: a share that nobody takes cannot be given out");
         Cursor retries = spec.Field("retries");
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
         if (policy.Profile == ResiliencePolicy.SafeProfile)
         {
-            spec.Field("profile").Warn("in shadow mode its methods and its restraint towards retries of retries are evaluated; its budget, Retry-After and callers' deadlines are not");
+            spec.Field("profile").Warn("in shadow mode its methods, its budget and its restraint towards retries of retries are evaluated; Retry-After and callers' deadlines are not");
         }
     }
 
@@ -77,7 +75,6 @@ internal static class ShadowCheck
         Warn(policy, NotOfPolicy, NotEvaluated);
         Cursor pool = policy.Field("connectionPool");
         Warn(pool.Field("tcp"), NotOfTcp, "not evaluated in shadow mode: connections are made as the rule in force says");
-        Warn(pool.Field("http"), NotOfHttp, "not evaluated in shadow mode: of connectionPool.http only http1MaxPendingRequests, http2MaxRequests, maxRequestsPerConnection and idleTimeout are");
         Warn(policy.Field("outlierDetection"), ["minHealthPercent"], "not evaluated in shadow mode: nobody is taken out of the rotation");
     }
 

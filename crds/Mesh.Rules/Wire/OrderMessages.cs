@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Text.Json.Serialization;
 
 namespace Mesh.Rules.Wire;
 
@@ -37,6 +38,14 @@ public sealed record CircuitReport
 
     /// <summary>Slow ones among them.</summary>
     public int SlowTrials { get; set; }
+
+    /// <summary>Calls on trial that went out and have not ended.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int TrialsUnderWay { get; set; }
+
+    /// <summary>Calls that were refused by an order, since the process began: who has some has traffic, and could try.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Refused { get; set; }
 }
 
 /// <summary>What a sidecar uses and wants of one limit that all callers share.</summary>

@@ -72,6 +72,10 @@ public sealed record SidecarReport
     /// <summary>Whether the sidecar takes new traffic (false while draining: its endpoint is taken out).</summary>
     public bool Ready { get; set; } = true;
 
+    /// <summary>Requests in progress at the sidecar now, to its application and from it; null for one that shares no circuit, or does not say.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? ActiveRequests { get; set; }
+
     /// <summary>Circuits that all callers share.</summary>
     public ImmutableArray<CircuitReport> Circuits { get; set; } = [];
 

@@ -73,7 +73,7 @@ internal sealed partial class CircuitBreaker
         }
     }
 
-    /// <summary>Whether something was counted that the control plane should not hear only at its time: the end of a trial's call, or what would have opened a breaker of our own. Says so once.</summary>
+    /// <summary>Whether something was counted that the control plane should not hear only at its time: the end of a trial's call, what would have opened a breaker of our own, or a call where only others try. Says so once.</summary>
     public bool TakeNews()
     {
         bool hasNews = _hasNews;

@@ -223,7 +223,9 @@ internal sealed partial class CircuitBreaker
     {
         permit = default;
         bool isOrdered = State is BreakerState.Open or BreakerState.HalfOpen && IsOrderedLocked;
-        BreakerRefusal refusal = isOrdered ? _mesh!.TryEnter(now) : RefusalLocked(now, _recoveredAt != 0 && chance is not null ? chance.NextDouble() : 0);
+        bool isNews = false;
+        BreakerRefusal refusal = isOrdered ? _mesh!.TryEnter(now, out isNews) : RefusalLocked(now, _recoveredAt != 0 && chance is not null ? chance.NextDouble() : 0);
+        _hasNews |= isNews;
         if (refusal.IsSet || State == BreakerState.Disabled)
         {
             return refusal;

@@ -16,6 +16,7 @@ public readonly record struct OrderInForce(CircuitOrder Order, TimeSpan Left, in
 internal sealed class OrderedCircuit(long frequency)
 {
     private const int ComplaintSeconds = 3;
+    private const int QuietSeconds = 2; // after so long without a refused call the next one is news
 
     private CircuitOrder? _order;
     private long _arrivedAt;
@@ -25,6 +26,8 @@ internal sealed class OrderedCircuit(long frequency)
     private int _taken; // calls on trial of that epoch that went out, and count or will
     private (int Calls, int Failures, int Slow) _trials; // of these, ended
     private (long Calls, long Failures, long Slow) _calls; // the others, since the beginning
+    private long _refused; // calls, since the beginning
+    private long? _refusedAt; // the last of them
 
     /// <summary>Whether an order was in force when somebody last looked at the time.</summary>
     public bool IsInForce => _order is not null;
@@ -75,15 +78,20 @@ internal sealed class OrderedCircuit(long frequency)
     public bool IsShut(long now) => now < _expiresAt && _order is { } order && (order.State == CircuitState.Open || (order.State == CircuitState.HalfOpen && _taken >= order.Trials));
 
     /// <summary>Lets a call on trial out, or says why not; for a circuit that is not closed.</summary>
-    public BreakerRefusal TryEnter(long now)
+    /// <param name="now">Timestamp.</param>
+    /// <param name="isNews">While others try, a call comes here after a time without any: this sidecar could try.</param>
+    public BreakerRefusal TryEnter(long now, out bool isNews)
     {
         CircuitOrder order = _order!;
+        isNews = false;
         if (order.State == CircuitState.HalfOpen && _taken < order.Trials)
         {
             _taken++;
             return default;
         }
 
+        isNews = order is { State: CircuitState.HalfOpen, Trials: 0 } && (_refusedAt is not { } last || now - last > QuietSeconds * frequency);
+        (_refused, _refusedAt) = (_refused + 1, now);
         TimeSpan left = TimeSpan.FromMilliseconds(order.RetryAfterMilliseconds) - Between(_arrivedAt, now);
         TimeSpan retryAfter = left > TimeSpan.Zero ? left : TimeSpan.Zero;
         BreakerRefusal refusal = order switch
@@ -125,6 +133,8 @@ internal sealed class OrderedCircuit(long frequency)
         Trials = _trials.Calls,
         FailedTrials = _trials.Failures,
         SlowTrials = _trials.Slow,
+        TrialsUnderWay = _taken - _trials.Calls,
+        Refused = _refused,
     };
 
     private TimeSpan Between(long from, long to) => TimeSpan.FromSeconds((to - from) / (double)frequency);

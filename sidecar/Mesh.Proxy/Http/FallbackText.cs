@@ -17,6 +17,7 @@ internal static class FallbackText
             ResponseFlag.UT => FallbackCauses.Timeout,
             ResponseFlag.UH or ResponseFlag.DF => FallbackCauses.NoHealthyUpstream,
             ResponseFlag.UF => FallbackCauses.ConnectFailure,
+            ResponseFlag.RL => FallbackCauses.RateLimited,
             ResponseFlag.UC or ResponseFlag.UPE => FallbackCauses.Reset,
             _ => FallbackCauses.None,
         },

@@ -156,11 +156,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <param name="error">The refusal; the default when there is none.</param>
     public void Decided(in DecisionRecord decision, Cluster? cluster, RequestOutcome outcome, int attempts, in ProxyError error)
     {
-        if (decision.Verdict is DecisionVerdict.Shadow or DecisionVerdict.Waited && !_record.Decision.IsSet)
-        {
-            _record.Decision = decision;
-        }
-
+        _record.Remark(decision);
         bool isAnswered = decision.Verdict is DecisionVerdict.Refused or DecisionVerdict.Replaced;
         context.Decisions.Add(decision, new DecidedRequest
         {

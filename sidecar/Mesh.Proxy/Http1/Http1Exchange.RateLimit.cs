@@ -33,7 +33,7 @@ internal sealed partial class Http1Exchange
         {
             LimitAnswer.Passes => AttemptAsync(now),
             LimitAnswer.Waits => WaitAndAttemptAsync(limiter, place!, now),
-            _ => RefuseAsync(ProxyErrors.RateLimited(verdict, limiter.Config.Source), goesOn: true),
+            _ => RefuseByLimitAsync(ProxyErrors.RateLimited(verdict, limiter.Config.Source)),
         };
     }
 
@@ -69,9 +69,20 @@ internal sealed partial class Http1Exchange
         }
 
         _cluster!.Stats.RateLimit!.Limited.Add();
-        return await RefuseAsync(
-            now >= place.LeavesAt ? ProxyErrors.RateLimited(putOff, limiter.Config.Source) : ProxyErrors.RateLimitedAtDrain(context.Between(now, dueAt), limiter.Config.Source),
-            goesOn: true);
+        return await RefuseByLimitAsync(
+            now >= place.LeavesAt ? ProxyErrors.RateLimited(putOff, limiter.Config.Source) : ProxyErrors.RateLimitedAtDrain(context.Between(now, dueAt), limiter.Config.Source));
+    }
+
+    /// <summary>No token: answers, or lets another host have the request, which has not been attempted yet.</summary>
+    private ValueTask<bool> RefuseByLimitAsync(ProxyError error)
+    {
+        if (FallbackInForce is not { } fallback || !LeavesRefusal(fallback, ref error))
+        {
+            return SayAsync(error, goesOn: true);
+        }
+
+        GoElsewhere();
+        return AttemptAsync(context.Now);
     }
 
     private bool IsOver => _clientIsGone || IsTooLate || IsRouteOver;

@@ -54,11 +54,12 @@ internal sealed partial class Http1Exchange
     private void BeginPolicy(RequestPolicy? policy, long now)
     {
         ClusterConfig config = _cluster!.Config;
-        RetryConfig? retry = Side.IsInbound ? config.InboundRetry : policy?.Retry;
+        RetryConfig? route = Side.IsInbound ? config.InboundRetry : policy?.Retry;
+        RetryConfig? retry = route is { IsOff: true } ? null : route;
         bool hasWish = _request.Headers.HasControl && !Side.IsInbound;
         bool hasDeadline = _request.Headers.HasDeadline;
         bool hasTrials = HasTrials;
-        if (!hasTrials && retry is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
+        if (!hasTrials && route is null && !hasWish && !hasDeadline && (policy?.Timeout ?? TimeSpan.Zero) == TimeSpan.Zero && config.WriteTimeout == TimeSpan.Zero
             && config.Shadow is not { WriteTimeout.Ticks: > 0 })
         {
             return;
@@ -73,13 +74,14 @@ internal sealed partial class Http1Exchange
         RetryWish wish = hasWish ? RetryHeaders.ReadWish(_request.Headers) : default;
         _isQuietTimeout = wish.HasQuietTimeout;
         BeginRetries(retry, wish);
-        TimeSpan route = CapByCaller(wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero, now);
+        PlayRetries(route, wish);
+        TimeSpan limit = CapByCaller(wish.Timeout ?? policy?.Timeout ?? TimeSpan.Zero, now);
         TimeSpan perTry = wish.PerTryTimeout ?? retry?.PerTryTimeout ?? TimeSpan.Zero;
-        perTry = route > TimeSpan.Zero && perTry >= route ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
+        perTry = limit > TimeSpan.Zero && perTry >= limit ? TimeSpan.Zero : perTry; // as Envoy: a longer one can never pass
         TimeSpan shadowWrite = config.Shadow?.WriteTimeout ?? TimeSpan.Zero;
-        if (route > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
+        if (limit > TimeSpan.Zero || perTry > TimeSpan.Zero || config.WriteTimeout > TimeSpan.Zero || shadowWrite > TimeSpan.Zero || hasTrials)
         {
-            BeginTimer(route, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
+            BeginTimer(limit, perTry, config.WriteTimeout, _request.Framing.Kind == BodyKind.None, now);
             _timer!.Watch(shadowWrite, shadowWrite > TimeSpan.Zero ? _cluster.Stats.NeededShadow : null);
         }
     }
@@ -249,7 +251,13 @@ internal sealed partial class Http1Exchange
             return false;
         }
 
-        int before = _retry!.Count;
+        if (_retry!.Config.IsOff)
+        {
+            CountShadowRetry(_retry.Config.Shadow!, 0, isRetried: false);
+            return false;
+        }
+
+        int before = _retry.Count;
         bool isRetried = MayBeSentTwice(_retry.Config) && TakesRetry(condition, asked, isAtOnce);
         if (_retry.Config.Shadow is { } shadow)
         {
@@ -257,18 +265,6 @@ internal sealed partial class Http1Exchange
         }
 
         return isRetried;
-    }
-
-    // What a policy in shadow mode would have done instead, as far as it can be told: after a retry that was not made nobody knows how it went on.
-    private void CountShadowRetry(RetryConfig shadow, int before, bool isRetried)
-    {
-        bool wouldRetry = before < (_retry!.Asked ?? shadow.Attempts) && MayBeSentTwice(shadow)
-            && !(shadow.LeavesToCaller && RetryHeaders.IsMadeForAnother(_request.Headers));
-        if (wouldRetry != isRetried)
-        {
-            ShadowStats stats = _cluster!.Stats.NeededShadow;
-            (wouldRetry ? stats.Retry : stats.RetrySpared).Add(context.Runtime.Time.GetUtcNow());
-        }
     }
 
     private bool TakesRetry(RetryConditions condition, TimeSpan? asked, bool isAtOnce)
@@ -296,6 +292,7 @@ internal sealed partial class Http1Exchange
         }
 
         _holdsPlace = true;
+        _playsPlace = _cluster.EntersShadowRetry();
         stats.RqRetry.Add();
         stats.RetriesOn.Add(condition);
         _retry.Start(condition, asked, isAtOnce);
@@ -321,6 +318,8 @@ internal sealed partial class Http1Exchange
             _holdsPlace = false;
             _cluster!.EndRetry();
         }
+
+        EndShadowRetry();
     }
 
     /// <summary>Readies the exchange for its next attempt; returns the pause before it.</summary>

@@ -19,19 +19,22 @@ internal sealed class RetryBudget(TimeProvider time)
     /// <param name="budget">Budget in force; null for <paramref name="maxRetries"/>.</param>
     /// <param name="maxRetries">Most retries at once without a budget.</param>
     /// <param name="stats">Numbers of the cluster.</param>
-    public bool TryEnter(RetryBudgetConfig? budget, uint maxRetries, ClusterStats stats)
+    public bool TryEnter(RetryBudgetConfig? budget, uint maxRetries, ClusterStats stats) => TryEnter(budget, maxRetries, stats, stats.RqRetryActive, stats.RqRetry.Value);
+
+    /// <summary>The same for a limit that lets in others than the one in force: <paramref name="active"/> has its retries under way, <paramref name="begun"/> is how many it has let in.</summary>
+    public bool TryEnter(RetryBudgetConfig? budget, uint maxRetries, ClusterStats stats, Gauge active, long begun)
     {
         // Entered first, then looked at: of two that come together, at most one too few gets in, never one too many.
-        long others = stats.RqRetryActive.Add() - 1;
+        long others = active.Add() - 1;
         bool isAllowed = budget switch
         {
             null => others < maxRetries,
-            { Interval.Ticks: > 0 } => IsWithinInterval(budget, stats, others),
+            { Interval.Ticks: > 0 } => IsWithinInterval(budget, stats, others, begun),
             _ => others < Allowed(budget, stats.RqActive.Value + stats.RqPendingActive.Value),
         };
         if (!isAllowed)
         {
-            Leave(stats);
+            active.Add(-1);
         }
 
         return isAllowed;
@@ -43,12 +46,11 @@ internal sealed class RetryBudget(TimeProvider time)
     private static long Allowed(RetryBudgetConfig budget, long requests) =>
         Math.Max((long)Math.Floor(budget.Percent / 100 * requests), budget.MinConcurrency);
 
-    private bool IsWithinInterval(RetryBudgetConfig budget, ClusterStats stats, long others)
+    private bool IsWithinInterval(RetryBudgetConfig budget, ClusterStats stats, long others, long retries)
     {
         lock (_gate)
         {
-            long retries = stats.RqRetry.Value;
-            long requests = stats.RqTotal.Value - retries;
+            long requests = stats.RqTotal.Value - stats.RqRetry.Value;
             long now = time.GetTimestamp();
             double intervals = time.GetElapsedTime(_startedAt, now) / budget.Interval;
             if (intervals >= 1)

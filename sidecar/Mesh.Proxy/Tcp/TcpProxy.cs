@@ -15,14 +15,14 @@ namespace Mesh.Proxy.Tcp;
 /// <param name="side">Where it came in.</param>
 /// <param name="serverName">Server that it asks for by TLS, in lower case; null when it named none, or nobody looked.</param>
 /// <param name="context">What all connections share.</param>
-internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string? serverName, ProxyContext context)
+internal sealed partial class TcpProxy(ConnectionContext down, ListenerSide side, string? serverName, ProxyContext context)
 {
     private readonly RequestRecord _record = new() { IsTcp = true, IsInbound = side.IsInbound };
+    private readonly long _startedAt = context.Now;
 
     /// <summary>Relays until both sides have ended.</summary>
     public async Task RunAsync()
     {
-        long startedAt = context.Now;
         _record.StartTime = context.Runtime.Time.GetUtcNow();
         _record.DownstreamLocalAddress = (side.Destination ?? down.LocalEndPoint)?.ToString();
         _record.DownstreamRemoteAddress = down.RemoteEndPoint?.ToString();
@@ -45,22 +45,29 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
             (_record.Flag, _record.Details) = (ResponseFlag.NC, "cluster_not_found");
             _record.Decision = new DecisionRecord(DecisionReason.UnknownCluster);
         }
-        else
+        else if (await EntersAsync(cluster))
         {
-            await RelayAsync(cluster);
+            try
+            {
+                await RelayAsync(cluster);
+            }
+            finally
+            {
+                LeavePlace();
+            }
         }
 
-        _record.Duration = context.Since(startedAt);
+        _record.Duration = context.Since(_startedAt);
         if (_record.Decision.IsSet)
         {
-            Decided(cluster);
+            Decided(_record.Decision, cluster);
         }
 
         context.Sink.OnFinished(_record); // after a refusal nothing was written: the connection closes without a byte, by FIN as Envoy's
     }
 
     // A connection has no id to ask by: its host has to do.
-    private void Decided(Cluster? cluster) => context.Decisions.Add(_record.Decision, new DecidedRequest
+    private void Decided(in DecisionRecord decision, Cluster? cluster) => context.Decisions.Add(decision, new DecidedRequest
     {
         At = context.Runtime.Time.GetUtcNow(),
         Authority = serverName is null ? default : Encoding.ASCII.GetBytes(serverName),
@@ -69,7 +76,7 @@ internal sealed class TcpProxy(ConnectionContext down, ListenerSide side, string
         Endpoint = _record.UpstreamHost,
         Flag = _record.Flag,
         Outcome = LocalReply.Text(_record.UpstreamLocalAddress is null ? RequestOutcome.NotSent : RequestOutcome.Unknown),
-        Taken = _record.Duration,
+        Taken = context.Since(_startedAt),
         Load = cluster?.Load ?? default,
     });
 

@@ -80,6 +80,8 @@ public static class AccessLogLine
     private static void WriteOurs(Utf8JsonWriter json, RequestRecord r)
     {
         WriteDecision(json, r.Decision);
+        WriteRemark(json, "mesh_waited", r.Waited);
+        WriteRemark(json, "mesh_shadow", r.Shadow);
         WriteNumber(json, "connect_ms", r.ConnectTime?.TotalMilliseconds);
         WriteNumber(json, "queue_ms", r.QueueTime?.TotalMilliseconds);
         WriteNumber(json, "ttfb_ms", r.TimeToFirstByte?.TotalMilliseconds);
@@ -104,6 +106,24 @@ public static class AccessLogLine
         WriteNumber(json, "mesh_limit", decision.Limit < 0 ? null : decision.Limit);
         WriteNumber(json, "mesh_now", decision.Now < 0 ? null : decision.Now);
         json.WriteString("mesh_scope", decision.Scope.ToText());
+    }
+
+    // What did not decide how the request ended stands apart, so that mesh_reason says why a request failed, and nothing else.
+    private static void WriteRemark(Utf8JsonWriter json, string key, in DecisionRecord decision)
+    {
+        if (!decision.IsSet)
+        {
+            return;
+        }
+
+        json.WriteStartObject(key);
+        json.WriteString("reason", decision.Reason.ToText());
+        json.WriteString("rule", decision.Rule);
+        json.WriteString("field", decision.Field);
+        WriteNumber(json, "limit", decision.Limit < 0 ? null : decision.Limit);
+        WriteNumber(json, "now", decision.Now < 0 ? null : decision.Now);
+        json.WriteString("scope", decision.Scope.ToText());
+        json.WriteEndObject();
     }
 
     private static void WriteNumber(Utf8JsonWriter json, string key, double? value)

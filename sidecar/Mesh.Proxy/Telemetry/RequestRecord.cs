@@ -41,8 +41,14 @@ public sealed class RequestRecord
     /// <summary>Failure text of the upstream transport, or null.</summary>
     public string? TransportFailure { get; set; }
 
-    /// <summary>The refusal, if one fell; else the wait, or what a rule in shadow mode would have done.</summary>
+    /// <summary>The refusal, or what a Fallback stood in for; unset when the upstream's answer went through.</summary>
     public DecisionRecord Decision { get; set; }
+
+    /// <summary>The first wait for a token or a place after which it went on; unset without one.</summary>
+    public DecisionRecord Waited { get; set; }
+
+    /// <summary>The first thing that a rule in shadow mode would have done to it; unset without one. Nothing came of it.</summary>
+    public DecisionRecord Shadow { get; set; }
 
     /// <summary>Times that it was sent or was to be sent, retries included; 0 when it never came so far.</summary>
     public int Attempts { get; set; }
@@ -113,6 +119,19 @@ public sealed class RequestRecord
     /// <summary>Destination labels for the metrics; null when no cluster was chosen.</summary>
     public DestinationLabels? Destination { get; set; }
 
+    /// <summary>Keeps a wait, or what a rule in shadow mode would have done; of each the first.</summary>
+    public void Remark(in DecisionRecord decision)
+    {
+        if (decision.Verdict == DecisionVerdict.Waited && !Waited.IsSet)
+        {
+            Waited = decision;
+        }
+        else if (decision.Verdict == DecisionVerdict.Shadow && !Shadow.IsSet)
+        {
+            Shadow = decision;
+        }
+    }
+
     /// <summary>Back to the state of a new object.</summary>
     public void Reset()
     {
@@ -123,7 +142,7 @@ public sealed class RequestRecord
         ResponseCode = Attempts = 0;
         RetriedOn = RetryConditions.None;
         Flag = SecondFlag = ResponseFlag.None;
-        Decision = default;
+        Decision = Waited = Shadow = default;
         BytesReceived = BytesSent = WireBytesReceived = WireBytesSent = 0;
         Duration = default;
         UpstreamServiceTime = ConnectTime = QueueTime = TimeToFirstByte = null;

@@ -17,12 +17,18 @@ public static class ShadowStatRows
         Count("shadow_rq_write_timeout", "Calls that writeTimeout in shadow mode would have ended", static s => s.WriteTimeout),
         Count("shadow_rq_retry", "Retries that were not made, and would have been by a policy in shadow mode", static s => s.Retry),
         Count("shadow_rq_retry_spared", "Retries that were made, and would not have been by a policy in shadow mode", static s => s.RetrySpared),
+        Count("shadow_rq_retry_evaluated", "Retries that maxRetries or a budget in shadow mode was asked about", static s => s.RetryEvaluated),
+        Count("shadow_rq_retry_overflow", "Retries that maxRetries or a budget in shadow mode would have refused", static s => s.RetryOverflow),
+        Count("shadow_cx_connect_timeout", "Connects that connectTimeout in shadow mode would have given up", static s => s.ConnectTimeout),
+        Count("shadow_cx_mesh_overflow", "Connections that a share of meshLimits in shadow mode would have held back", static s => s.MeshConnectionOverflow),
+        Count("shadow_rq_mesh_overflow", "Calls that a share of meshLimits in shadow mode would have refused", static s => s.MeshRequestOverflow),
         Count("shadow_rq_judged", "Outcomes that outlier detection in shadow mode was told of", static s => s.Judged),
         Count("shadow_ejections", "Endpoints that outlier detection in shadow mode would have ejected", static s => s.Ejections),
         Count("shadow_ejections_overflow", "Ejections in shadow mode that maxEjectionPercent would have held back", static s => s.EjectionsOverflow),
         Gauge("shadow_ejections_active", "Endpoints that would be ejected now", static s => s.EjectionsActive),
         Gauge("shadow_cx_max", "Most connections at once that there were beside limits in shadow mode", static s => s.MaxConnections),
         Gauge("shadow_rq_pending_max", "Most calls at once that waited beside limits in shadow mode", static s => s.MaxPending),
+        Gauge("shadow_rq_retry_max", "Most retries at once that there were beside limits in shadow mode", static s => s.MaxRetries),
         Gauge("shadow_rq_max", "Most calls at once that were under way beside limits in shadow mode", static s => s.MaxRequests),
     ];
 

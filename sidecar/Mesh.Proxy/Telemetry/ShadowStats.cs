@@ -48,6 +48,27 @@ public sealed class ShadowStats
     /// <summary>shadow_rq_retry_spared: retries that were made, and would not have been.</summary>
     public ShadowCount RetrySpared { get; } = new();
 
+    /// <summary>shadow_rq_retry_evaluated: retries that were made and that maxRetries or a budget in shadow mode was asked about.</summary>
+    public ShadowCount RetryEvaluated { get; } = new();
+
+    /// <summary>shadow_rq_retry_overflow: those that it would have refused.</summary>
+    public ShadowCount RetryOverflow { get; } = new();
+
+    /// <summary>shadow_cx_connect_timeout: connects that took longer than connectTimeout in shadow mode allows.</summary>
+    public ShadowCount ConnectTimeout { get; } = new();
+
+    /// <summary>shadow_cx_mesh_overflow: connections that a share of meshLimits.maxConnections would have held back.</summary>
+    public ShadowCount MeshConnectionOverflow { get; } = new();
+
+    /// <summary>shadow_rq_mesh_overflow: calls that a share of meshLimits.maxRequests would have refused.</summary>
+    public ShadowCount MeshRequestOverflow { get; } = new();
+
+    /// <summary>Retries under way that limits in shadow mode would have let in.</summary>
+    internal Gauge RetriesActive { get; } = new();
+
+    /// <summary>shadow_rq_retry_max (gauge): most retries at once that there really were.</summary>
+    public Gauge MaxRetries { get; } = new();
+
     /// <summary>shadow_cx_max (gauge): most connections at once that there really were.</summary>
     public Gauge MaxConnections { get; } = new();
 
@@ -61,7 +82,8 @@ public sealed class ShadowStats
     internal void Restart()
     {
         foreach (ShadowCount count in (ShadowCount[])[
-            Evaluated, Skipped, PendingOverflow, RequestOverflow, ConnectionOverflow, StreamOverflow, Delayed, Judged, Ejections, EjectionsOverflow, PendingTimeout, WriteTimeout, Retry, RetrySpared])
+            Evaluated, Skipped, PendingOverflow, RequestOverflow, ConnectionOverflow, StreamOverflow, Delayed, Judged, Ejections, EjectionsOverflow, PendingTimeout, WriteTimeout, Retry, RetrySpared,
+            RetryEvaluated, RetryOverflow, ConnectTimeout, MeshConnectionOverflow, MeshRequestOverflow])
         {
             count.Restart();
         }
@@ -69,6 +91,7 @@ public sealed class ShadowStats
         MaxConnections.Set(0);
         MaxPending.Set(0);
         MaxRequests.Set(0);
+        MaxRetries.Set(0);
     }
 
     /// <summary>Remembers the largest numbers, from <paramref name="cluster"/> as it is now. One caller at a time.</summary>
@@ -77,6 +100,7 @@ public sealed class ShadowStats
         Raise(MaxConnections, cluster.CxActive);
         Raise(MaxPending, cluster.RqPendingActive);
         Raise(MaxRequests, cluster.RqActive);
+        Raise(MaxRetries, cluster.RqRetryActive);
     }
 
     private static void Raise(Gauge most, Gauge now)

@@ -88,7 +88,9 @@ internal sealed partial class ConnectionDispatcher(ProxyContext context, Connect
 
         if (hello is { } told)
         {
-            await new TcpProxy(connection, side, told.ServerName, context).RunAsync();
+            TcpProxy tcp = new(connection, side, told.ServerName, context);
+            registry.Change(connection, tcp.OnStopping);
+            await tcp.RunAsync();
         }
     }
 

@@ -52,6 +52,7 @@ public sealed partial class Cluster
             return default;
         }
 
+        PassOnNews(breaker);
         bool isShadow = breaker.Config.IsShadow;
         if (isShadow || breaker.Endpoint is null) // else there may be another
         {
@@ -69,6 +70,11 @@ public sealed partial class Cluster
             Follow(breaker, change);
         }
 
+        PassOnNews(breaker);
+    }
+
+    private void PassOnNews(CircuitBreaker breaker)
+    {
         if (breaker.TakeNews())
         {
             Services.OnBreakerNews();

@@ -58,6 +58,8 @@ public sealed partial class Cluster
                 TrimLocked(ref deferred);
                 ServeWaitersLocked(ref deferred);
             }
+
+            FollowInShadowLocked(order);
         }
 
         deferred.Run(this);
@@ -84,6 +86,8 @@ public sealed partial class Cluster
                 report.Wanted = (int)Math.Min(report.Wanted, own); // more would be of no use here
                 reports.Add(report);
             }
+
+            ReportShadowSharesLocked(reports);
         }
     }
 

@@ -50,6 +50,32 @@ public sealed partial class Cluster
     /// <summary>A write of a stream has lasted longer than a policy in shadow mode lets it.</summary>
     internal void CountShadowWriteTimeout() => Stats.NeededShadow.WriteTimeout.Add(Services.Runtime.Time.GetUtcNow());
 
+    /// <summary>
+    /// A retry is really made: true when a limit in shadow mode would have let it in, and counts it until <see cref="EndShadowRetry"/>. One that it would have refused takes no
+    /// place of its own, so that the next is judged as it would have been.
+    /// </summary>
+    internal bool EntersShadowRetry()
+    {
+        if (_config.Shadow is not { } config || (config.RetryBudget is null && config.Limits.MaxRetries == uint.MaxValue))
+        {
+            return false;
+        }
+
+        ShadowStats stats = Stats.NeededShadow;
+        DateTimeOffset at = Services.Runtime.Time.GetUtcNow();
+        bool isLetIn = _shadowRetries.TryEnter(config.RetryBudget, config.Limits.MaxRetries, Stats, stats.RetriesActive, stats.RetryEvaluated.Value - stats.RetryOverflow.Value);
+        stats.RetryEvaluated.Add(at);
+        if (!isLetIn)
+        {
+            stats.RetryOverflow.Add(at);
+        }
+
+        return isLetIn;
+    }
+
+    /// <summary>A retry that <see cref="EntersShadowRetry"/> counts has ended.</summary>
+    internal void EndShadowRetry() => Stats.NeededShadow.RetriesActive.Add(-1);
+
     private PendingRequest? RentBesideLocked(
         ShadowLimits shadow, Endpoint endpoint, bool isTcp, PipeScheduler? loop, ClientAddresses? client, ref Deferred deferred, out RentResult result)
     {
@@ -99,6 +125,11 @@ public sealed partial class Cluster
     {
         VirtualConnection? twin = connection.Twin;
         connection.Twin = null;
+        if (connection.OpeningSince is { } begun && _shadowConfig is { ConnectTimeout: { Ticks: > 0 } longest } && Since(begun) >= longest)
+        {
+            Stats.NeededShadow.ConnectTimeout.Add(Services.Runtime.Time.GetUtcNow());
+        }
+
         if (isWanted && !hasFailed && connection.OpeningSince is { } since)
         {
             (twin?.Pool.Owner ?? _shadowLimits)?.ConnectTook(Now - since, twin, Now);
@@ -134,6 +165,7 @@ public sealed partial class Cluster
                 _shadowConfig = next;
             }
 
+            UpdateShadowSharesLocked(next?.MeshLimits);
             if (next?.PoolSource is null)
             {
                 _shadowLimits = null;

@@ -17,6 +17,7 @@ public sealed partial class Cluster
     private volatile ClusterConfig _config;
     private volatile HostSet _hosts;
     private readonly RetryBudget _retries;
+    private readonly RetryBudget _shadowRetries;
     private DestinationLabels _labels;
 
     internal Cluster(ClusterConfig config, ClusterServices services)
@@ -28,6 +29,7 @@ public sealed partial class Cluster
         _builder = new HostSetBuilder(services.Runtime);
         _hosts = _builder.Empty;
         _retries = new RetryBudget(services.Runtime.Time);
+        _shadowRetries = new RetryBudget(services.Runtime.Time);
         _dns = new DnsMembership(this, services.Dns);
         _onDemand = new HostsOnDemand(this, _dns);
         _sweep = new(Sweep);

@@ -32,6 +32,7 @@ internal sealed partial class ConnectionPool
     public void ClosedLocked(UpstreamConnection connection, ref Deferred deferred)
     {
         _all.Remove(connection);
+        cluster.CloseInShadowLocked(connection);
         Stats.CxActive.Add(-1);
         endpoint.CxActive.Add(-1);
         cluster.Closing--;

@@ -91,6 +91,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
     {
         Stats.RqActive.Add(-1);
         endpoint.RqActive.Add(-1);
+        cluster.EndInShadowLocked(connection);
         if (connection.Shadow is { } shadow)
         {
             connection.Shadow = null;
@@ -202,6 +203,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
             Stats.CxActive.Add();
             endpoint.CxTotal.Add();
             endpoint.CxActive.Add();
+            cluster.OpenInShadowLocked(connection);
             if (cluster.Config.Protocol == ClusterProtocol.Http1)
             {
                 Stats.CxHttp1Total.Add();
@@ -314,6 +316,7 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
         Stats.RqActive.Add();
         endpoint.RqTotal.Add();
         endpoint.RqActive.Add();
+        cluster.BeginInShadowLocked(connection);
         if (cluster.NoteUseLocked())
         {
             _servedAt = cluster.Now;

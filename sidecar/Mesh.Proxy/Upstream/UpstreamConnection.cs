@@ -104,6 +104,12 @@ public sealed class UpstreamConnection
     /// <summary>When it began to be made; null when nobody wants to know.</summary>
     internal long? OpeningSince { get; set; }
 
+    /// <summary>It has a place of a share of connections in shadow mode.</summary>
+    internal bool IsInShadowShare { get; set; }
+
+    /// <summary>Its stream has a place of a share of requests in shadow mode.</summary>
+    internal bool HasCallInShadowShare { get; set; }
+
     internal UpstreamConnection? NextToClose { get; set; }
 
     internal UpstreamConnection? NextToOpen { get; set; }

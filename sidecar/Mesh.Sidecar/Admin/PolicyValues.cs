@@ -81,7 +81,8 @@ internal static class PolicyValues
         ClusterConfig config = cluster.Config;
         if (config.Concurrency is { } concurrency)
         {
-            string most = concurrency.Adaptive is { } adaptive ? $"adaptive, {adaptive.MinCalls} to {adaptive.MaxCalls} calls" : $"{concurrency.MaxCalls} calls";
+            string unit = config.Protocol == ClusterProtocol.Tcp ? "connections" : "calls";
+            string most = concurrency.Adaptive is { } adaptive ? $"adaptive, {adaptive.MinCalls} to {adaptive.MaxCalls} {unit}" : $"{concurrency.MaxCalls} {unit}";
             string wait = concurrency.MaxQueue > 0 ? $", {concurrency.MaxQueue} wait up to {RoutePage.Seconds(concurrency.MaxWait)}" : "";
             yield return new PolicyValue(
                 "ResiliencePolicy", concurrency.Source, "concurrency", $"{most}{wait}{(concurrency.IsShadow ? " (shadow)" : "")}",

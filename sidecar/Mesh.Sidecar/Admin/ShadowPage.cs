@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using System.Text.Json;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
@@ -17,9 +18,16 @@ internal static class ShadowPage
     /// <param name="Limit">Its value; null where it is none.</param>
     /// <param name="MaxSeen">The most there really was of what it limits; null where nobody counts.</param>
     /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
-    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry.</param>
-    /// <param name="Count">How often since the rules are as they are now, and when last.</param>
-    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, ShadowCount Count);
+    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry, answer, lead_elsewhere.</param>
+    /// <param name="Count">How often since the rules are as they are now; of breakers, limits, bulkheads and fallbacks since the process began.</param>
+    /// <param name="Last">When last; null where nobody knows.</param>
+    private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, long Count, DateTimeOffset? Last)
+    {
+        public Line(string? rule, string field, long? limit, long? maxSeen, long? evaluated, string would, ShadowCount count)
+            : this(rule, field, limit, maxSeen, evaluated, would, count.Now, count.LastAt)
+        {
+        }
+    }
 
     /// <summary><c>/shadow</c>.</summary>
     public static Task AnswerAsync(HttpContext http, AdminContext context) => Respond.JsonAsync(http, json => Write(json, context.Node(), context.Clusters.Clusters));
@@ -48,7 +56,7 @@ internal static class ShadowPage
         StringBuilder text = new();
         foreach (Line line in Lines(cluster))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count.Now}\n");
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::shadow::{line.Field}::would_{line.Would}::{line.Count}\n");
         }
 
         if (cluster.Config.Shadow is { PoolSource: not null })
@@ -75,6 +83,10 @@ internal static class ShadowPage
         json.WriteNumber("max_pending_requests", config.Limits.MaxPendingRequests);
         json.WriteNumber("max_requests", config.Limits.MaxRequests);
         json.WriteNumber("max_requests_per_connection", config.MaxRequestsPerConnection);
+        json.WriteNumber("max_retries", config.Limits.MaxRetries);
+        json.WriteString("connect_timeout", config.ConnectTimeout > TimeSpan.Zero ? RoutePage.Seconds(config.ConnectTimeout) : null);
+        json.WriteString("retry_budget_source", config.RetryBudget?.Source);
+        json.WriteString("mesh_limits_source", config.MeshLimits?.Source);
         json.WriteString("outlier_source", config.OutlierSource);
         json.WriteNumber("consecutive_5xx", config.Outlier?.Consecutive5xx ?? 0);
         json.WriteNumber("consecutive_gateway_failure", config.Outlier?.ConsecutiveGatewayFailure ?? 0);
@@ -85,8 +97,41 @@ internal static class ShadowPage
         json.WriteEndObject();
     }
 
-    private static IEnumerable<Line> Lines(Cluster cluster) => cluster.Config.Shadow is not { } config || cluster.Stats.Shadow is not { } stats ? []
-        : [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfResilience(config, stats)];
+    private static IEnumerable<Line> Lines(Cluster cluster) =>
+        [.. cluster.Config.Shadow is { } config && cluster.Stats.Shadow is { } stats ? OfModels(cluster, config, stats) : [], .. OfOthers(cluster)];
+
+    private static IEnumerable<Line> OfModels(Cluster cluster, ShadowConfig config, ShadowStats stats) =>
+        [.. OfPool(cluster.Config, config, stats), .. OfOutlier(config, stats), .. OfBudget(config, stats), .. OfResilience(config, stats), .. OfShares(cluster, config, stats)];
+
+    // Kinds that evaluate themselves: the same code as in force, but for what comes of it.
+    private static IEnumerable<Line> OfOthers(Cluster cluster)
+    {
+        (ClusterConfig config, ClusterStats stats) = (cluster.Config, cluster.Stats);
+        if (config.Concurrency is { IsShadow: true } concurrency)
+        {
+            yield return new Line(concurrency.Source, "concurrency.maxConcurrentCalls", concurrency.MaxCalls, null, null, "refuse", stats.Concurrency?.ShadowRejected.Value ?? 0, null);
+        }
+
+        if (config.RateLimit is { IsShadow: true } limit)
+        {
+            yield return new Line(limit.Source, "tokens", limit.Tokens, null, null, "refuse", stats.RateLimit?.ShadowLimited.Value ?? 0, null);
+        }
+
+        if (cluster.Config.Breaker is { IsPerEndpoint: true, IsShadow: true } ofEach)
+        {
+            yield return new Line(ofEach.Source, "per", null, null, cluster.BreakerFigures.Calls, "lead_elsewhere", stats.Breaker?.ShadowRejected.Value ?? 0, null);
+        }
+
+        foreach (BreakerView breaker in cluster.Breakers().Where(static b => b.Config.IsShadow && b.Endpoint is null))
+        {
+            yield return new Line(breaker.Config.Source, "", null, null, breaker.Figures.Calls, "refuse", stats.Breaker?.ShadowRejected.Value ?? 0, null);
+        }
+
+        if (config.Fallback is { IsShadow: true } fallback)
+        {
+            yield return new Line(fallback.Source, "", null, null, null, "answer", stats.Fallback?.Shadow.Value ?? 0, null);
+        }
+    }
 
     private static IEnumerable<Line> OfPool(ClusterConfig cluster, ShadowConfig config, ShadowStats stats)
     {
@@ -114,8 +159,28 @@ internal static class ShadowPage
             yield return new Line(rule, "http.http2MaxRequests", limits.MaxRequests, stats.MaxRequests.Value, evaluated, "refuse", stats.RequestOverflow);
         }
 
+        if (config.ConnectTimeout > TimeSpan.Zero)
+        {
+            yield return new Line(rule, "tcp.connectTimeout", (long)config.ConnectTimeout.TotalMilliseconds, null, null, "time_out", stats.ConnectTimeout);
+        }
+
+        if (limits.MaxRetries < uint.MaxValue && config.RetryBudget is null)
+        {
+            yield return new Line(rule, "http.maxRetries", limits.MaxRetries, stats.MaxRetries.Value, stats.RetryEvaluated.Now, "refuse", stats.RetryOverflow);
+        }
+
         yield return new Line(rule, "", null, null, evaluated, "delay", stats.Delayed);
     }
+
+    // The path in its source ends with the block, or with the profile that brings it.
+    private static IEnumerable<Line> OfBudget(ShadowConfig config, ShadowStats stats) => config.RetryBudget is not { } budget ? [] :
+        [new Line(budget.Source, "", (long)budget.Percent, null, stats.RetryEvaluated.Now, "refuse", stats.RetryOverflow)];
+
+    private static IEnumerable<Line> OfShares(Cluster cluster, ShadowConfig config, ShadowStats stats) =>
+        from share in cluster.SharesInShadow
+        select share.Field == MeshLimitsConfig.ConnectionsField
+            ? new Line(config.MeshLimits?.Source, share.Field, share.Share, stats.MaxConnections.Value, null, "hold_back", stats.MeshConnectionOverflow)
+            : new Line(config.MeshLimits?.Source, share.Field, share.Share, stats.MaxRequests.Value, null, "refuse", stats.MeshRequestOverflow);
 
     private static IEnumerable<Line> OfOutlier(ShadowConfig config, ShadowStats stats) => config.Outlier is not { } outlier ? [] :
     [
@@ -157,8 +222,8 @@ internal static class ShadowPage
         WriteNumber(json, "max_seen", line.MaxSeen);
         WriteNumber(json, "evaluated", line.Evaluated);
         json.WriteString("would", line.Would);
-        json.WriteNumber("count", line.Count.Now);
-        json.WriteString("last", line.Count.LastAt?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
+        json.WriteNumber("count", line.Count);
+        json.WriteString("last", line.Last?.UtcDateTime.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", CultureInfo.InvariantCulture));
         json.WriteEndObject();
     }
 

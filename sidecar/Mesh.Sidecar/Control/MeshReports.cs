@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
 using Mesh.Rules.Wire;
 
@@ -6,14 +7,20 @@ namespace Mesh.Sidecar.Control;
 
 /// <summary>What this sidecar has to say of that which all callers share. Any thread.</summary>
 /// <param name="clusters">The clusters in force.</param>
-internal sealed class MeshReports(ClusterManager clusters)
+/// <param name="stats">Counters of the listeners.</param>
+internal sealed class MeshReports(ClusterManager clusters, ProxyStats stats)
 {
     /// <summary>The report with it: from the first one on, also of circuits that no call has passed yet.</summary>
-    public SidecarReport AddTo(SidecarReport report) => report with
+    public SidecarReport AddTo(SidecarReport report)
     {
-        Circuits = All(static cluster => cluster.ReportCircuit()),
-        Limits = Limits(),
-    };
+        ImmutableArray<CircuitReport> circuits = All(static cluster => cluster.ReportCircuit());
+        return report with
+        {
+            Circuits = circuits,
+            Limits = Limits(),
+            ActiveRequests = circuits.IsEmpty ? null : (int)Math.Clamp(stats.Inbound.RqActive.Value + stats.Outbound.RqActive.Value, 0, int.MaxValue),
+        };
+    }
 
     private ImmutableArray<LimitReport> Limits()
     {

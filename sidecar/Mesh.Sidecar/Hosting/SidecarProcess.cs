@@ -104,7 +104,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _client = new SnapshotClient(api, _pipeline, ReadRules, lastGood, _runtime)
             {
                 Rejected = () => _stats.ConfigRejected.Add(),
-                Extend = new MeshReports(_proxy.Clusters).AddTo,
+                Extend = new MeshReports(_proxy.Clusters, _stats).AddTo,
                 Ordered = new MeshOrders(_proxy.Clusters).Take,
             };
             _proxy.Clusters.OnBreakerNews = _client.ReportSoon;

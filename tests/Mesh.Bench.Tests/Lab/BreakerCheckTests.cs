@@ -50,20 +50,41 @@ public sealed class BreakerCheckTests
     [InlineData("", 8, 2, 4)]
     [InlineData("calls at the destination while open", 13, 2, 4)]
     [InlineData("trials that began", 4, 0, 4)]
-    public void Replaced(string wrong, long seen, int trials, int lost) => Expect(wrong, BreakerChecks.Replaced([OnTrial, OnTrial], seen, 4, trials, lost));
+    public void Replaced(string wrong, long seen, int trials, int lost) => Expect(wrong, BreakerChecks.Replaced(Looks(OnTrial, OnTrial), seen, 4, trials, lost));
 
     [Fact]
-    public void Replaced_NobodyMayTry_Fails() => Expect("of these, without a prober", BreakerChecks.Replaced([OnTrial, OnTrial, OnTrial with { Probers = [] }], 8, 4, 2, 0));
+    public void Replaced_NobodyMayTry_Fails() => Expect("of these, without a prober", BreakerChecks.Replaced(Looks(OnTrial, OnTrial, OnTrial with { Probers = [] }), 8, 4, 2, 0));
 
     [Fact]
     public void Replaced_AlwaysTheSameTry_Fails() =>
-        Expect("callers that tried", BreakerChecks.Replaced([OnTrial with { Probers = ["a"] }, OnTrial with { Probers = ["b"] }], 8, 4, 2, 0));
+        Expect("callers that tried", BreakerChecks.Replaced(Looks(OnTrial with { Probers = ["a"] }, OnTrial with { Probers = ["b"] }), 8, 4, 2, 0));
 
     [Fact]
-    public void Replaced_NeverOnTrial_Fails() => Expect("looks at a trial under way", BreakerChecks.Replaced([OnTrial], 8, 4, 2, 0));
+    public void Replaced_NeverOnTrial_Fails() => Expect("looks at a trial under way", BreakerChecks.Replaced(Looks(OnTrial), 8, 4, 2, 0));
 
     [Fact]
-    public void Replaced_FoundClosed_Fails() => Expect("looks that found the circuit closed", BreakerChecks.Replaced([OnTrial, OnTrial, Closed], 8, 4, 2, 0));
+    public void Replaced_FoundClosed_Fails() => Expect("looks that found the circuit closed", BreakerChecks.Replaced(Looks(OnTrial, OnTrial, Closed), 8, 4, 2, 0));
+
+    [Theory]
+    [InlineData("", "b", 3.9, "half_open")]
+    [InlineData("without a prober that lives", "b", 4.0, "half_open")]
+    [InlineData("without a prober that lives", "b", 4.0, "open")] // the trial ended at the last moment it was seen not to have
+    [InlineData("", "a", 4.0, "half_open")]
+    public void Replaced_ProberIsDead(string wrong, string living, double seconds, string next)
+    {
+        CircuitView byOne = OnTrial with { Probers = ["a"] };
+        CircuitLook dead = new(At.AddSeconds(1), byOne, new HashSet<string> { living });
+        CircuitLook[] looks =
+        [
+            .. Looks(OnTrial),
+            dead,
+            dead with { At = dead.At.AddSeconds(seconds / 2) },
+            dead with { At = dead.At.AddSeconds(seconds), View = byOne with { State = next, Probers = ["b"] }, Living = new HashSet<string> { "b" } },
+            dead with { At = dead.At.AddSeconds(9), View = byOne with { Probers = ["b"] }, Living = new HashSet<string> { "b" } },
+        ];
+
+        Expect(wrong, BreakerChecks.Replaced(looks, 8, 4, 2, 0));
+    }
 
     [Theory]
     [InlineData("", 30, ForAll, 5.9)]
@@ -111,6 +132,8 @@ public sealed class BreakerCheckTests
     }
 
     private static DateTimeOffset? Time(double seconds) => seconds < 0 ? null : At.AddSeconds(seconds);
+
+    private static CircuitLook[] Looks(params CircuitView[] views) => [.. views.Select(static (view, i) => new CircuitLook(At.AddSeconds(i), view, new HashSet<string> { "a", "b", "c" }))];
 
     private static CallerAnswer[] Answers(int count, int code, string? reason) => [.. Enumerable.Range(0, count).Select(i => new CallerAnswer(i % 2 == 0 ? "a" : "b", At, code, reason))];
 

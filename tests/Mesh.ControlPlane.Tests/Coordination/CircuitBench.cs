@@ -1,3 +1,4 @@
+using System.Globalization;
 using Mesh.ControlPlane.Coordination;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
@@ -29,6 +30,9 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
 
     public DateTimeOffset Now { get; private set; } = Start;
 
+    /// <summary>Requests in progress, as each caller reports.</summary>
+    public Dictionary<string, int?> Loads { get; } = [];
+
     public List<CircuitChange> Changes { get; } = [];
 
     public IEnumerable<string> Probers => Circuit.Callers.Where(static c => c.IsProber).Select(static c => c.Reporter.Id).Order(StringComparer.Ordinal);
@@ -52,10 +56,11 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
         return this;
     }
 
-    /// <summary>A caller reports so many calls more than before; its first report begins at nothing.</summary>
-    public CircuitChange? Report(string id, int calls = 0, int failures = 0, int slow = 0, long epoch = -1)
+    /// <summary>A caller reports so many calls, and refused ones, more than before; its first report begins at nothing.</summary>
+    public CircuitChange? Report(string id, int calls = 0, int failures = 0, int slow = 0, long epoch = -1, int refused = 0)
     {
         (Reporter who, CircuitReport report) = Of(id);
+        report.Refused += refused;
         report.Calls += calls;
         report.Failures += failures;
         report.Slow += slow;
@@ -63,8 +68,8 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
         return Take(who, report);
     }
 
-    /// <summary>A caller reports calls on trial that have ended, under the order it was given last.</summary>
-    public CircuitChange? Try(string id, int trials, int failed = 0, int slow = 0)
+    /// <summary>A caller reports calls on trial that have ended, and how many are under way, under the order it was given last.</summary>
+    public CircuitChange? Try(string id, int trials, int failed = 0, int slow = 0, int underWay = 0)
     {
         (Reporter who, CircuitReport report) = Of(id);
         if (report.Epoch != Circuit.Epoch)
@@ -75,7 +80,15 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
         report.Trials += trials;
         report.FailedTrials += failed;
         report.SlowTrials += slow;
+        report.TrialsUnderWay = underWay;
         return Take(who, report);
+    }
+
+    /// <summary>A caller says from now on that so many requests are in progress at its sidecar, and reports.</summary>
+    public CircuitChange? Load(string id, int? requests)
+    {
+        Loads[id] = requests;
+        return Report(id);
     }
 
     public CircuitChange? Leave(string id)
@@ -116,7 +129,7 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
     {
         if (!_callers.TryGetValue(id, out var caller))
         {
-            string startedAt = $"2030-01-01T00:00:{_callers.Count:00}Z";
+            string startedAt = Start.AddSeconds(_callers.Count).ToString("O", CultureInfo.InvariantCulture);
             caller = _callers[id] = (new Reporter(id, $"zone-{id[0]}", startedAt, "127.0.0.1:1"), new CircuitReport { Rule = Config.Rule, Cluster = Cluster });
         }
 
@@ -125,7 +138,7 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
 
     private CircuitChange? Take(Reporter who, CircuitReport report)
     {
-        Circuit.Report(who, report with { }, Now);
+        Circuit.Report(who, report with { }, Now, Loads.GetValueOrDefault(who.Id));
         return Advance();
     }
 

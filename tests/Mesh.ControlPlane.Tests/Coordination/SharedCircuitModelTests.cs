@@ -63,9 +63,10 @@ public sealed class SharedCircuitModelTests
         if (prober is not null)
         {
             int trials = random.Next(prober.Unused + 1);
+            int underWay = random.Next(prober.Unused - trials + 1);
             int failed = random.Next(3) == 0 ? trials : 0;
             reference.Trials(id, new CallCounts(trials, failed, 0), bench.Now);
-            bench.Try(id, trials, failed);
+            bench.Try(id, trials, failed, underWay: underWay);
         }
         else
         {
@@ -73,7 +74,8 @@ public sealed class SharedCircuitModelTests
             int failures = random.Next(3) == 0 ? calls : random.Next(calls + 1) / 4;
             int slow = random.Next(calls + 1) / 3;
             reference.Calls(id, new CallCounts(calls, failures, slow), bench.Now);
-            bench.Report(id, calls, failures, slow);
+            bench.Loads[id] = random.Next(50);
+            bench.Report(id, calls, failures, slow, refused: random.Next(3) == 0 ? 2 : 0);
         }
     }
 
@@ -88,6 +90,7 @@ public sealed class SharedCircuitModelTests
         OpenTimeGrowth = 1 + random.Next(3),
         LongestOpenTime = TimeSpan.FromSeconds(8),
         TrialCalls = random.Next(1, 6),
+        Probers = (BreakerProbers)random.Next(Enum.GetValues<BreakerProbers>().Length),
         LongestTrial = random.Next(2) == 0 ? TimeSpan.Zero : TimeSpan.FromSeconds(2),
     };
 

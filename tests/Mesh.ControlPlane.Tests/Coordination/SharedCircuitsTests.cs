@@ -18,6 +18,7 @@ public sealed class SharedCircuitsTests : IDisposable
     private readonly SharedCircuits _circuits;
     private readonly MeshCoordinator _coordinator;
     private readonly Dictionary<string, CircuitReport> _reports = [];
+    private readonly Dictionary<string, int> _loads = [];
 
     public SharedCircuitsTests()
     {
@@ -85,6 +86,34 @@ public sealed class SharedCircuitsTests : IDisposable
         Assert.DoesNotContain(_circuits.Events.Last, static e => e.Text.Contains("probers", StringComparison.Ordinal)); // it may go on all day
         Assert.All(_logs.Entries.Where(static e => e.Text.Contains("probers", StringComparison.Ordinal)), static e => Assert.Equal(LogLevel.Debug, e.Level));
         Assert.Contains(_logs.Entries, static e => e.Text.Contains("probers", StringComparison.Ordinal));
+    }
+
+    [Theory]
+    [EffectOf("CircuitBreaker", "probers.mode")]
+    [EffectOf("CircuitBreaker", "probers.count")]
+    [InlineData("probers: {mode: lowest-load, count: 3}", "0 1 2 1 0")]
+    [InlineData("probers: {mode: lowest-load}", "0 0 2 2 0")]
+    [InlineData("probers: {mode: first-and-last}", "2 0 0 0 2")]
+    [InlineData("", "2 0 0 0 2")]
+    public void Rule_SaysWhoTries(string probers, string expected)
+    {
+        _store.Add(Yaml(probers));
+        string[] ids = ["a", "b", "c", "d", "e"];
+        int[] loads = [40, 12, 1, 5, 30];
+        Settle(ids);
+        for (int second = 0; second <= 5; second++)
+        {
+            for (int i = 0; i < ids.Length; i++)
+            {
+                (_loads[ids[i]], CircuitReport report) = (loads[i], _reports[ids[i]]);
+                report.Refused++;
+                Report(ids[i], 10, 10);
+            }
+
+            _time.Advance(TimeSpan.FromSeconds(1));
+        }
+
+        Assert.Equal(expected, string.Join(' ', ids.Select(id => Order(id)!.Trials)));
     }
 
     [Theory]
@@ -260,7 +289,7 @@ public sealed class SharedCircuitsTests : IDisposable
         CircuitReport report = _reports.TryGetValue(id, out CircuitReport? known) ? known : _reports[id] = new CircuitReport { Rule = Rule, Cluster = CircuitBench.Cluster };
         report.Calls += calls;
         report.Failures += failures;
-        SidecarOrders orders = _coordinator.Report(Who(id), new SidecarReport { Circuits = [report with { }] })!;
+        SidecarOrders orders = _coordinator.Report(Who(id), new SidecarReport { Circuits = [report with { }], ActiveRequests = _loads.TryGetValue(id, out int load) ? load : null })!;
         report.Epoch = orders.Circuits.FirstOrDefault()?.Epoch ?? 0;
         return orders;
     }

@@ -14,6 +14,11 @@ public sealed class VisibleSharesTests
     [InlineData("CircuitBreaker/istio-system/b", "outbound|80||partner.test", true)] // everybody's
     [InlineData("CircuitBreaker/bank/b", "outbound|80|v1|ledger.bank.svc.cluster.local", true)] // the service's
     [InlineData("CircuitBreaker/bank/b", "outbound|80||open.test", true)] // the entry's
+    [InlineData("CircuitBreaker/bank/b", "outbound|80||old.legacy.svc.cluster.local", true)] // the entry's, whatever its name looks like
+    [InlineData("CircuitBreaker/shop/b", "outbound|80||open.test", true)] // its own, for another's service
+    [InlineData("CircuitBreaker/istio-system/b", "outbound|80||open.test", true)]
+    [InlineData("CircuitBreaker/legacy/b", "outbound|80||open.test", false)] // of neither
+    [InlineData("CircuitBreaker/bank/b", "outbound|80||secret.legacy.svc.cluster.local", false)]
     [InlineData("CircuitBreaker/bank/b", "outbound|80||partner.test", false)] // of callers in another namespace
     [InlineData("CircuitBreaker/bank/b", "outbound|80||closed.test", false)] // of an entry that is kept there
     [InlineData("CircuitBreaker/bank/b", "outbound|80||ledger.shop.svc.cluster.local", false)]
@@ -22,6 +27,8 @@ public sealed class VisibleSharesTests
         VisibleShares shares = new(_store);
         Add("open.test", "");
         Add("closed.test", "exportTo: [\".\"]");
+        Add("old.legacy.svc.cluster.local", "");
+        Add("secret.legacy.svc.cluster.local", "exportTo: [\".\"]");
         SidecarReport report = new()
         {
             Version = "v",

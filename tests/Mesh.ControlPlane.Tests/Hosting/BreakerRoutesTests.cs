@@ -16,7 +16,7 @@ namespace Mesh.ControlPlane.Tests.Hosting;
 /// <summary>Reports, orders and decisions by hand over the real routes.</summary>
 public sealed class BreakerRoutesTests
 {
-    private static readonly SidecarReport Shared = new() { Circuits = [new CircuitReport { Rule = SharedCircuitsTests.Rule, Cluster = CircuitBench.Cluster }] };
+    private static readonly SidecarReport Shared = new() { ActiveRequests = 7, Circuits = [new CircuitReport { Rule = SharedCircuitsTests.Rule, Cluster = CircuitBench.Cluster }] };
 
     [Fact]
     public async Task Report_SharesNothing_IsAnsweredAsEver()
@@ -104,6 +104,10 @@ public sealed class BreakerRoutesTests
             ((string?)circuit["rule"], (string?)circuit["cluster"], (string?)circuit["host"], (string?)circuit["state"], (bool?)circuit["decided"]));
         Assert.Equal(("disabled", "a test", "somebody at 127.0.0.1"), ((string?)circuit["forced"]!["state"], (string?)circuit["forced"]!["reason"], (string?)circuit["forced"]!["by"]));
         Assert.Equal("a", (string?)circuit["callers"]![0]!["id"]);
+        Assert.Equal((false, 7.0), ((bool?)circuit["callers"]![0]!["callsNow"], (double?)circuit["callers"]![0]!["load"]));
+        string text = await bench.Client.GetStringAsync("/mesh/v1/breakers?format=text");
+        Assert.StartsWith("HOST                 STATE   SINCE ", text, StringComparison.Ordinal);
+        Assert.Matches("\npartner.example.com  closed  .*  0%      0%    1        CircuitBreaker/default/partner\n  disabled by hand until .*: a test \\(somebody at 127.0.0.1\\)\n$", text);
         Assert.Contains("by hand, somebody at 127.0.0.1: circuits of partner.example.com are disabled until", page["events"]![0]!["text"]!.ToString(), StringComparison.Ordinal);
         string metrics = await bench.Client.GetStringAsync(new Uri(bench.Metrics, "/metrics"));
         Assert.Contains($"\nmesh_circuit_forced{{rule=\"{SharedCircuitsTests.Rule}\",cluster=\"{CircuitBench.Cluster}\"}} 1\n", metrics, StringComparison.Ordinal);

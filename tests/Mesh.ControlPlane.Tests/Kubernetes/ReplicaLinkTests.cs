@@ -142,6 +142,7 @@ public sealed class ReplicaLinkTests : IAsyncLifetime, IDisposable
         JsonNode circuit = JsonNode.Parse(await other.Client.GetStringAsync("/mesh/v1/breakers"))!["circuits"]![0]!;
         by = token is null ? by.Insert(0, "the king, through ") : by; // without tokens anybody may call himself anything
         Assert.Equal(("vm-1", "open", by), ((string?)circuit["callers"]![0]!["id"], (string?)circuit["state"], (string?)circuit["forced"]!["by"]));
+        Assert.StartsWith("HOST ", await other.Client.GetStringAsync("/mesh/v1/breakers?format=text"), StringComparison.Ordinal);
         using HttpResponseMessage unknown = await other.Client.DeleteAsync("/mesh/v1/breakers/force?host=nobody");
         Assert.Equal(HttpStatusCode.NotFound, unknown.StatusCode);
         Assert.Contains("no caller reports a shared circuit of 'nobody'", await unknown.Content.ReadAsStringAsync(), StringComparison.Ordinal);

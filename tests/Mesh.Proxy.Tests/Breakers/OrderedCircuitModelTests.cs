@@ -75,6 +75,7 @@ public sealed class OrderedCircuitModelTests
         private readonly List<(CircuitOrder Order, long At)> _orders = []; // all that were taken
         private readonly List<Call> _calls = [];
         private long _refusedAt = -3000; // while nothing was in force
+        private long _refused; // calls
         private bool _lapsed; // the last word is over, and somebody has noticed
         private int _period; // changes whenever what is under way becomes late
 
@@ -107,6 +108,7 @@ public sealed class OrderedCircuitModelTests
             bool isTrial = order is { State: CircuitState.HalfOpen };
             if (order is { State: CircuitState.Open } || (isTrial && Taken(order!.Epoch) >= order.Trials))
             {
+                _refused++;
                 return false;
             }
 
@@ -150,6 +152,8 @@ public sealed class OrderedCircuitModelTests
                 Trials = trials.Length,
                 FailedTrials = trials.Count(static c => c.IsFailure),
                 SlowTrials = trials.Count(static c => c.IsSlow),
+                TrialsUnderWay = Taken(epoch) - trials.Length,
+                Refused = _refused,
             };
         }
 

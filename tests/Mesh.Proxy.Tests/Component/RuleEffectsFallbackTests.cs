@@ -9,6 +9,8 @@ public sealed class RuleEffectsFallbackTests
 {
     private const string Static = "host: b.test\nstatic: {body: sorry}\n";
 
+    private static readonly string OneAMinute = RuleTexts.Limit("host: b.test\ntokens: 1\ninterval: 60s");
+
     private static readonly string Open = RuleTexts.Breaker("host: b.test\nstate: forcedOpen");
 
     [Fact]
@@ -59,13 +61,19 @@ public sealed class RuleEffectsFallbackTests
     [InlineData("['503']", "503", 200)]
     [InlineData("['503']", "open", 503)]
     [InlineData("['502', '500']", "503", 503)]
+    [InlineData("", "rate-limited", 429)] // who is told to slow down must be told so, unless a rule says otherwise
+    [InlineData("[overflow]", "rate-limited", 429)]
+    [InlineData("['429']", "rate-limited", 429)] // a code is the upstream's own
+    [InlineData("[rate-limited]", "rate-limited", 200)]
+    [InlineData("[rate-limited]", "open", 503)]
     public async Task Triggers_SayWhatItAnswersFor(string triggers, string trouble, int status)
     {
         await using RuleScene scene = await RuleScene.StartAsync(
             RuleTexts.Fallback(Static + (triggers.Length > 0 ? $"triggers: {triggers}" : "")),
             RuleTexts.Virtual("hosts: [b.test]\nhttp: [{route: [{destination: {host: b.test}}], timeout: 2s, retries: {attempts: 0}}]"),
             trouble == "open" ? Open : trouble == "overflow" ? RuleTexts.Policy("connectionPool: {http: {http2MaxRequests: 1}}", "b.test")
-            : trouble == "no-healthy-upstream" ? RuleTexts.Policy("outlierDetection: {consecutive5xxErrors: 1, maxEjectionPercent: 100}", "b.test") : "");
+            : trouble == "no-healthy-upstream" ? RuleTexts.Policy("outlierDetection: {consecutive5xxErrors: 1, maxEjectionPercent: 100}", "b.test")
+            : trouble == "rate-limited" ? OneAMinute : "");
         await TroubleAsync(scene, trouble);
 
         Answered answer = await scene.SettleAsync(await scene.SendAsync(host: "b.test"));
@@ -196,12 +204,13 @@ public sealed class RuleEffectsFallbackTests
     [InlineData("connect-failure")]
     [InlineData("reset")]
     [InlineData("503")]
+    [InlineData("rate-limited")]
     public async Task Destination_IsAskedAfterAnyTroubleThatLeavesTime(string trouble)
     {
         await using RuleScene scene = await RuleScene.StartAsync(
-            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\ntriggers: [open, overflow, connect-failure, reset, '503']"),
+            RuleTexts.Fallback("host: b.test\ndestination: {host: a.test}\ntriggers: [open, overflow, connect-failure, reset, rate-limited, '503']"),
             RuleTexts.Virtual("hosts: [b.test]\nhttp: [{route: [{destination: {host: b.test}}], retries: {attempts: 0}}]"),
-            trouble == "open" ? Open : trouble == "overflow" ? RuleTexts.Policy("connectionPool: {http: {http2MaxRequests: 1}}", "b.test") : "");
+            trouble == "open" ? Open : trouble == "overflow" ? RuleTexts.Policy("connectionPool: {http: {http2MaxRequests: 1}}", "b.test") : trouble == "rate-limited" ? OneAMinute : "");
         await TroubleAsync(scene, trouble);
 
         Answered answer = await scene.CallAsync(host: "b.test");
@@ -319,6 +328,9 @@ public sealed class RuleEffectsFallbackTests
                 break;
             case "reset":
                 scene.Upstreams.Answer = static r => r.Address == "10.0.1.1:80" ? "no http\r\n\r\n" : AnsweringUpstreams.Text(200, r.Address);
+                break;
+            case "rate-limited":
+                await scene.CallAsync(host: "b.test"); // takes the token
                 break;
             case "503":
                 scene.Upstreams.Answer = static r => AnsweringUpstreams.Text(r.Address == "10.0.1.1:80" ? 503 : 200, r.Address);

@@ -77,6 +77,47 @@ public sealed class RuleEffectsMeshBreakerTests
     }
 
     [Fact]
+    public async Task WhoIsNoProber_AndHasTrafficAgain_SaysSoAtOnce_AndOnce()
+    {
+        int told = 0;
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Shared));
+        scene.Clusters.OnBreakerNews = () => Interlocked.Increment(ref told);
+        Follow(scene, CircuitState.Open, 1);
+        await CallsAsync(scene, 2);
+        Assert.Equal((0, 2), (told, scene.Cluster("b.test").ReportCircuit()!.Refused)); // the next report is soon enough: nobody tries yet
+
+        scene.Time.Advance(TimeSpan.FromSeconds(3));
+        Follow(scene, CircuitState.HalfOpen, 2);
+        await CallsAsync(scene, 3);
+        Assert.Equal((1, 5), (told, scene.Cluster("b.test").ReportCircuit()!.Refused));
+
+        scene.Time.Advance(TimeSpan.FromSeconds(1.5));
+        await CallsAsync(scene, 1);
+        Assert.Equal(1, told); // reports say that it has calls
+        scene.Time.Advance(TimeSpan.FromSeconds(2.5));
+        await CallsAsync(scene, 1);
+        Assert.Equal(2, told);
+    }
+
+    [Fact]
+    public async Task CallOnTrial_IsSaidToBeUnderWay_UntilItsAnswer()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Breaker(Shared));
+        Follow(scene, CircuitState.HalfOpen, 1, trials: 2);
+        CircuitReport? meanwhile = null;
+        scene.Upstreams.Answer = _ =>
+        {
+            meanwhile = scene.Cluster("b.test").ReportCircuit();
+            return AnsweringUpstreams.Text(200, "");
+        };
+
+        await CallsAsync(scene, 1);
+
+        CircuitReport after = scene.Cluster("b.test").ReportCircuit()!;
+        Assert.Equal((1, 0, 0, 1), (meanwhile!.TrialsUnderWay, meanwhile.Trials, after.TrialsUnderWay, after.Trials));
+    }
+
+    [Fact]
     public async Task OwnFailuresBeyondTheThreshold_AreSaidAtOnce_AndOnce()
     {
         int told = 0;

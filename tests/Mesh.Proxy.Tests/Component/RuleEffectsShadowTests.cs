@@ -1,4 +1,7 @@
+using System.Collections.Immutable;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
+using Mesh.Rules.Wire;
 using Mesh.Testing;
 using Xunit;
 
@@ -192,6 +195,146 @@ public sealed class RuleEffectsShadowTests
 
         ShadowStats shadow = scene.Cluster().Stats.Shadow!;
         Assert.Equal((more, spared), (shadow.Retry.Value, shadow.RetrySpared.Value));
+    }
+
+    /// <summary>The policy in force switches retries off: one in shadow mode says which it would make, and nothing of the request changes.</summary>
+    [Theory]
+    [InlineData("attempts: 2", "GET", "", 1)]
+    [InlineData("attempts: 2, methods: [GET]", "POST", "Content-Length: 0\r\n", 0)]
+    [InlineData("attempts: 2, singleLayer: true", "GET", "x-envoy-attempt-count: 1\r\n", 0)]
+    [InlineData("attempts: 2", "GET", "x-envoy-max-retries: 0\r\n", 0)]
+    public async Task Retries_InShadow_WhereTheyAreSwitchedOff_AreTold(string retries, string method, string headers, int more)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Route("retries: {attempts: 2, retryOn: 5xx, perTryTimeout: 1s}"), RuleTexts.Resilience("host: a.test\nretries: {attempts: 0}"),
+            RuleTexts.Resilience($"host: a.test\nmode: shadow\nretries: {{{retries}}}", "tried"));
+        scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(500, "");
+
+        Answered answer = await scene.CallAsync(headers: headers, method: method);
+
+        Assert.Equal((500, 1), (answer.Status, answer.Attempts.Length));
+        ClusterStats stats = scene.Cluster().Stats;
+        Assert.Equal((more, 0, 0), (stats.NeededShadow.Retry.Value, stats.NeededShadow.RetrySpared.Value, stats.RqRetryLimitExceeded.Value));
+        Assert.Equal((ResponseFlag.None, 1), (await scene.Sink.NextAsync()) is { } record ? (record.Flag, record.Attempts) : default);
+    }
+
+    [Fact]
+    public async Task Retries_InShadow_WhereTheyAreSwitchedOff_BringNoTimeoutPerTry_AndLeaveThoseThatTheCallerAsksFor()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Route("retries: {attempts: 2, retryOn: 5xx, perTryTimeout: 1s}"), RuleTexts.Resilience("host: a.test\nretries: {attempts: 0}"),
+            RuleTexts.Resilience("host: a.test\nmode: shadow\nretries: {attempts: 2}", "tried"));
+        scene.Upstreams.IsManual = true;
+        MemoryConnection client = await scene.SendAsync();
+        (_, MemoryConnection upstream) = await scene.Upstreams.AcceptAsync();
+        await upstream.ReadHeadAsync();
+        scene.Time.Advance(TimeSpan.FromSeconds(5));
+        await upstream.SendAsync(AnsweringUpstreams.Text(200, "late"));
+        Assert.Equal("late", (await scene.ReadAsync(client)).Body);
+
+        scene.Upstreams.IsManual = false;
+        scene.Upstreams.Answer = static _ => AnsweringUpstreams.Text(500, "");
+        upstream.End();
+        Answered asked = await scene.SettleAsync(await scene.SendAsync(headers: "x-envoy-retry-on: 5xx\r\nx-envoy-max-retries: 1\r\n"));
+        Assert.Equal(2, asked.Attempts.Length);
+    }
+
+    /// <summary>Three answers 500 at one time, each to be tried again: what the limit would have refused is counted, and every retry is made.</summary>
+    [Theory]
+    [InlineData("connectionPool: {http: {maxRetries: 1}}", 2)]
+    [InlineData("connectionPool: {http: {maxRetries: 2}}", 1)]
+    [InlineData("connectionPool: {http: {maxRetries: 3}}", 0)]
+    [InlineData("retryBudget: {percent: 1, minRetryConcurrency: 1}", 2)]
+    [InlineData("retryBudget: {percent: 100, minRetryConcurrency: 1}", 0)]
+    public async Task RetryLimits_InShadow_RefuseNoRetry_AndCount(string policy, int refused)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Route("retries: {attempts: 1, retryOn: 5xx}"), RuleTexts.InShadow(RuleTexts.Policy(policy)));
+        scene.Upstreams.IsManual = true;
+        List<(MemoryConnection Client, MemoryConnection Upstream)> calls = [];
+        for (int i = 0; i < 3; i++)
+        {
+            MemoryConnection client = await scene.SendAsync();
+            (_, MemoryConnection upstream) = await scene.Upstreams.AcceptAsync();
+            await upstream.ReadHeadAsync();
+            calls.Add((client, upstream));
+        }
+
+        foreach ((_, MemoryConnection upstream) in calls)
+        {
+            await upstream.SendAsync("HTTP/1.1 500 X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+        }
+
+        for (int i = 0; i < 3; i++)
+        {
+            (_, MemoryConnection upstream) = await scene.Upstreams.AcceptAsync(); // of the three retries
+            await upstream.ReadHeadAsync();
+            calls.Add((null!, upstream));
+        }
+
+        foreach ((_, MemoryConnection upstream) in calls.Skip(3))
+        {
+            await upstream.SendAsync(AnsweringUpstreams.Text(200, ""));
+        }
+
+        foreach ((MemoryConnection client, _) in calls.Take(3))
+        {
+            Assert.Equal(200, (await scene.ReadAsync(client)).Status);
+        }
+
+        ClusterStats stats = scene.Cluster().Stats;
+        Assert.Equal((3, refused, 3, 0), (stats.Shadow!.RetryEvaluated.Value, stats.Shadow.RetryOverflow.Value, stats.RqRetry.Value, stats.RqRetryOverflow.Value));
+        Assert.Equal(0, stats.Shadow.RetriesActive.Value);
+    }
+
+    [Theory]
+    [InlineData("2s", 3, 1)]
+    [InlineData("2s", 1, 0)]
+    public async Task ConnectTimeout_InShadow_EndsNoConnect_AndCounts(string limit, int seconds, int counted)
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(
+            RuleTexts.Route("timeout: 100s\nretries: {attempts: 0}"), RuleTexts.Policy("connectionPool: {tcp: {connectTimeout: 3s}}"),
+            RuleTexts.InShadow(RuleTexts.Policy($"connectionPool: {{tcp: {{connectTimeout: {limit}}}}}")));
+        scene.Upstreams.Hangs = seconds == 3;
+        MemoryConnection client = await scene.SendAsync();
+        scene.Time.Advance(TimeSpan.FromSeconds(seconds));
+
+        Answered answer = await scene.ReadAsync(client);
+
+        Assert.Equal(seconds == 3 ? 503 : 200, answer.Status);
+        Assert.Equal((counted, seconds == 3 ? 1 : 0), (scene.Cluster().Stats.Shadow!.ConnectTimeout.Value, scene.Cluster().Stats.CxConnectTimeout.Value));
+    }
+
+    /// <summary>The control plane gives out shares as for a limit in force; what they would have kept out takes no place of them.</summary>
+    [Fact]
+    public async Task MeshLimits_InShadow_HoldNobodyBack_CountAndReport()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Resilience("host: b.test\nmode: shadow\nmeshLimits: {maxConnections: 20, maxRequests: 20}"));
+        Cluster cluster = scene.Cluster("b.test");
+        cluster.Follow(new LimitOrder("ResiliencePolicy/default/rp", cluster.Name, "meshLimits.maxConnections", 3, 20, 1));
+        cluster.Follow(new LimitOrder("ResiliencePolicy/default/rp", cluster.Name, "meshLimits.maxRequests", 2, 20, 1));
+        scene.Upstreams.Answer = static _ => null;
+        List<MemoryConnection> clients = [];
+        for (int i = 0; i < 5; i++)
+        {
+            clients.Add(await scene.SendAsync(host: "b.test"));
+        }
+
+        Assert.Equal(5, scene.Upstreams.Dials.Count);
+        ShadowStats shadow = cluster.Stats.Shadow!;
+        Assert.Equal((2, 3, 5, 5), (shadow.MeshConnectionOverflow.Value, shadow.MeshRequestOverflow.Value, shadow.MaxConnections.Value, shadow.MaxRequests.Value));
+        Assert.Empty(cluster.Shares);
+        Assert.Equal([3, 2], cluster.SharesInShadow.Select(static s => s.InUse));
+        ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
+        cluster.ReportShares(reports);
+        Assert.Equal([("meshLimits.maxConnections", 3, 3), ("meshLimits.maxRequests", 2, 2)], reports.Select(static r => (r.Limit, r.Share, r.InUse)));
+        Assert.All(reports, static r => Assert.True(r.Wanted > 5, "those that would have been kept out want more"));
+
+        foreach (MemoryConnection client in clients)
+        {
+            client.Reset();
+        }
+
+        await Eventually.HoldsAsync(() => cluster.SharesInShadow.All(static s => s.InUse == 0), "all places are free again");
     }
 
     private static async Task CallAsync(RuleScene scene, int times)

@@ -198,6 +198,32 @@ public sealed class TcpRelayTests
         await drain.WaitAsync(RawPeer.Patience);
     }
 
+    /// <summary>In the line of a bulkhead, over sockets: whoever has sent and half-closed is relayed whole, whoever came and went leaves.</summary>
+    [Fact]
+    public async Task WaitForAPlace_KeepsWhoHasHalfClosed_AndForgetsWhoHasLeft()
+    {
+        await using ProxyFixture proxy = await StartAsync(Tcp with { Concurrency = new ConcurrencyConfig { MaxCalls = 1, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = 5 } });
+        using RawPeer first = await proxy.ConnectTcpAsync();
+        using RawPeer server = await proxy.Upstream.AcceptAsync();
+        RawPeer silent = await proxy.ConnectTcpAsync();
+        await Eventually.HoldsAsync(() => proxy.Cluster.ConcurrencyWaiting == 1, "it waits");
+        silent.Dispose();
+        Assert.Equal(ResponseFlag.DC, (await proxy.RecordAsync()).Flag);
+        using RawPeer asks = await proxy.ConnectTcpAsync();
+        await asks.SendAsync("get x");
+        asks.HalfClose();
+        await Eventually.HoldsAsync(() => proxy.Cluster.ConcurrencyWaiting == 1, "the next one waits");
+
+        first.Dispose();
+        server.Dispose();
+
+        using RawPeer next = await proxy.Upstream.AcceptAsync();
+        Assert.Equal("get x", await next.ReadToEndAsync());
+        await next.SendAsync("y");
+        next.Dispose();
+        Assert.Equal("y", await asks.ReadToEndAsync());
+    }
+
     private static async Task<ProxyFixture> StartAsync(ClusterConfig config, TimeProvider? time = null)
     {
         ProxyFixture proxy = await ProxyFixture.StartAsync(config, time);

@@ -50,6 +50,24 @@ public sealed class AccessLogTests
         Assert.Contains("\"mesh_reason\":null,\"connect_ms\":1.5,\"queue_ms\":2,\"ttfb_ms\":56.1,\"total_ms\":56.789,\"attempts\":3,\"retried_on\":\"5xx,connect_failure\"}", line, StringComparison.Ordinal);
     }
 
+    /// <summary>Who only waited, or met a rule in shadow mode, was not refused: whoever counts mesh_reason must not count it.</summary>
+    [Fact]
+    public void Json_OfAnAnswerAfterAWait_SaysSoApartFromRefusals()
+    {
+        RequestRecord record = Answered();
+        record.Remark(new DecisionRecord(DecisionReason.ConcurrencyOverflow, "default/rp#spec", "concurrency.maxConcurrentCalls", 2) { Verdict = DecisionVerdict.Waited });
+        record.Remark(new DecisionRecord(DecisionReason.RateLimited, "default/rl#spec", "tokens", 5, 0) { Verdict = DecisionVerdict.Shadow, Scope = DecisionScope.Mesh });
+        record.Remark(new DecisionRecord(DecisionReason.CircuitOpen) { Verdict = DecisionVerdict.Shadow }); // of each kind the first
+
+        string line = Format(record, AccessLogFormat.Json);
+
+        Assert.Contains(
+            "\"mesh_reason\":null,"
+            + "\"mesh_waited\":{\"reason\":\"concurrency_overflow\",\"rule\":\"default/rp#spec\",\"field\":\"concurrency.maxConcurrentCalls\",\"limit\":2,\"now\":null,\"scope\":\"sidecar\"},"
+            + "\"mesh_shadow\":{\"reason\":\"rate_limited\",\"rule\":\"default/rl#spec\",\"field\":\"tokens\",\"limit\":5,\"now\":0,\"scope\":\"mesh\"},\"connect_ms\"",
+            line, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void EveryReason_HasASnakeCaseWord() => Assert.All(
         Enum.GetValues<DecisionReason>(), static reason => Assert.Matches("^[a-z]+(_[a-z]+)*$", reason.ToText()));

@@ -24,9 +24,9 @@ public sealed class StatNamesTests
         """;
 
     private const string Shadow = """
-        shadow_cx_max shadow_cx_overflow shadow_cx_rejected shadow_ejections shadow_ejections_active shadow_ejections_overflow
-        shadow_rq_delayed shadow_rq_evaluated shadow_rq_judged shadow_rq_max shadow_rq_overflow shadow_rq_pending_max shadow_rq_pending_overflow
-        shadow_rq_pending_timeout shadow_rq_retry shadow_rq_retry_spared shadow_rq_skipped shadow_rq_write_timeout
+        shadow_cx_connect_timeout shadow_cx_max shadow_cx_mesh_overflow shadow_cx_overflow shadow_cx_rejected shadow_ejections shadow_ejections_active shadow_ejections_overflow
+        shadow_rq_delayed shadow_rq_evaluated shadow_rq_judged shadow_rq_max shadow_rq_mesh_overflow shadow_rq_overflow shadow_rq_pending_max shadow_rq_pending_overflow
+        shadow_rq_pending_timeout shadow_rq_retry shadow_rq_retry_evaluated shadow_rq_retry_max shadow_rq_retry_overflow shadow_rq_retry_spared shadow_rq_skipped shadow_rq_write_timeout
         """;
 
     private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";

@@ -26,6 +26,7 @@ public sealed class BreakerCompilerTests
     [InlineData("per-zone", BreakerProbers.PerZone)]
     [EffectOf("CircuitBreaker", "probers.count")]
     [InlineData("random-n", BreakerProbers.Random)]
+    [InlineData("lowest-load", BreakerProbers.LowestLoad)]
     public void ScopeMesh_SaysWhoTries(string? mode, BreakerProbers expected)
     {
         CircuitBreaker rule = new() { Host = "a", Scope = "mesh", Probers = new BreakerProberRule { Mode = mode, Count = 5 } };
@@ -34,7 +35,7 @@ public sealed class BreakerCompilerTests
 
         Assert.Equal((true, expected, 5), (config.IsMesh, config.Probers, config.ProberCount));
         Assert.NotEqual(config, config with { IsMesh = false });
-        Assert.NotEqual(config, config with { Probers = BreakerProbers.FirstAndLast + 3 });
+        Assert.NotEqual(config, config with { Probers = BreakerProbers.FirstAndLast + 4 });
         Assert.NotEqual(config, config with { ProberCount = 6 });
         Assert.NotEqual(config, config with { Rule = "CircuitBreaker/shop/other" });
     }

@@ -44,7 +44,7 @@ public sealed class ConcurrencyCompilerTests
 
         Assert.Equal((5, 7), (snapshot.Clusters[Name()].Concurrency!.MaxCalls, snapshot.Clusters[Inbound].Concurrency!.MaxCalls));
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.Zero), (snapshot.Clusters[Name()].PendingTimeout, snapshot.Clusters[Inbound].PendingTimeout));
-        Assert.Null(snapshot.Clusters[Name(3306)].Concurrency); // bytes are no calls
+        Assert.Equal(5, snapshot.Clusters[Name(3306)].Concurrency!.MaxCalls); // of bytes connections are counted
     }
 
     [Fact]
@@ -58,18 +58,27 @@ public sealed class ConcurrencyCompilerTests
     }
 
     [Theory]
-    [InlineData(null, "spec.concurrency")]
-    [InlineData("shadow", "spec.concurrency")]
-    [InlineData(null, "spec.meshLimits.maxRequests")]
-    public void Compile_LimitOfCallsForATcpPort_IsWarnedAbout(string? mode, string path)
+    [InlineData("spec.concurrency.adaptive", "no answers whose latency")]
+    [InlineData("spec.meshLimits.maxRequests", "no calls to count")]
+    public void Compile_WhatHasNoEffectOnATcpPort_IsWarnedAbout(string path, string message)
     {
-        ResiliencePolicy policy = path == "spec.concurrency" ? new() { Mode = mode, Concurrency = new ConcurrencyPolicy() } : new() { MeshLimits = new MeshLimits { MaxRequests = 5 } };
+        ResiliencePolicy policy = path == "spec.concurrency.adaptive" ? new() { Concurrency = new ConcurrencyPolicy { Adaptive = new AdaptiveConcurrency() } } : new() { MeshLimits = new MeshLimits { MaxRequests = 5 } };
 
         (RuleKey _, Diagnostic finding) = Assert.Single(CompileAll(Policy("rp", policy with { Host = "products" })).Diagnostics);
 
         Assert.Equal((path, Severity.Warning), (finding.Path, finding.Severity));
         Assert.Contains($"port 3306 of '{Products}' is TCP", finding.Message, StringComparison.Ordinal);
+        Assert.Contains(message, finding.Message, StringComparison.Ordinal);
         Assert.Empty(CompileAll(Policy("rp", policy with { Host = "products", Port = 8080 })).Diagnostics);
+    }
+
+    [Fact]
+    public void Compile_AdaptiveLimitOfATcpPort_StaysWhereItBegins()
+    {
+        ProxySnapshot snapshot = Compile(Policy("rp", new() { Host = "products", Concurrency = new ConcurrencyPolicy { MaxConcurrentCalls = 7, Adaptive = new AdaptiveConcurrency() } }));
+
+        Assert.Equal((7, null), (snapshot.Clusters[Name(3306)].Concurrency!.MaxCalls, snapshot.Clusters[Name(3306)].Concurrency!.Adaptive));
+        Assert.NotNull(snapshot.Clusters[Name()].Concurrency!.Adaptive);
     }
 
     private static string Name(int port = 8080) => ClusterCompiler.OutboundName(Products, port);

@@ -139,6 +139,21 @@ public sealed class ResilienceCompilerTests
         Assert.Equal((Second, "default/p#spec"), (cluster.Shadow!.PendingTimeout, cluster.Shadow.ResilienceSource));
     }
 
+    /// <summary>Retries that are switched off stand beside those that a policy in shadow mode wants, and are in force for nobody.</summary>
+    [Theory]
+    [InlineData(3, 3)]
+    [InlineData(0, null)]
+    [InlineData(null, null)] // says nothing of retries
+    public void Compile_RetriesInShadow_WhereTheyAreSwitchedOff(int? tried, int? played)
+    {
+        ProxySnapshot snapshot = Compile(
+            Policy("p", new() { Host = Products, Mode = "shadow", PendingTimeout = Second, Retries = tried is null ? null : new ResilienceRetries { Attempts = tried } }, age: 5),
+            Policy("q", new() { Host = Products, Retries = new ResilienceRetries { Attempts = 0 } }));
+
+        RetryConfig? retry = Default(snapshot);
+        Assert.Equal((played is not null, played), (retry is { IsOff: true, Attempts: 0, Source: "default/q#spec" }, retry?.Shadow?.Attempts));
+    }
+
     [Fact]
     public void Compile_MeshLimits_NameTheirRule()
     {

@@ -92,14 +92,12 @@ public sealed class ShadowCompilerTests
     }
 
     [Theory]
-    [InlineData("trafficPolicy: {loadBalancer: {simple: RANDOM}}", "spec.trafficPolicy.loadBalancer", "only connectionPool and outlierDetection")]
-    [InlineData("trafficPolicy: {tls: {mode: SIMPLE}}", "spec.trafficPolicy.tls", "only connectionPool and outlierDetection")]
-    [InlineData("trafficPolicy: {retryBudget: {percent: 10}}", "spec.trafficPolicy.retryBudget", "only connectionPool and outlierDetection")]
-    [InlineData("trafficPolicy: {connectionPool: {tcp: {connectTimeout: 1s}}}", "spec.trafficPolicy.connectionPool.tcp.connectTimeout", "as the rule in force says")]
-    [InlineData("trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}", "spec.trafficPolicy.connectionPool.http.maxRetries", "not evaluated in shadow mode")]
+    [InlineData("trafficPolicy: {loadBalancer: {simple: RANDOM}}", "spec.trafficPolicy.loadBalancer", "only connectionPool, outlierDetection and retryBudget")]
+    [InlineData("trafficPolicy: {tls: {mode: SIMPLE}}", "spec.trafficPolicy.tls", "only connectionPool, outlierDetection and retryBudget")]
+    [InlineData("trafficPolicy: {connectionPool: {tcp: {maxConnectionDuration: 1s}}}", "spec.trafficPolicy.connectionPool.tcp.maxConnectionDuration", "as the rule in force says")]
     [InlineData("trafficPolicy: {outlierDetection: {maxEjectionPercent: 50, minHealthPercent: 50}}", "spec.trafficPolicy.outlierDetection.minHealthPercent", "nobody is taken out")]
-    [InlineData("trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}", "spec.trafficPolicy.portLevelSettings[0].loadBalancer", "only connectionPool and outlierDetection")]
-    [InlineData("subsets: [{name: v1, labels: {a: b}, trafficPolicy: {tls: {mode: SIMPLE}}}]", "spec.subsets[0].trafficPolicy.tls", "only connectionPool and outlierDetection")]
+    [InlineData("trafficPolicy: {portLevelSettings: [{port: {number: 80}, loadBalancer: {simple: RANDOM}}]}", "spec.trafficPolicy.portLevelSettings[0].loadBalancer", "only connectionPool, outlierDetection")]
+    [InlineData("subsets: [{name: v1, labels: {a: b}, trafficPolicy: {tls: {mode: SIMPLE}}}]", "spec.subsets[0].trafficPolicy.tls", "only connectionPool, outlierDetection")]
     [InlineData("subsets: [{name: v1, labels: {a: b}}]", "spec.subsets", "where the rule in force has a subset of that name")]
     public void Read_WhatIsNotEvaluated_IsNamed(string spec, string path, string message)
     {
@@ -111,9 +109,72 @@ public sealed class ShadowCompilerTests
         Assert.DoesNotContain(enforced.Diagnostics, d => d.Message.Contains(message, StringComparison.Ordinal));
     }
 
+    [Theory]
+    [InlineData("trafficPolicy: {retryBudget: {percent: 10}}")]
+    [InlineData("trafficPolicy: {connectionPool: {tcp: {connectTimeout: 1s}}}")]
+    [InlineData("trafficPolicy: {connectionPool: {http: {maxRetries: 1}}}")]
+    public void Read_WhatIsEvaluated_IsNotNamed(string spec) => Assert.Empty(Assert.Single(RuleReader.ReadYaml(
+        $"apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: x, annotations: {{mesh.dev/mode: shadow}}}}\nspec:\n  host: a\n  {spec}", "t.yaml")).Diagnostics);
+
+    [Fact]
+    public void Compile_RetriesAndConnectTimeoutInShadow_StandBesideThoseInForce()
+    {
+        ClusterConfig cluster = Cluster(Dr("try", "{host: a.test, trafficPolicy: {retryBudget: {percent: 5}, connectionPool: {tcp: {connectTimeout: 2s}, http: {maxRetries: 4}}}}", InShadow));
+
+        Assert.Equal((null, uint.MaxValue, TimeSpan.FromSeconds(10)), (cluster.RetryBudget, cluster.Limits.MaxRetries, cluster.Connection.ConnectTimeout));
+        Assert.Equal(new RetryBudgetConfig(5, 3, TimeSpan.Zero, "default/try#spec.trafficPolicy.retryBudget"), cluster.Shadow!.RetryBudget);
+        Assert.Equal((4u, TimeSpan.FromSeconds(2)), (cluster.Shadow.Limits.MaxRetries, cluster.Shadow.ConnectTimeout));
+    }
+
+    [Theory]
+    [InlineData("{host: a.test, mode: shadow, profile: safe}", "default/p#spec.profile")]
+    [InlineData("{host: a.test, mode: shadow, profile: safe, retries: {budget: {percent: 1}}}", "default/p#spec.retries.budget")]
+    [InlineData("{host: a.test, mode: shadow, pendingTimeout: 1s}", null)]
+    public void Compile_BudgetOfAPolicyInShadow_HasItsSource(string spec, string? source) =>
+        Assert.Equal(source, Cluster(Ours("ResiliencePolicy", "p", spec)).Shadow!.RetryBudget?.Source);
+
+    [Fact]
+    public void Compile_MeshLimitsInShadow_NameTheirRule()
+    {
+        ClusterConfig cluster = Cluster(Ours("ResiliencePolicy", "p", "{host: a.test, mode: shadow, meshLimits: {maxConnections: 80}}"));
+
+        Assert.Equal((null, new MeshLimitsConfig("ResiliencePolicy/default/p", "default/p#spec", 80)), (cluster.MeshLimits, cluster.Shadow!.MeshLimits));
+    }
+
+    /// <summary>Whatever is tried, and however narrowly or early: what is in force stays in force.</summary>
+    [Theory]
+    [InlineData("CircuitBreaker", "")]
+    [InlineData("RateLimit", ", tokens: 5")]
+    [InlineData("Fallback", ", static: {}")]
+    public void Compile_PolicyInShadow_NeverTakesThePlaceOfOneInForce(string kind, string fields)
+    {
+        CompileResult result = MeshText.Compile(
+            Service + Ours(kind, "held", $"{{host: a.test{fields}}}") + Ours(kind, "try", $"{{host: a.test, port: 80, mode: shadow{fields}}}", "creationTimestamp: 2020-01-01T00:00:00Z"));
+
+        ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
+        Assert.Equal("default/held#spec", cluster.Breaker?.Source ?? cluster.RateLimit?.Source ?? cluster.Fallback?.Source);
+        Assert.Equal(["try spec.mode"], result.Diagnostics.Of("hidden-policy"));
+    }
+
+    [Theory]
+    [InlineData("CircuitBreaker", "")]
+    [InlineData("RateLimit", ", tokens: 5")]
+    [InlineData("Fallback", ", static: {}")]
+    public void Compile_PolicyInShadowAlone_IsEvaluated(string kind, string fields)
+    {
+        CompileResult result = MeshText.Compile(Service + Ours(kind, "try", $"{{host: a.test, mode: shadow{fields}}}"));
+
+        ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
+        Assert.True(cluster.Breaker?.IsShadow ?? cluster.RateLimit?.IsShadow ?? cluster.Fallback!.IsShadow);
+        Assert.Empty(result.Diagnostics.Of("hidden-policy"));
+    }
+
     private static ClusterConfig Cluster(params string[] rules) => MeshText.Compile(Service + string.Concat(rules)).Snapshot.Clusters["outbound|80||a.test"];
 
     private static string Dr(string name, string spec, string metadata = "") => MeshText.Rule("DestinationRule", name, spec, metadata: metadata);
+
+    private static string Ours(string kind, string name, string spec, string metadata = "") => MeshText.Rule(kind, name, spec, metadata: metadata)
+        .Replace("networking.istio.io/v1", "resilience.mesh.dev/v1alpha1", StringComparison.Ordinal);
 
     private static string Pool(int connections) => $"{{host: a.test, trafficPolicy: {{connectionPool: {{tcp: {{maxConnections: {connections}}}, http: {{http1MaxPendingRequests: 10}}}}}}}}";
 }

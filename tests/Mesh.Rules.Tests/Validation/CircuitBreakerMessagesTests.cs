@@ -58,7 +58,7 @@ public sealed class CircuitBreakerMessagesTests
     [InlineData("host: a\nslidingWindowSize: 0", "spec.slidingWindowSize", "1..10000")]
     [InlineData("host: a\nslidingWindowType: TIME_BASED\nslidingWindowSize: 4000", "spec.slidingWindowSize", "at most 3600")]
     [InlineData("host: a\nwaitDurationInOpenState: 2s\nmaxWaitDurationInOpenState: 1s\nwaitDurationGrowth: 2", "spec.maxWaitDurationInOpenState", "greater than or equal to waitDurationInOpenState")]
-    [InlineData("host: a\nscope: mesh\nprobers: {mode: first}", "spec.probers.mode", "write one of first-and-last, per-zone, random-n")]
+    [InlineData("host: a\nscope: mesh\nprobers: {mode: first}", "spec.probers.mode", "write one of first-and-last, per-zone, random-n, lowest-load")]
     [InlineData("host: a\nroute: search\nscope: mesh", "spec.scope", "the breaker of one route is each sidecar's own; leave out scope, or route")]
     [InlineData("host: a\nper: pod", "spec.per", "write one of host, endpoint")]
     [InlineData("host: a\nper: endpoint\nscope: mesh", "spec.per", "the breaker of one endpoint is each sidecar's own; leave out per, or scope")]
@@ -83,7 +83,7 @@ public sealed class CircuitBreakerMessagesTests
     [InlineData("host: a\nmaxWaitDurationInOpenState: 5m", "spec.maxWaitDurationInOpenState", "has no effect without waitDurationGrowth")]
     [InlineData("host: a\nmode: shadow\ncallTimeoutInHalfOpenState: 1s", "spec.callTimeoutInHalfOpenState", "has no effect in mode: shadow")]
     [InlineData("host: a\nprobers: {mode: per-zone}", "spec.probers", "has no effect without scope: mesh")]
-    [InlineData("host: a\nscope: mesh\nprobers: {count: 3}", "spec.probers.count", "has no effect without mode: random-n")]
+    [InlineData("host: a\nscope: mesh\nprobers: {count: 3}", "spec.probers.count", "has no effect without mode: random-n or lowest-load")]
     public void Read_SurprisingSpec_Warns(string spec, string path, string message)
     {
         Diagnostic warning = Assert.Single(Read(spec).Diagnostics);

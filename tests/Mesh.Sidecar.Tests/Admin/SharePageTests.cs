@@ -46,7 +46,7 @@ public sealed class SharePageTests
         int smaller = 0;
         clusters.OnSmallerShare = () => smaller++;
         MeshOrders orders = new(clusters);
-        MeshReports reports = new(clusters);
+        MeshReports reports = new(clusters, stats);
         Assert.Equal("0 0 0", string.Join(' ', reports.AddTo(new SidecarReport()).Limits.Select(static l => l.Share)));
 
         orders.Take(new SidecarOrders { Limits = [Order("ResiliencePolicy/default/p", "meshLimits.maxConnections", 7, 1), Order("RateLimit/default/p", "tokens", 12, 1)] });
