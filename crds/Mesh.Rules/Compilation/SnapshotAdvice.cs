@@ -137,11 +137,7 @@ internal static class SnapshotAdvice
     /// <summary>Policies in shadow mode where another of their kind is in force: an upstream has one breaker, one limit, one fallback.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnShadows(HostPolicies policies, PolicyTarget target) =>
         from pair in policies.Unevaluated(target)
-        select (pair.Shadow.Key, RuleSetCheck.Warning(
-            "spec.mode", $"not evaluated on port {target.Port} of '{target.Host}': '{pair.InForce.Key.Name}' is in force there and stays so; try the change without it, or in another port or subset") with
-        {
-            Check = "hidden-policy",
-        });
+        select (pair.Shadow.Key, RuleSetCheck.Unevaluated(pair.InForce));
 
     /// <summary>Fallbacks of the proxy's namespace that lead to a cluster which it does not have.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnFallbacks(IReadOnlyDictionary<string, CompiledCluster> clusters, string clientNamespace) =>

@@ -64,6 +64,17 @@ internal sealed class HostPolicyTable
             .TakeWhile(r => !ReferenceEquals(r, rule))
             .FirstOrDefault(r => ((IHostPolicy)r.Spec).IsPassedOver == ((IHostPolicy)rule.Spec).IsPassedOver && Selection(r) == Selection(rule));
 
+    /// <summary>The policy of the same kind and namespace that is in force wherever <paramref name="rule"/>, in shadow mode, would be evaluated; or null. Resilience policies are evaluated beside it.</summary>
+    public static RuleDocument? InForceBeside(RuleDocument rule, IEnumerable<RuleDocument> all)
+    {
+        (string host, string subset, int? port, string? route, bool isCallee) = Selection(rule);
+        return ((IHostPolicy)rule.Spec).IsPassedOver && rule.Spec is not ResiliencePolicy ? InOrder(all.Where(IsInForceThere)).FirstOrDefault() : null;
+
+        bool IsInForceThere(RuleDocument other) =>
+            other.Key != rule.Key && other.Key.Namespace == rule.Key.Namespace && other.Key.Kind == rule.Key.Kind && other.Spec is IHostPolicy { IsPassedOver: false } && Selection(other) is var wider
+            && wider.Host == host && wider.IsCallee == isCallee && (wider.Port is null || wider.Port == port) && (wider.Subset.Length == 0 || wider.Subset == subset) && (wider.Route is null || wider.Route == route);
+    }
+
     private static ImmutableArray<RuleDocument> InOrder(IEnumerable<RuleDocument> rules) =>
     [
         .. rules

@@ -25,6 +25,7 @@ public static class RuleSetCheck
     {
         VirtualService => [.. VirtualServiceConflicts.Check(rule, all), .. VirtualServiceReferences.Check(rule, all)],
         IHostPolicy policy when HostPolicyTable.HidingOf(rule, all) is { } older => [HiddenPolicy(older, policy)],
+        IHostPolicy when HostPolicyTable.InForceBeside(rule, all) is { } held => [Unevaluated(held)],
         Sidecar when SidecarTable.HidingOf(rule, all) is { } older => [HiddenSidecar(older)],
         DestinationRule => Check(rule, DestinationRuleMerge.Merge(rule.Key.Namespace, HostOf(rule), [.. OthersForHost(rule, all), rule])),
         _ => [],
@@ -59,6 +60,13 @@ public static class RuleSetCheck
     private static Diagnostic HiddenPolicy(RuleDocument older, IHostPolicy policy) => Warning(
         "spec.host",
         $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
+    {
+        Check = "hidden-policy",
+    };
+
+    /// <summary>A policy in shadow mode where another of its kind is in force: an upstream has one breaker, one limit, one fallback.</summary>
+    internal static Diagnostic Unevaluated(RuleDocument inForce) => Warning(
+        "spec.mode", $"not evaluated where '{inForce.Key.Name}' is in force, which it stays: of one kind one policy holds for an upstream; try it on a port or subset that '{inForce.Key.Name}' does not select") with
     {
         Check = "hidden-policy",
     };

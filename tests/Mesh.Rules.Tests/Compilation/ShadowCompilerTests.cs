@@ -1,4 +1,6 @@
+using System.Collections.Immutable;
 using Mesh.Rules.Reading;
+using Mesh.Rules.Resolution;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Validation;
 using Xunit;
@@ -154,6 +156,24 @@ public sealed class ShadowCompilerTests
         ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
         Assert.Equal("default/held#spec", cluster.Breaker?.Source ?? cluster.RateLimit?.Source ?? cluster.Fallback?.Source);
         Assert.Equal(["try spec.mode"], result.Diagnostics.Of("hidden-policy"));
+    }
+
+    /// <summary>What kubectl apply says, which sees rules and no upstreams.</summary>
+    [Theory]
+    [InlineData("host: a.test", "host: a.test, mode: shadow", true)]
+    [InlineData("host: a.test", "host: a.test, mode: shadow, port: 80, route: r", true)]
+    [InlineData("host: a.test, port: 80", "host: a.test, mode: shadow", false)] // it is evaluated on other ports
+    [InlineData("host: a.test, port: 80", "host: a.test, mode: shadow, port: 8080", false)]
+    [InlineData("host: a.test, mode: shadow, port: 80", "host: a.test, mode: shadow", false)]
+    [InlineData("host: b.test", "host: a.test, mode: shadow", false)]
+    public void Check_PolicyInShadowWhereOneIsInForce_IsToldSo(string held, string tried, bool isTold)
+    {
+        RuleDocument[] rules = [.. MeshText.Read(Ours("CircuitBreaker", "held", $"{{{held}}}") + Ours("CircuitBreaker", "try", $"{{{tried}}}")).Values];
+
+        ImmutableArray<Diagnostic> findings = RuleSetCheck.Check(rules.Single(static r => r.Key.Name == "try"), rules);
+
+        Assert.Equal(isTold, findings.Any(static d => d.Path == "spec.mode" && d.Message.Contains("'held' is in force", StringComparison.Ordinal)));
+        Assert.DoesNotContain(RuleSetCheck.Check(rules.Single(static r => r.Key.Name == "held"), rules), static d => d.Path == "spec.mode");
     }
 
     [Theory]
