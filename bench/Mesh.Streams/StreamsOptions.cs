@@ -5,7 +5,7 @@ namespace Mesh.Streams;
 /// <summary>What the command line says.</summary>
 internal sealed record StreamsOptions
 {
-    public const string Usage = "usage: Mesh.Streams [--streams 1000] [--services 1000] [--endpoints 10] [--rules 1000] [--changes 30] [--keep]";
+    public const string Usage = "usage: Mesh.Streams [--streams 1000] [--services 1000] [--endpoints 10] [--rules 1000] [--changes 30] [--circuits 0] [--keep]";
 
     /// <summary>Simulated sidecars.</summary>
     public int Streams { get; private init; } = 1000;
@@ -21,6 +21,9 @@ internal sealed record StreamsOptions
 
     /// <summary>Changes of each kind that are measured.</summary>
     public int Changes { get; private init; } = 30;
+
+    /// <summary>Circuits that all sidecars share, one for each of the first services; with any, what they cost is all that is measured.</summary>
+    public int Circuits { get; private init; }
 
     /// <summary>Keep the folder with the control plane's log.</summary>
     public bool Keep { get; private init; }
@@ -41,9 +44,10 @@ internal sealed record StreamsOptions
             options = (isNumber, args[i++]) switch
             {
                 (true, "--streams") => options with { Streams = number },
-                (true, "--services") => options with { Services = number, Rules = Math.Min(options.Rules, number) },
+                (true, "--services") => options with { Services = number, Rules = Math.Min(options.Rules, number), Circuits = Math.Min(options.Circuits, number) },
                 (true, "--endpoints") when number <= 200 => options with { Endpoints = number },
                 (true, "--rules") => options with { Rules = Math.Min(options.Services, number) },
+                (true, "--circuits") when number <= 500 => options with { Circuits = Math.Min(options.Services, number) },
                 (true, "--changes") => options with { Changes = number },
                 _ => null,
             };

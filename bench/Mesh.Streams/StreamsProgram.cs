@@ -51,6 +51,13 @@ internal static class StreamsProgram
         StormMeasure storms = new(cluster, control, fleet, options, runtime.Time, report);
         await storms.FirstStartAsync();
         report.Check("each status counts all sidecars", await storms.StatusAsync());
+        if (options.Circuits > 0)
+        {
+            await HeartbeatMeasure.RunAsync(control, fleet, options, runtime.Time, report);
+            await new CircuitMeasure(control, fleet, options, runtime.Time, report).RunAsync();
+            return;
+        }
+
         ChangeMeasure changes = new(control, fleet, options, report);
         await changes.RunAsync("endpoint", cluster.ChangeEndpoint, options.Services);
         await changes.RunAsync("rule", cluster.ChangeRule, options.Rules);

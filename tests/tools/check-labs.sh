@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The labs beside the shop: a slow partner, a storm of retries, an upstream that stops reading, a canary, a failover to the
-# second region, old answers while a service is down, a circuit that ten callers share, a limit that five share, paced calls, a hundred services in one sidecar. Each checks itself; the checks become lines here.
+# second region, old answers while a service is down, a circuit that ten callers share (with the loss and the split of those that decide), a limit that five share, paced calls, a hundred services in one sidecar. Each checks itself; the checks become lines here.
 # effect-of: ResiliencePolicy writeTimeout
 # effect-of: VirtualService http.route.weight
 # effect-of: DestinationRule subsets.labels
@@ -12,7 +12,7 @@
 for options in partner retries window canary failover fallback breaker limits pacing "scale --services 100"; do
   lab=${options%% *}
   # shellcheck disable=SC2086 # options are words
-  timeout 300 "$bin/Mesh.Lab/release/Mesh.Lab" $options > "$work/$lab.txt" 2>&1
+  timeout 400 "$bin/Mesh.Lab/release/Mesh.Lab" $options > "$work/$lab.txt" 2>&1
   code=$?
   sed -nE "s/^  ok    /PASS $lab: /p; s/^  FAIL  /FAIL $lab: /p" "$work/$lab.txt"
   failures=$((failures + $(grep -c '^  FAIL  ' "$work/$lab.txt")))

@@ -23,7 +23,7 @@ internal sealed record LabOptions(string Scenario, string? JsonFile, string? Rul
           canary            a new version gets 10 %, 50 % and all of the calls, changed under load
           failover          the instances of the own region get sick: the second region serves
           fallback          products fails: orders answers with what it said last, and its age
-          breaker           ten callers share a circuit: one sick caller, an outage, all replaced, no control plane
+          breaker           ten callers share a circuit: one sick caller, an outage, all replaced, no control plane, a split one
           limits            a partner takes 20 connections of five sidecars together, while load moves between them
           pacing            40,000 calls a minute, spread evenly, counted each 100 ms
           scale             many services in one sidecar: what they cost

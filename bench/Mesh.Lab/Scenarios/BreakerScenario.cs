@@ -9,7 +9,7 @@ namespace Mesh.Lab.Scenarios;
 
 /// <summary>
 /// Ten callers share a partner's circuit: one of them has a bad network of its own; the partner fails where only one has traffic; all are replaced while it is open; the control plane
-/// is killed and starts again. Times are those of the sidecars' own event logs, calls are counted at the partner.
+/// is killed and starts again; two replicas of it, with callers of their own, lose each other. Times are those of the sidecars' own event logs, calls are counted at the partner.
 /// </summary>
 internal sealed class BreakerScenario : StandaloneScenario
 {
@@ -30,10 +30,11 @@ internal sealed class BreakerScenario : StandaloneScenario
         }
 
         await mesh.WaitAsync("the control plane decides for all callers", async () => await mesh.CircuitAsync(stop) is { State: "closed", Callers: Callers }, stop);
-        return new Running(mesh);
+        string folder = Directory.CreateDirectory(Path.Combine(world.Folder, "split")).FullName;
+        return new Running(mesh, await SplitWorld.StartAsync(new StandaloneWorld(world.Time, world.Random, folder), stop)); // now, since a leader says nothing for its first seconds
     }
 
-    private sealed class Running(BreakerWorld mesh) : IRunningScenario
+    private sealed class Running(BreakerWorld mesh, SplitWorld split) : IRunningScenario
     {
         private static readonly TimeSpan Pause = TimeSpan.FromMilliseconds(100); // between two calls of a caller
         private static readonly TimeSpan Lease = TimeSpan.FromSeconds(3); // of the control plane's word on an open circuit, beyond the rule's wait
@@ -46,13 +47,18 @@ internal sealed class BreakerScenario : StandaloneScenario
             new BoundPhase("breaker-outage", "The partner fails, and only one caller has traffic: it opens for all, and closes for all", OutageAsync),
             new BoundPhase("breaker-replaced", "All ten are replaced while it is open: somebody can always try", ReplaceAsync),
             new BoundPhase("breaker-alone", "The control plane is killed while it is open, and starts again", AloneAsync),
+            new BoundPhase("breaker-split", "Two replicas decide for three callers each: the leader loses the API server and the other replica", new BreakerSplit(split).RunAsync),
         ];
 
-        public IEnumerable<string> Addresses => [$"partner           {mesh.Partner.Address}", .. mesh.Callers.Select(static c => c.Addresses)];
+        public IEnumerable<string> Addresses => [$"partner           {mesh.Partner.Address}", .. mesh.Callers.Concat(split.Callers).Select(static c => c.Addresses)];
 
-        public IEnumerable<string> Ended() => mesh.Ended();
+        public IEnumerable<string> Ended() => mesh.Ended().Concat(split.Ended());
 
-        public ValueTask DisposeAsync() => mesh.DisposeAsync();
+        public async ValueTask DisposeAsync()
+        {
+            await split.DisposeAsync();
+            await mesh.DisposeAsync();
+        }
 
         private async Task SickCallerAsync(PhaseResult result, CancellationToken stop)
         {

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Mesh.ControlPlane.Tests.Kubernetes;
 
 namespace Mesh.Lab.World;
 
@@ -43,33 +44,44 @@ internal static class BreakerRules
     /// <summary>Writes them into the folder of a control plane.</summary>
     public static void Write(string data, Uri partner)
     {
-        Put(data, "serviceentries.networking.istio.io", $$"""
-            apiVersion: networking.istio.io/v1
-            kind: ServiceEntry
-            metadata: {name: partner}
-            spec:
-              hosts: [{{Host}}]
-              resolution: STATIC
-              ports: [{number: 80, name: http, protocol: HTTP}]
-              endpoints: [{address: {{partner.Host}}, ports: { http: {{partner.Port}} } }]
-
-            """);
-        Put(data, "circuitbreakers.resilience.mesh.dev", string.Create(CultureInfo.InvariantCulture, $$"""
-            apiVersion: resilience.mesh.dev/v1alpha1
-            kind: CircuitBreaker
-            metadata: {name: partner}
-            spec:
-              host: {{Host}}
-              scope: mesh
-              slidingWindowType: TIME_BASED
-              slidingWindowSize: {{Window.TotalSeconds}}
-              minimumNumberOfCalls: {{Minimum}}
-              failureRateThreshold: {{Threshold}}
-              permittedNumberOfCallsInHalfOpenState: {{Quota}}
-              waitDurationInOpenState: {{OpenTime.TotalSeconds}}s
-
-            """));
+        Put(data, "serviceentries.networking.istio.io", Entry(partner));
+        Put(data, "circuitbreakers.resilience.mesh.dev", Breaker);
     }
+
+    /// <summary>Puts them into a cluster.</summary>
+    public static void Put(ApiObjects cluster, Uri partner)
+    {
+        cluster.Put("networking.istio.io", "serviceentries", Entry(partner));
+        cluster.Put("resilience.mesh.dev", "circuitbreakers", Breaker);
+    }
+
+    private static string Breaker => string.Create(CultureInfo.InvariantCulture, $$"""
+        apiVersion: resilience.mesh.dev/v1alpha1
+        kind: CircuitBreaker
+        metadata: {name: partner, namespace: default}
+        spec:
+          host: {{Host}}
+          scope: mesh
+          slidingWindowType: TIME_BASED
+          slidingWindowSize: {{Window.TotalSeconds}}
+          minimumNumberOfCalls: {{Minimum}}
+          failureRateThreshold: {{Threshold}}
+          permittedNumberOfCallsInHalfOpenState: {{Quota}}
+          waitDurationInOpenState: {{OpenTime.TotalSeconds}}s
+
+        """);
+
+    private static string Entry(Uri partner) => $$"""
+        apiVersion: networking.istio.io/v1
+        kind: ServiceEntry
+        metadata: {name: partner, namespace: default}
+        spec:
+          hosts: [{{Host}}]
+          resolution: STATIC
+          ports: [{number: 80, name: http, protocol: HTTP}]
+          endpoints: [{address: {{partner.Host}}, ports: { http: {{partner.Port}} } }]
+
+        """;
 
     private static void Put(string data, string folder, string rule)
     {

@@ -88,6 +88,14 @@ internal sealed class StandaloneWorld(TimeProvider time, Random random, string f
         return (process, await process.AddressAsync("api", time, stop));
     }
 
+    /// <summary>Starts a control plane that follows a cluster. Returns where its metrics are, when it listens.</summary>
+    public async Task<Uri> StartReplicaAsync(string name, string[] options, CancellationToken stop)
+    {
+        ChildProcess process = Run(name, "Mesh.ControlPlane", null, ["serve", "--kubernetes", "--metrics-listen", "127.0.0.1:0", .. options]);
+        await process.AddressAsync("api", time, stop);
+        return await process.AddressAsync("metrics", time, stop);
+    }
+
     /// <summary>Ends a process at once, as <c>kill -9</c> does. It is not missed.</summary>
     public async Task KillAsync(ChildProcess process)
     {

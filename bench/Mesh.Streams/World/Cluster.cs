@@ -28,6 +28,11 @@ internal sealed class Cluster : IAsyncDisposable
             cluster.PutRule(i, 100);
         }
 
+        for (int i = 0; i < options.Circuits; i++)
+        {
+            cluster.PutBreaker(i);
+        }
+
         return cluster;
     }
 
@@ -62,7 +67,8 @@ internal sealed class Cluster : IAsyncDisposable
 
     public ValueTask DisposeAsync() => _server.DisposeAsync();
 
-    private static string Name(int service) => string.Create(CultureInfo.InvariantCulture, $"s{service:0000}");
+    /// <summary>Name of a service, and of all that belongs to it.</summary>
+    public static string Name(int service) => string.Create(CultureInfo.InvariantCulture, $"s{service:0000}");
 
     private void PutService(int service)
     {
@@ -129,5 +135,12 @@ internal sealed class Cluster : IAsyncDisposable
           subsets:
           - {name: v1, labels: {version: v1} }
           - {name: v2, labels: {version: v2} }
+        """);
+
+    private void PutBreaker(int service) => _server.Objects.Put("resilience.mesh.dev", "circuitbreakers", $$"""
+        apiVersion: resilience.mesh.dev/v1alpha1
+        kind: CircuitBreaker
+        metadata: {name: {{Name(service)}}, namespace: default}
+        spec: {host: {{Name(service)}}, scope: mesh, slidingWindowType: TIME_BASED, slidingWindowSize: 10, waitDurationInOpenState: 60s}
         """);
 }

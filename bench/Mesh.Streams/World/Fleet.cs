@@ -57,6 +57,21 @@ internal sealed class Fleet : IAsyncDisposable
     /// <summary>Bytes of the streams as they came, compressed.</summary>
     public Count WireBytes { get; } = new();
 
+    /// <summary>Circuits that each sidecar reports from now on.</summary>
+    public int Circuits { get; set; }
+
+    /// <summary>Whether all their calls fail from now on.</summary>
+    public bool IsFailing { get; set; }
+
+    /// <summary>Circuits that sidecars were told are open.</summary>
+    public Count Opened { get; } = new();
+
+    /// <summary>Bytes of the reports.</summary>
+    public Count ReportBytes { get; } = new();
+
+    /// <summary>Bytes of the answers to them.</summary>
+    public Count OrderBytes { get; } = new();
+
     /// <summary>Streams open now.</summary>
     public int Following => _sidecars.Count(static s => s.IsFollowing);
 
@@ -104,6 +119,19 @@ internal sealed class Fleet : IAsyncDisposable
         while (Answers.Value < pushes)
         {
             await PauseAsync(start, limit, () => $"{Answers.Value} of {pushes} pushes are answered");
+        }
+
+        return _time.GetElapsedTime(start);
+    }
+
+    /// <summary>Waits until sidecars were told so often that a circuit is open. Returns the time it took.</summary>
+    /// <exception cref="TimeoutException">It took too long.</exception>
+    public async Task<TimeSpan> OpenAsync(long circuits, TimeSpan limit)
+    {
+        long start = _time.GetTimestamp();
+        while (Opened.Value < circuits)
+        {
+            await PauseAsync(start, limit, () => $"{Opened.Value} of {circuits} circuits are open");
         }
 
         return _time.GetElapsedTime(start);

@@ -1,4 +1,6 @@
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Text.Json;
 using Mesh.Rules.Wire;
 using Mesh.Sidecar.Control;
 
@@ -13,6 +15,7 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
 {
     private readonly HttpMessageInvoker _http = new(new SocketsHttpHandler { UseProxy = false, ConnectTimeout = TimeSpan.FromSeconds(2) });
     private readonly string _id = $"sim-{number}.default";
+    private readonly SimulatedCircuits _circuits = new();
     private CancellationTokenSource _session = new();
     private bool _wasFollowing;
     private TimeSpan _retryAfter;
@@ -98,8 +101,12 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
             using PeriodicTimer timer = new(TimeSpan.FromSeconds(1), time);
             while (await timer.WaitForNextTickAsync(stop))
             {
-                SidecarReport report = new() { Version = Version };
-                await SendAsync(HttpMethod.Post, $"/mesh/v1/sidecars/{_id}/report", JsonContent.Create(report, WireJson.Default.SidecarReport), stop);
+                SidecarReport report = new() { Version = Version, Circuits = _circuits.Next(fleet.Circuits, fleet.IsFailing) };
+                byte[] body = JsonSerializer.SerializeToUtf8Bytes(report, WireJson.Default.SidecarReport);
+                byte[] orders = await SendAsync(HttpMethod.Post, $"/mesh/v1/sidecars/{_id}/report", Json(body), stop);
+                fleet.Opened.Add(orders.Length > 0 ? _circuits.Take(JsonSerializer.Deserialize(orders, WireJson.Default.SidecarOrders)!) : 0);
+                fleet.ReportBytes.Add(body.Length);
+                fleet.OrderBytes.Add(orders.Length);
                 fleet.Reports.Add();
             }
         }
@@ -114,12 +121,15 @@ internal sealed class SimulatedSidecar(int number, Fleet fleet, TimeProvider tim
         }
     }
 
-    private async Task SendAsync(HttpMethod method, string path, HttpContent body, CancellationToken stop)
+    private static ByteArrayContent Json(byte[] body) => new(body) { Headers = { ContentType = new MediaTypeHeaderValue("application/json") } };
+
+    private async Task<byte[]> SendAsync(HttpMethod method, string path, HttpContent body, CancellationToken stop)
     {
         using HttpRequestMessage request = new(method, new Uri(fleet.Root, path)) { Content = body };
         using HttpResponseMessage answer = await _http.SendAsync(request, stop);
         _retryAfter = answer.Headers.RetryAfter?.Delta ?? TimeSpan.Zero;
         answer.EnsureSuccessStatusCode();
+        return await answer.Content.ReadAsByteArrayAsync(stop);
     }
 
     private SidecarRegistration Registration() => new()

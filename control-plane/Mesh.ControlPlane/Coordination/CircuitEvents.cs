@@ -41,8 +41,22 @@ internal sealed partial class CircuitEvents(ILogger logger)
             : $"by hand, {by}: circuits of {host} are {forced.Word} until {forced.Until:yyyy-MM-dd'T'HH:mm:ss'Z'}: {forced.Reason}",
         at);
 
-    /// <summary>Another caller fails alone than before, or none.</summary>
-    public void AddSick(CircuitEntry circuit, Reporter? before, DateTimeOffset at)
+    /// <summary>Something else is to be said of a circuit than before.</summary>
+    public void AddTroubles(CircuitEntry circuit, CircuitTroubles before, DateTimeOffset at)
+    {
+        AddSick(circuit, before.Sick, at);
+        if (circuit.Said.IsAhead && !before.IsAhead)
+        {
+            Warn(CircuitText.Ahead(circuit), at);
+        }
+
+        if (circuit.Said.Unbelievable is { } caller && caller != before.Unbelievable)
+        {
+            Warn(CircuitText.Unbelievable(circuit, caller), at);
+        }
+    }
+
+    private void AddSick(CircuitEntry circuit, Reporter? before, DateTimeOffset at)
     {
         Reporter? now = circuit.Circuit.Sick;
         if (now is not null && now != before)
@@ -54,6 +68,12 @@ internal sealed partial class CircuitEvents(ILogger logger)
         {
             Add($"{circuit.Cluster} ({circuit.Rule}): {before.Id} no longer fails alone", at);
         }
+    }
+
+    private void Warn(string text, DateTimeOffset at)
+    {
+        Keep(text, at);
+        LogTrouble(text);
     }
 
     private void Add(string text, DateTimeOffset at)
@@ -74,6 +94,9 @@ internal sealed partial class CircuitEvents(ILogger logger)
 
     [LoggerMessage(Level = LogLevel.Information, Message = "Circuit {Text}")]
     private partial void LogDecision(string text);
+
+    [LoggerMessage(Level = LogLevel.Warning, Message = "Circuit: {Text}")]
+    private partial void LogTrouble(string text);
 
     [LoggerMessage(Level = LogLevel.Debug, Message = "Circuit {Text}")]
     private partial void LogDetail(string text);

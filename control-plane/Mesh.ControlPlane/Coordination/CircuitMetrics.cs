@@ -14,6 +14,7 @@ internal static class CircuitMetrics
         ("mesh_circuit_callers", "gauge", "Callers that share the circuit.", static c => c.Circuit.Callers.Count),
         ("mesh_circuit_calls", "gauge", "Calls of all callers in the window, or of the trial.", static c => c.Circuit.Calls.Calls),
         ("mesh_circuit_failures", "gauge", "Failed ones among them.", static c => c.Circuit.Calls.Failures),
+        ("mesh_circuit_number_trouble", "gauge", "1 while decisions have numbers of a time that has not come, or a caller names one that nobody can have given; the rule's status says which, and what to do.", static c => c.Said.IsAhead || c.Said.Unbelievable is not null ? 1 : 0),
         ("mesh_circuit_slow_calls", "gauge", "Slow ones among them.", static c => c.Circuit.Calls.Slow),
     ];
 

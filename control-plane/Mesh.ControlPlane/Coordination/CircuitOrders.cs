@@ -24,6 +24,13 @@ internal static class CircuitOrders
             circuit.Config.Rule, cluster, circuit.State, circuit.Epoch, Milliseconds(hold), circuit.State == CircuitState.HalfOpen ? caller.Quota : 0, Milliseconds(retryAfter), passed.Field, passed.Limit, passed.Now);
     }
 
+    /// <summary>An order of the replica that decides, passed on by another that has had it for so long: it ends when it would have ended there.</summary>
+    public static CircuitOrder Aged(CircuitOrder order, TimeSpan age) => order with
+    {
+        TtlMilliseconds = Math.Max(0, order.TtlMilliseconds - (int)age.TotalMilliseconds),
+        RetryAfterMilliseconds = Math.Max(0, order.RetryAfterMilliseconds - (int)age.TotalMilliseconds),
+    };
+
     private static TimeSpan Longest(TimeSpan left, TimeSpan right) => left > right ? left : right;
 
     private static int Milliseconds(TimeSpan time) => (int)Math.Clamp(Math.Ceiling(time.TotalMilliseconds), 0, int.MaxValue);

@@ -44,9 +44,10 @@ internal sealed class RelayedReports(TimeProvider time) : ICoordinated
     /// <inheritdoc/>
     public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
     {
-        if (_callers.TryGetValue(reporter.Id, out Relayed? caller) && caller.Orders is { } known && time.GetElapsedTime(caller.OrderedAt, now) < EndpointRegistry.Lease)
+        if (_callers.TryGetValue(reporter.Id, out Relayed? caller) && caller.Orders is { } known && time.GetElapsedTime(caller.OrderedAt, now) is var age && age < EndpointRegistry.Lease)
         {
-            (orders.Circuits, orders.Limits) = (known.Circuits, known.Limits);
+            orders.Circuits = [.. known.Circuits.Select(order => CircuitOrders.Aged(order, age)).Where(static order => order.TtlMilliseconds > 0)];
+            orders.Limits = known.Limits;
         }
     }
 

@@ -18,7 +18,8 @@ internal sealed class SharedCircuit
     private const int FewCallers = 32;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be judged a thousand times a second
 
-    private const long MostAhead = 24L * 60 * 60 * 1000; // of our clock; an epoch beyond that was never given by anybody
+    private const long MostAhead = 60_000; // milliseconds by which clocks that somebody keeps may differ
+    private static readonly long HighestEpoch = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
     private readonly Dictionary<string, CircuitCaller> _callers = new(StringComparer.Ordinal);
     private readonly DateTimeOffset _speaksFrom;
@@ -67,6 +68,9 @@ internal sealed class SharedCircuit
     /// <summary>The caller that fails alone; null when there is none.</summary>
     public Reporter? Sick { get; private set; }
 
+    /// <summary>The caller that last said it follows an order that no control plane can have given; null when all say what can be.</summary>
+    public Reporter? Unbelievable { get; private set; }
+
     /// <summary>Callers now.</summary>
     public IReadOnlyCollection<CircuitCaller> Callers => _callers.Values;
 
@@ -75,8 +79,18 @@ internal sealed class SharedCircuit
 
     private int Minimum => Config.IsTimeBased ? Config.MinimumCalls : Math.Min(Config.MinimumCalls, Config.WindowSize);
 
-    /// <summary>Whether an order of some control plane can have had that number.</summary>
-    public static bool IsPossible(long epoch, DateTimeOffset now) => epoch >= 0 && epoch <= now.ToUnixTimeMilliseconds() + MostAhead;
+    /// <summary>
+    /// Whether an order of some control plane can have had that number. Any clock may have been wrong, by years too, and whoever comes after must count on from there; but there is an end to
+    /// what a clock can show, so that one made-up number does not use them all up.
+    /// </summary>
+    public static bool IsPossible(long epoch) => epoch >= 0 && epoch <= HighestEpoch;
+
+    /// <summary>By how much the number of the decision is ahead of our clock; zero where it is not, or by no more than clocks differ.</summary>
+    public TimeSpan Ahead(DateTimeOffset now)
+    {
+        long ahead = Epoch - now.ToUnixTimeMilliseconds();
+        return ahead > MostAhead ? TimeSpan.FromMilliseconds(ahead) : TimeSpan.Zero;
+    }
 
     /// <summary>Puts another version of the rule in force. State and window stay as far as they can.</summary>
     public CircuitChange? Update(BreakerConfig next, DateTimeOffset now)
@@ -111,10 +125,9 @@ internal sealed class SharedCircuit
             _hasNews |= news.Calls > 0;
         }
 
-        if (IsPossible(report.Epoch, now))
-        {
-            _highestEpoch = Math.Max(_highestEpoch, report.Epoch);
-        }
+        bool isPossible = IsPossible(report.Epoch);
+        _highestEpoch = isPossible ? Math.Max(_highestEpoch, report.Epoch) : _highestEpoch;
+        Unbelievable = !isPossible ? reporter : Unbelievable == reporter ? null : Unbelievable;
 
         if (_trial is not null && report.Epoch == Epoch)
         {
@@ -135,6 +148,7 @@ internal sealed class SharedCircuit
         _window.Advance(now);
         _window.Remove(caller);
         Sick = Sick == reporter ? null : Sick;
+        Unbelievable = Unbelievable == reporter ? null : Unbelievable;
         return _trial?.Forget(caller, now) == true ? new CircuitChange(State, State, CircuitChange.OtherProbers, Calls) : null;
     }
 

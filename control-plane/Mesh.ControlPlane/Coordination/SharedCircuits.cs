@@ -24,13 +24,14 @@ internal sealed class SharedCircuits : ICoordinated
     private readonly Random _random;
     private readonly CircuitRules _rules;
     private readonly Dictionary<(string Rule, string Cluster), CircuitEntry> _circuits = [];
-    private readonly Dictionary<string, HashSet<(string Rule, string Cluster)>> _shares = new(StringComparer.Ordinal); // by reporter
+    private readonly Dictionary<string, CircuitEntry[]> _shares = new(StringComparer.Ordinal); // by reporter, in the order of its report
     private readonly Dictionary<string, ForcedState> _byHand = new(StringComparer.Ordinal); // by host
     private readonly Dictionary<string, SortedDictionary<string, CircuitEntry>> _saying = new(StringComparer.Ordinal); // by rule and upstream: those that have findings
     private readonly DateTimeOffset _start;
     private readonly long _startedAt;
     private readonly TimeSpan _settling;
     private DateTimeOffset _speaksFrom;
+    private long _reports; // so far
     private volatile ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>> _warnings = ImmutableDictionary<RuleKey, ImmutableArray<SidecarFinding>>.Empty;
 
     /// <summary>No circuits yet.</summary>
@@ -66,26 +67,28 @@ internal sealed class SharedCircuits : ICoordinated
     public bool Report(Reporter reporter, SidecarReport report, long now)
     {
         DateTimeOffset at = At(now);
-        HashSet<(string Rule, string Cluster)> shares = [];
+        CircuitEntry[] former = _shares.GetValueOrDefault(reporter.Id, []);
+        List<CircuitEntry> shares = new(report.Circuits.Length);
         bool isChanged = false;
+        _reports++;
         foreach (CircuitReport circuit in report.Circuits)
         {
-            if (_rules.Find(circuit.Rule) is { } config && Find(config, circuit, at) is { } entry && shares.Add((circuit.Rule, circuit.Cluster)))
+            CircuitEntry? likely = shares.Count < former.Length ? former[shares.Count] : null; // nearly always it reports the same again
+            if (_rules.Find(circuit.Rule) is { } config && Find(config, circuit, likely, at) is { } entry && entry.IsFirstIn(_reports))
             {
+                shares.Add(entry);
                 isChanged |= ReferenceEquals(config, entry.Circuit.Config) ? false : Note(entry, entry.Circuit.Update(config, at), at);
                 entry.Circuit.Report(reporter, circuit, at, report.ActiveRequests);
                 isChanged |= Advance(entry, at);
             }
         }
 
-        HashSet<(string Rule, string Cluster)>? former = _shares.GetValueOrDefault(reporter.Id);
-        _shares[reporter.Id] = shares;
-        former?.ExceptWith(shares);
-        return (former?.Count > 0 && Forget(reporter, former, at)) || isChanged;
+        _shares[reporter.Id] = [.. shares];
+        return Forget(reporter, former.Where(entry => entry.IsFirstIn(_reports)), at) || isChanged;
     }
 
     /// <inheritdoc/>
-    public bool Forget(Reporter reporter, long now) => _shares.Remove(reporter.Id, out var shares) && Forget(reporter, shares, At(now));
+    public bool Forget(Reporter reporter, long now) => _shares.Remove(reporter.Id, out CircuitEntry[]? shares) && Forget(reporter, shares, At(now));
 
     /// <inheritdoc/>
     public bool Advance(long now)
@@ -109,10 +112,10 @@ internal sealed class SharedCircuits : ICoordinated
     /// <inheritdoc/>
     public void AddOrders(Reporter reporter, SidecarOrders orders, long now)
     {
-        if (_shares.TryGetValue(reporter.Id, out var shares) && shares.Count > 0)
+        if (_shares.TryGetValue(reporter.Id, out CircuitEntry[]? shares) && shares.Length > 0)
         {
             DateTimeOffset at = At(now);
-            orders.Circuits = [.. shares.Select(key => _circuits.GetValueOrDefault(key)?.Circuit.OrderFor(reporter, key.Cluster, at)).OfType<CircuitOrder>()];
+            orders.Circuits = [.. shares.Select(entry => entry.Circuit.OrderFor(reporter, entry.Cluster, at)).OfType<CircuitOrder>()];
         }
     }
 
@@ -151,8 +154,13 @@ internal sealed class SharedCircuits : ICoordinated
         return concerned;
     }
 
-    private CircuitEntry? Find(BreakerConfig config, CircuitReport report, DateTimeOffset at)
+    private CircuitEntry? Find(BreakerConfig config, CircuitReport report, CircuitEntry? likely, DateTimeOffset at)
     {
+        if (likely is not null && likely.Cluster == report.Cluster && likely.Rule == report.Rule)
+        {
+            return likely; // a circuit that has callers is not forgotten
+        }
+
         if (!_circuits.TryGetValue((report.Rule, report.Cluster), out CircuitEntry? entry) && _circuits.Count < Most)
         {
             entry = new CircuitEntry(report.Rule, report.Cluster, new SharedCircuit(config, _speaksFrom, _random));
@@ -166,16 +174,13 @@ internal sealed class SharedCircuits : ICoordinated
         return entry;
     }
 
-    private bool Forget(Reporter reporter, IEnumerable<(string Rule, string Cluster)> shares, DateTimeOffset at)
+    private bool Forget(Reporter reporter, IEnumerable<CircuitEntry> shares, DateTimeOffset at)
     {
         bool isChanged = false;
-        foreach ((string Rule, string Cluster) key in shares)
+        foreach (CircuitEntry entry in shares)
         {
-            if (_circuits.TryGetValue(key, out CircuitEntry? entry))
-            {
-                isChanged |= Note(entry, entry.Circuit.Forget(reporter, at), at);
-                RemoveIfDone(entry, at);
-            }
+            isChanged |= Note(entry, entry.Circuit.Forget(reporter, at), at);
+            RemoveIfDone(entry, at);
         }
 
         return isChanged;
@@ -191,12 +196,13 @@ internal sealed class SharedCircuits : ICoordinated
             Events.Add(entry, change, at);
         }
 
-        bool isNew = entry.Said != (entry.Circuit.Sick, entry.Circuit.Forced);
-        if (isNew)
+        CircuitTroubles troubles = entry.TroublesAt(at);
+        if (entry.Said != troubles)
         {
-            Events.AddSick(entry, entry.Said.Sick, at);
-            entry.Said = (entry.Circuit.Sick, entry.Circuit.Forced);
-            Warn(entry, entry.Said != default);
+            CircuitTroubles former = entry.Said;
+            entry.Said = troubles;
+            Events.AddTroubles(entry, former, at);
+            Warn(entry, troubles != default);
         }
 
         return change is not null;

@@ -143,12 +143,12 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     }
 
     // Nobody is trusted: an epoch that was never given by anybody would leave no number for our orders, and more than there is cannot be in use.
-    private LimitReport Sane(LimitReport said, int total)
+    private static LimitReport Sane(LimitReport said, int total)
     {
         int most = total > 0 ? total : int.MaxValue;
         return said with
         {
-            Epoch = SharedCircuit.IsPossible(said.Epoch, time.GetUtcNow()) ? said.Epoch : 0,
+            Epoch = SharedCircuit.IsPossible(said.Epoch) ? said.Epoch : 0,
             Share = Math.Clamp(said.Share, 0, most),
             InUse = Math.Clamp(said.InUse, 0, most),
             Wanted = Math.Max(0, said.Wanted),

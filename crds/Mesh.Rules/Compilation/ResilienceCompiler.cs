@@ -28,6 +28,8 @@ internal static class ResilienceCompiler
             PendingTimeout = policy.PendingTimeout ?? TimeSpan.Zero,
             WriteTimeout = policy.WriteTimeout ?? TimeSpan.Zero,
             MeshLimits = policy.MeshLimits is { } limits ? Limits(limits, rule.Key) : null,
+            TransactionId = policy.TransactionId is { Header: { } header } id ? new TransactionIdConfig(header, id.Format ?? TransactionIdFormat.Default, $"{place}.transactionId") : null,
+            AsyncReply = policy.AsyncReply is { } reply ? Late(reply, $"{place}.asyncReply") : null,
             RetryBudget = policy.Retries?.Budget is { } budget ? ClusterCompiler.Budget(budget, $"{place}.retries.budget")
                 : cluster.RetryBudget ?? (IsSafe(policy) ? new RetryBudgetConfig(Source: $"{place}.profile") : null),
         };
@@ -74,6 +76,18 @@ internal static class ResilienceCompiler
             Methods = ours.Methods is [ResilienceRetries.EveryMethod] ? [] : !ours.Methods.IsEmpty ? ours.Methods : IsSafe(policy) ? SafeMethods : retry.Methods,
             MaxRetryAfter = ours.MaxRetryAfter ?? (IsSafe(policy) ? SafeRetryAfter : retry.MaxRetryAfter),
             LeavesToCaller = ours.SingleLayer ?? (IsSafe(policy) || retry.LeavesToCaller),
+        };
+    }
+
+    private static AsyncReplyConfig Late(AsyncReply reply, string source)
+    {
+        AsyncReplyConfig defaults = new() { Source = source };
+        return defaults with
+        {
+            After = reply.After ?? defaults.After,
+            KeepFor = reply.KeepFor ?? defaults.KeepFor,
+            MaxKept = reply.MaxKept ?? defaults.MaxKept,
+            MaxBytes = reply.MaxBytes ?? defaults.MaxBytes,
         };
     }
 

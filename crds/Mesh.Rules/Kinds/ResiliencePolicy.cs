@@ -50,6 +50,12 @@ public sealed record ResiliencePolicy : IHostPolicy
     /// <summary>What the host takes of all sidecars together.</summary>
     public MeshLimits? MeshLimits { get; init; }
 
+    /// <summary>Id that calls to the host carry.</summary>
+    public TransactionId? TransactionId { get; init; }
+
+    /// <summary>Late answers for callers that ask for it.</summary>
+    public AsyncReply? AsyncReply { get; init; }
+
     /// <summary>Whether it stands in front of the application, not of the destination.</summary>
     internal bool IsCallee => Side == CalleeSide;
 
@@ -84,5 +90,9 @@ public sealed record ResiliencePolicy : IHostPolicy
         .Field("retries", ResilienceRetries.Schema, static (o, v) => o with { Retries = v },
             "What is added to the retries of the host's routes; conditions stay those of the VirtualService.")
         .Field("concurrency", ConcurrencyPolicy.Schema, static (o, v) => o with { Concurrency = v },
-            "Bulkhead: most calls under way at one time; one too many is answered 503. On TCP ports connections are counted, and one too many is closed. Each subset and port has places of its own.");
+            "Bulkhead: most calls under way at one time; one too many is answered 503. On TCP ports connections are counted, and one too many is closed. Each subset and port has places of its own.")
+        .Field("transactionId", TransactionId.Schema, static (o, v) => o with { TransactionId = v },
+            "An id in the form that the host's owner wants, on every call that has none: one for each request, the same on all its attempts and copies.")
+        .Field("asyncReply", AsyncReply.Schema, static (o, v) => o with { AsyncReply = v },
+            "Late answers: a request with Prefer: respond-async (RFC 7240) whose answer takes long is answered 202 with a Location under /.mesh/async/, and the caller fetches the answer there, at the same host. {} takes the defaults.");
 }

@@ -101,6 +101,12 @@ public sealed record ClusterConfig
     /// <summary>Ours: what the upstream takes of all sidecars together; null is without limit.</summary>
     public MeshLimitsConfig? MeshLimits { get; init; }
 
+    /// <summary>Ours: id that calls carry in the form that the upstream's owner wants; null is none.</summary>
+    public TransactionIdConfig? TransactionId { get; init; }
+
+    /// <summary>Ours: late answers for callers that ask for it; null is none.</summary>
+    public AsyncReplyConfig? AsyncReply { get; init; }
+
     /// <summary>Ours: rate limit; null is none.</summary>
     public RateLimitConfig? RateLimit { get; init; }
 

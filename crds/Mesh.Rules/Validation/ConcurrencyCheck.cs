@@ -42,6 +42,8 @@ internal static class ConcurrencyCheck
             ("writeTimeout", policy.WriteTimeout is not null),
             ("meshLimits", policy.MeshLimits is not null),
             ("retries", policy.Retries is not null),
+            ("transactionId", policy.TransactionId is not null),
+            ("asyncReply", policy.AsyncReply is not null),
         ];
         foreach ((string field, _) in fields.Where(static f => f.IsSet))
         {

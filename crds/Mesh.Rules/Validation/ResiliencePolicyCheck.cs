@@ -50,6 +50,16 @@ internal static class ResiliencePolicyCheck
             spec.Field("meshLimits").Warn("limits nothing; write maxConnections or maxRequests");
         }
 
+        if (policy.TransactionId is { } id)
+        {
+            TransactionIdCheck.Check(id, spec.Field("transactionId"));
+        }
+
+        if (policy.AsyncReply is { } reply)
+        {
+            AsyncReplyCheck.Check(reply, spec.Field("asyncReply"));
+        }
+
         if (policy.Retries is { } retries)
         {
             CheckRetries(retries, spec.Field("retries"));
@@ -63,9 +73,9 @@ internal static class ResiliencePolicyCheck
             CheckOfRoute(policy, spec);
         }
 
-        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null, MeshLimits: null })
+        if (policy is { Profile: null, PendingTimeout: null, WriteTimeout: null, Retries: null, Concurrency: null, MeshLimits: null, TransactionId: null, AsyncReply: null })
         {
-            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits, retries or concurrency");
+            spec.Warn("says nothing yet: write profile: safe, pendingTimeout, writeTimeout, meshLimits, retries, concurrency, transactionId or asyncReply");
         }
     }
 
@@ -91,6 +101,16 @@ internal static class ResiliencePolicyCheck
         if (policy.MeshLimits is not null)
         {
             spec.Field("meshLimits").Error(Advice);
+        }
+
+        if (policy.TransactionId is not null)
+        {
+            spec.Field("transactionId").Error("belongs to the host, whose calls all carry one; write it in a policy without route");
+        }
+
+        if (policy.AsyncReply is not null)
+        {
+            spec.Field("asyncReply").Error("belongs to the host, whose callers choose by their Prefer field; write it in a policy without route");
         }
 
         if (policy.Retries?.Budget is not null)

@@ -52,6 +52,7 @@ internal static class ShadowCheck
     /// <summary>A ResiliencePolicy in shadow mode.</summary>
     public static void Check(ResiliencePolicy policy, Cursor spec)
     {
+        Warn(spec, ["transactionId", "asyncReply"], "not evaluated in shadow mode: it refuses nothing that could be counted");
         Cursor retries = spec.Field("retries");
         Warn(retries, NotOfRetries, "not evaluated in shadow mode: what would come after a retry that is not made, nobody can tell");
         if (policy.Profile == ResiliencePolicy.SafeProfile)

@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.AsyncReplies;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
@@ -28,6 +29,12 @@ internal sealed class ProxyContext
 
     /// <summary>The last decisions.</summary>
     public DecisionLog Decisions => Clusters.Decisions;
+
+    /// <summary>Calls whose callers come back for the answer.</summary>
+    public AsyncReplyStore AsyncReplies => Clusters.AsyncReplies;
+
+    /// <summary>Serves a request on a connection of our own, from its first byte to its disposal; never throws. Set by who serves connections.</summary>
+    public Func<CallConnection, ListenerSide, Task> ServeOwn { get; set; } = static (_, _) => Task.CompletedTask;
 
     /// <summary>Routes in force now; captured once a request.</summary>
     public required Func<RouteTable> Routes { get; init; }

@@ -1,3 +1,6 @@
+using System.Globalization;
+using System.Text;
+using Mesh.Proxy.AsyncReplies;
 using Mesh.Proxy.Breakers;
 using Mesh.Proxy.Concurrency;
 using Mesh.Proxy.Fallbacks;
@@ -5,6 +8,7 @@ using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http;
 
@@ -138,6 +142,39 @@ internal static class ProxyErrors
 
     /// <summary>A question of a browser that the route's cross-origin policy answers.</summary>
     public static ProxyError Preflight(HeaderEdits? headers) => new(200, ResponseFlag.None, "", "cors_response", default, Headers: headers);
+
+    /// <summary>The answer is not there yet, and its caller asked not to wait for it (RFC 7240): where it will be.</summary>
+    /// <param name="call">The call.</param>
+    /// <param name="isFirst">This answers the call itself, not one who came back.</param>
+    public static ProxyError AsyncReplyPending(KeptCall call, bool isFirst)
+    {
+        List<KeyValuePair<string, string>> fields =
+            [KeyValuePair.Create("location", call.Location), KeyValuePair.Create("retry-after", call.RetryAfter), KeyValuePair.Create("cache-control", "no-store")];
+        if (isFirst)
+        {
+            fields.Add(KeyValuePair.Create("preference-applied", "respond-async"));
+        }
+
+        return new(202, ResponseFlag.None, "", "async_reply_pending", default, Headers: HeaderEdits.Of(new HeaderChanges([.. fields], [], [])));
+    }
+
+    /// <summary>Nothing is kept under this id.</summary>
+    public static ProxyError AsyncReplyUnknown() => new(
+        404, ResponseFlag.None, "no such call: its answer was kept for as long as asyncReply.keepFor says, or was in a sidecar that has started anew", "async_reply_unknown", default);
+
+    /// <summary>An answer that is kept can only be read.</summary>
+    public static ProxyError AsyncReplyMethod() => new(
+        405, ResponseFlag.None, "an answer that is kept is fetched with GET", "async_reply_method", default,
+        Headers: HeaderEdits.Of(new HeaderChanges([KeyValuePair.Create("allow", "GET, HEAD")], [], [])));
+
+    /// <summary>One who came back gets the answer.</summary>
+    public static ProxyError AsyncReplyFetched(int status) => new(status, ResponseFlag.None, "", "async_reply", default);
+
+    /// <summary>What is kept in the place of an answer that could not be; <paramref name="tooLongFor"/> says which bound it broke, null that it broke off.</summary>
+    public static StandIn AsyncReplyLost(AsyncReplyConfig? tooLongFor) => new(
+        tooLongFor is null ? 503 : 502, [.. "content-type: text/plain\r\nx-mesh-outcome: unknown\r\n"u8],
+        Encoding.ASCII.GetBytes(tooLongFor is null ? "the call was cut off before its answer was whole"
+            : string.Create(CultureInfo.InvariantCulture, $"the answer was longer than asyncReply.maxBytes of {tooLongFor.Source}, {tooLongFor.MaxBytes} bytes, and was not kept")));
 
     /// <summary>A rule asks for this failure.</summary>
     public static ProxyError FaultAbort(int status, string? source) => new(

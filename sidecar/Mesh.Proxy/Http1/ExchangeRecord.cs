@@ -40,6 +40,9 @@ internal sealed class ExchangeRecord(ProxyContext context)
     /// <summary>Name of the route.</summary>
     public string? RouteName { get => _record.RouteName; set => _record.RouteName = value; }
 
+    /// <summary>Transaction id that the request got here; null for none.</summary>
+    public string? TransactionId { get => _record.TransactionId; set => _record.TransactionId = value; }
+
     /// <summary>Where the request counts besides; null for nowhere.</summary>
     public RouteStats? Route { get; set; }
 
@@ -227,7 +230,10 @@ internal sealed class ExchangeRecord(ProxyContext context)
     public void Stuck(in ProxyError error) => (_record.Details, _record.Decision) = (error.Details, error.Decision);
 
     /// <summary>The request has ended: completes the record and hands it on.</summary>
-    public void Finish(BodyCopier requestBody, BodyCopier responseBody)
+    /// <param name="requestBody">What came of its body.</param>
+    /// <param name="responseBody">What went of the answer's.</param>
+    /// <param name="isToldElsewhere">Another exchange served it, and tells of it: here only the bytes of the connection count.</param>
+    public void Finish(BodyCopier requestBody, BodyCopier responseBody, bool isToldElsewhere)
     {
         _record.BytesReceived += requestBody.PayloadBytes;
         _record.BytesSent += responseBody.PayloadBytes;
@@ -241,6 +247,11 @@ internal sealed class ExchangeRecord(ProxyContext context)
 
         _stats.CxRxBytes.Add(_record.WireBytesReceived);
         _stats.CxTxBytes.Add(_record.WireBytesSent);
+        if (isToldElsewhere)
+        {
+            return;
+        }
+
         Route?.Add(_record);
         context.Sink.OnFinished(_record);
     }

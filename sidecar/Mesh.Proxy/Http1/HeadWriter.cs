@@ -13,8 +13,8 @@ internal static class HeadWriter
     private const int MaxAddedBytes = 384;
 
     /// <summary>Most bytes that <see cref="WriteRequest"/> writes.</summary>
-    public static int MaxRequestLength(RequestHead head, RequestEdits? edits) =>
-        head.Length + head.Headers.Count + MaxAddedBytes + (edits is null ? 0 : edits.Length + head.Path.Length); // one blank may be added to each field
+    public static int MaxRequestLength(RequestHead head, RequestEdits? edits, int transaction = 0) =>
+        head.Length + head.Headers.Count + MaxAddedBytes + transaction + (edits is null ? 0 : edits.Length + head.Path.Length); // one blank may be added to each field
 
     /// <summary>Writes a request head for the upstream. x-forwarded-for passes as it came: that is Istio's sidecar, whose use_remote_address is off.</summary>
     /// <param name="output">Where to.</param>
@@ -23,11 +23,13 @@ internal static class HeadWriter
     /// <param name="attempt">Value of x-envoy-attempt-count, 1 for the first; 0 lets the client's pass, as Istio does in front of the application.</param>
     /// <param name="expectedMilliseconds">Value of x-envoy-expected-rq-timeout-ms; 0 lets the client's pass.</param>
     /// <param name="edits">Changes by its route; null for none.</param>
+    /// <param name="transaction">Line with the transaction id, its end included; empty for none.</param>
     public static void WriteRequest(
-        IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0, RequestEdits? edits = null)
+        IBufferWriter<byte> output, RequestHead head, ReadOnlySpan<byte> newRequestId, int attempt, long expectedMilliseconds = 0, RequestEdits? edits = null,
+        ReadOnlySpan<byte> transaction = default)
     {
         HeaderBlock headers = head.Headers;
-        HeadBuffer buffer = new(output.GetSpan(MaxRequestLength(head, edits)));
+        HeadBuffer buffer = new(output.GetSpan(MaxRequestLength(head, edits, transaction.Length)));
         buffer.Add(head.Method);
         buffer.Add(" "u8);
         AddTarget(ref buffer, head, edits?.Target);
@@ -36,6 +38,7 @@ internal static class HeadWriter
         buffer.Add("\r\n"u8);
         AddRequestFields(ref buffer, headers, attempt, expectedMilliseconds, edits);
         AddOwnFields(ref buffer, head, newRequestId, attempt, expectedMilliseconds, edits);
+        buffer.Add(transaction);
         if (head.Framing.Kind == BodyKind.Chunked)
         {
             buffer.Add("transfer-encoding: chunked\r\n"u8);

@@ -151,6 +151,7 @@ internal sealed partial class Http1Exchange
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome;
         _newCookie = null;
+        _transactionLength = 0; // the other host has a form of its own, or none
         _pick = PickFor(_cluster!.Config);
     }
 

@@ -113,7 +113,7 @@ internal sealed partial class Http1Exchange
 
         _outcome = RequestOutcome.Unknown;
         long expected = _timer?.ExpectedMilliseconds(now) ?? 0;
-        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt, expected, _requestEdits);
+        HeadWriter.WriteRequest(upstream.Transport.Output, _request, _record.NewRequestId(), Side.IsInbound ? 0 : _attempt, expected, _requestEdits, TransactionLine());
         _sending = SendRequestAsync(upstream);
         _timer?.WaitForClient();
         return true;

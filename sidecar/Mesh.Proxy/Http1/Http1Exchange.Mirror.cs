@@ -43,8 +43,9 @@ internal sealed partial class Http1Exchange
         List<Cluster> mirrors = _mirrors!;
         _mirrors = null;
         KeptBody head = new(context.RetryMemory);
+        ReadOnlySpan<byte> transaction = TransactionLine();
         KeptBody? body = _requestBody.Kept;
-        if ((body is null && _request.Framing.Kind != BodyKind.None) || !head.TryReserve(HeadWriter.MaxRequestLength(_request, _requestEdits)))
+        if ((body is null && _request.Framing.Kind != BodyKind.None) || !head.TryReserve(HeadWriter.MaxRequestLength(_request, _requestEdits, transaction.Length)))
         {
             mirrors.ForEach(static c => c.Stats.RqShadowDropped.Add());
             return;
@@ -52,7 +53,7 @@ internal sealed partial class Http1Exchange
 
         TimeSpan limit = _timer?.RouteLimit ?? TimeSpan.Zero;
         limit = limit > TimeSpan.Zero ? limit : context.Limits.StreamIdle > TimeSpan.Zero ? context.Limits.StreamIdle : LongestCopy;
-        HeadWriter.WriteRequest(head, _request, _record.NewRequestId(), attempt: 1, _timer is null ? 0 : (long)_timer.RouteLimit.TotalMilliseconds, _requestEdits);
+        HeadWriter.WriteRequest(head, _request, _record.NewRequestId(), attempt: 1, _timer is null ? 0 : (long)_timer.RouteLimit.TotalMilliseconds, _requestEdits, transaction);
         _kept = body is null ? _kept : null; // it is the copies' too: the next request gets another
         MirrorMessage message = new(head, body, _request.IsHead, limit);
         foreach (Cluster cluster in mirrors)

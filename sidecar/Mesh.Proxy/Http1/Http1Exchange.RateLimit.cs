@@ -18,6 +18,7 @@ internal sealed partial class Http1Exchange
     {
         _place?.Pause.End();
         _inLine?.Pause.End();
+        _watch?.End();
     }
 
     private ValueTask<bool> LimitAndAttemptAsync(RateLimiter limiter, long now)

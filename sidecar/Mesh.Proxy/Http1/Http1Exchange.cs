@@ -62,9 +62,9 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         _mirrors = null;
         _failed = null;
         _outcome = RequestOutcome.NotSent;
-        _attempt = 0;
+        _attempt = _transactionLength = 0;
         _again = Again.No;
-        _isInterimPassed = _isAnswering = _clientIsGone = false;
+        _isInterimPassed = _isAnswering = _clientIsGone = _isServedAside = false;
         _requestBody.Reset();
         _responseBody.Reset();
         _requestBody.Activity = _responseBody.Activity = client.Deadline;
@@ -146,6 +146,11 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         }
 
         _record.Describe(_request);
+        if (context.AsyncReplies.IsInUse && !Side.IsInbound && GoesAside(out ValueTask<bool> answered))
+        {
+            return answered;
+        }
+
         RouteChoice? choice = Router.Choose(context, Side, _request, out RouteMatch? match);
         if (choice is null)
         {
@@ -273,7 +278,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             IgnoreClientEnd();
             EndPolicy();
             _record.Attempts = _attempt;
-            _record.Finish(_requestBody, _responseBody);
+            _record.Finish(_requestBody, _responseBody, isToldElsewhere: _isServedAside);
             Side.Stats.RqActive.Add(-1);
         }
     }
@@ -292,5 +297,6 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         _clientIsGone = true;
         _stop.Cancel();
         _upstream?.Abort();
+        _aside?.Abort();
     }
 }

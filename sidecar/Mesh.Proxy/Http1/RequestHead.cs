@@ -1,3 +1,4 @@
+using System.Buffers;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Routing;
 
@@ -11,6 +12,7 @@ internal sealed class RequestHead(Http1Limits limits)
     private Range _authority;
     private Range _path;
     private int _hostAt;
+    private int _fieldsAt;
 
     /// <summary>Header fields.</summary>
     public HeaderBlock Headers { get; } = new(limits);
@@ -74,7 +76,8 @@ internal sealed class RequestHead(Http1Limits limits)
             return error;
         }
 
-        error = Headers.TryParse(bytes, lineEnd + 1, length);
+        _fieldsAt = lineEnd + 1;
+        error = Headers.TryParse(bytes, _fieldsAt, length);
         if (error != HeadError.None)
         {
             return error;
@@ -83,6 +86,27 @@ internal sealed class RequestHead(Http1Limits limits)
         error = MessageFraming.DecideRequest(Headers, MinorVersion, IsConnect, out BodyFraming framing);
         Framing = framing;
         return error != HeadError.None ? error : CheckHost();
+    }
+
+    /// <summary>Writes the head once more, as the client sent it but for its path, which is normalized, and for an id.</summary>
+    /// <param name="output">Where to.</param>
+    /// <param name="newRequestId">Value of x-request-id if the client sent none.</param>
+    public void CopyTo(IBufferWriter<byte> output, ReadOnlySpan<byte> newRequestId)
+    {
+        output.Write(Method);
+        output.Write(_hostAt >= 0 ? " "u8 : " http://"u8);
+        output.Write(_hostAt >= 0 ? default : Authority);
+        output.Write(Path);
+        output.Write(MinorVersion == 1 ? " HTTP/1.1\r\n"u8 : " HTTP/1.0\r\n"u8);
+        output.Write(_bytes.AsSpan(_fieldsAt..(Length - 2)));
+        if (Headers.Find(KnownHeader.RequestId) < 0)
+        {
+            output.Write("x-request-id: "u8);
+            output.Write(newRequestId);
+            output.Write("\r\n"u8);
+        }
+
+        output.Write("\r\n"u8);
     }
 
     private HeadError ParseLine(Span<byte> line)

@@ -88,6 +88,10 @@ public static class AccessLogLine
         WriteNumber(json, "total_ms", r.Duration.TotalMilliseconds);
         json.WriteNumber("attempts", r.Attempts);
         json.WriteString("retried_on", RetryCounters.ToText(r.RetriedOn));
+        if (r.TransactionId is { } transaction)
+        {
+            json.WriteString("transaction_id", transaction);
+        }
     }
 
     // What a line without a decision would only say null to is left out of it: most lines have none.

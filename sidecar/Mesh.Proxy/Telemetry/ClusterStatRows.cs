@@ -147,6 +147,7 @@ public static class ClusterStatRows
     [
         .. All, .. stats.RateLimit is null ? [] : RateLimit, .. stats.Breaker is null ? [] : Breaker, .. stats.Concurrency is null ? [] : Concurrency,
         .. stats.Fallback is null ? [] : Fallback, .. stats.MeshLimits is null ? [] : MeshLimits, .. stats.Shadow is null ? [] : ShadowStatRows.All,
+        .. stats.AsyncReply is null ? [] : AsyncReply,
     ];
 
     /// <summary>The rows of a bulkhead, for clusters that have or had one.</summary>
@@ -194,6 +195,20 @@ public static class ClusterStatRows
 
     private static StatRow<ClusterStatsView> OfFallback(string name, string help, Func<FallbackStats, StripedCounter> counter) =>
         new(name, StatType.Counter, help, c => c.Stats.Fallback is { } fallback ? counter(fallback).Value : 0);
+
+    /// <summary>The rows of late answers, for clusters whose rule asks or asked for them.</summary>
+    public static IReadOnlyList<StatRow<ClusterStatsView>> AsyncReply { get; } =
+    [
+        OfAsyncReply("async_reply.in_time", "Calls that might have been answered late, and were not", static s => s.InTime),
+        OfAsyncReply("async_reply.accepted", "Calls that were answered 202 because their answer had not come in time", static s => s.Accepted),
+        OfAsyncReply("async_reply.full", "Calls whose caller had to wait as ever, because no more could be kept", static s => s.Full),
+        OfAsyncReply("async_reply.lost", "Answers that could not be kept: too long, or broken off", static s => s.Lost),
+        OfAsyncReply("async_reply.fetched", "Times that a kept answer was fetched", static s => s.Fetched),
+        new("async_reply.kept", StatType.Gauge, "Calls under way and answers that are kept", static c => c.Stats.AsyncReply?.Kept.Value ?? 0),
+    ];
+
+    private static StatRow<ClusterStatsView> OfAsyncReply(string name, string help, Func<AsyncReplyStats, StripedCounter> counter) =>
+        new(name, StatType.Counter, help, c => c.Stats.AsyncReply is { } late ? counter(late).Value : 0);
 
     /// <summary>The rows of limits that all sidecars share, for clusters that have or had them.</summary>
     public static IReadOnlyList<StatRow<ClusterStatsView>> MeshLimits { get; } =

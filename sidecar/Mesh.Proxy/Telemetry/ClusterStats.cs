@@ -170,6 +170,9 @@ public sealed class ClusterStats
     /// <summary>Counters of the bulkhead; null until there is one.</summary>
     public ConcurrencyStats? Concurrency { get; internal set; }
 
+    /// <summary>Counters of late answers; null until a rule asks for them.</summary>
+    public AsyncReplyStats? AsyncReply { get; internal set; }
+
     /// <summary>Counters of the fallback; null until there is one.</summary>
     public FallbackStats? Fallback { get; internal set; }
 

@@ -92,6 +92,9 @@ public sealed class RequestRecord
     /// <summary>x-request-id, or null.</summary>
     public string? RequestId { get; set; }
 
+    /// <summary>Transaction id that the sidecar gave the request; null when it gave none.</summary>
+    public string? TransactionId { get; set; }
+
     /// <summary>Host as the client sent it, or null.</summary>
     public string? Authority { get; set; }
 
@@ -137,7 +140,7 @@ public sealed class RequestRecord
     {
         IsInbound = IsTcp = false;
         StartTime = default;
-        Method = Path = Protocol = Details = TransportFailure = ForwardedFor = UserAgent = RequestId = Authority = null;
+        Method = Path = Protocol = Details = TransportFailure = ForwardedFor = UserAgent = RequestId = TransactionId = Authority = null;
         UpstreamHost = UpstreamCluster = UpstreamLocalAddress = DownstreamLocalAddress = DownstreamRemoteAddress = RequestedServerName = RouteName = null;
         ResponseCode = Attempts = 0;
         RetriedOn = RetryConditions.None;

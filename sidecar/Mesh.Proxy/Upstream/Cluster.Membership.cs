@@ -84,6 +84,8 @@ public sealed partial class Cluster
         UpdateBreaker(next);
         UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
+        UpdateTransactionIds(next.TransactionId);
+        UpdateAsyncReply(next.AsyncReply);
         UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();
 

@@ -44,6 +44,8 @@ public sealed partial class Cluster
         UpdateBreaker(config);
         UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
+        UpdateTransactionIds(config.TransactionId);
+        UpdateAsyncReply(config.AsyncReply);
         UpdateShadow(config.Shadow);
     }
 

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
+using Mesh.Proxy.AsyncReplies;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
@@ -47,6 +48,9 @@ public sealed class ClusterManager : IDisposable
     /// <summary>The last decisions of the proxy.</summary>
     public DecisionLog Decisions => _services.Decisions;
 
+    /// <summary>Calls whose callers come back for the answer.</summary>
+    internal AsyncReplyStore AsyncReplies => _services.AsyncReplies;
+
     /// <summary>Addresses that this proxy itself listens on: a name that leads there is refused. Any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { set => _services.OwnAddresses = value; }
 
@@ -55,6 +59,9 @@ public sealed class ClusterManager : IDisposable
 
     /// <summary>There is no control plane: a limit that all sidecars share counts for this one alone. Set before the first cluster is there.</summary>
     public bool IsAlone { set => _services.IsAlone = value; }
+
+    /// <summary>Id of this sidecar in transaction ids; no other sidecar may have it. Set before the first cluster is there.</summary>
+    public string Instance { set => _services.Instance = value; }
 
     /// <summary>Told of every change of a circuit breaker's state, outside locks; must not block or throw.</summary>
     public Action<BreakerEvent> OnBreaker { set => _services.OnBreaker = value; }

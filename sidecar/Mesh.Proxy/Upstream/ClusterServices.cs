@@ -1,7 +1,9 @@
 using System.Net;
+using Mesh.Proxy.AsyncReplies;
 using Mesh.Proxy.Dns;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Transactions;
 using Mesh.Proxy.Upstream.Wire;
 using Microsoft.Extensions.Logging;
 
@@ -30,6 +32,15 @@ internal sealed record ClusterServices(
 {
     /// <summary>The last decisions, for those that fall without a request in hand too.</summary>
     public DecisionLog Decisions { get; } = new();
+
+    /// <summary>Calls whose callers come back for the answer.</summary>
+    public AsyncReplyStore AsyncReplies { get; } = new(Runtime.Time, Ticker);
+
+    /// <summary>Numbers of transaction ids.</summary>
+    public TransactionSequence Transactions { get; } = new();
+
+    /// <summary>Id of this sidecar in transaction ids.</summary>
+    public string Instance { get; set; } = "sidecar";
 
     /// <summary>Addresses that this proxy itself listens on; any thread may ask.</summary>
     public Func<IReadOnlyCollection<IPEndPoint>> OwnAddresses { get; set; } = static () => [];

@@ -169,6 +169,8 @@ internal sealed class ConfigPages(AdminContext context)
         json.WriteString("pending_timeout", cluster.PendingTimeout > TimeSpan.Zero ? RoutePage.Seconds(cluster.PendingTimeout) : null);
         json.WriteString("write_timeout", cluster.WriteTimeout > TimeSpan.Zero ? RoutePage.Seconds(cluster.WriteTimeout) : null);
         json.WriteBoolean("honours_caller_deadline", cluster.HonoursCallerDeadline);
+        json.WriteString("transaction_id", cluster.TransactionId is { } transaction ? $"{transaction.Header}: {transaction.Format}" : null);
+        json.WriteString("async_reply_after", cluster.AsyncReply is { } late ? RoutePage.Seconds(late.After) : null);
         RoutePage.WriteRetry(json, "inbound_retry_policy", cluster.InboundRetry);
         if (cluster.RetryBudget is { } budget)
         {

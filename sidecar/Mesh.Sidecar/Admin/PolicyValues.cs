@@ -103,6 +103,18 @@ internal static class PolicyValues
         {
             yield return new PolicyValue("ResiliencePolicy", config.ResilienceSource, "writeTimeout", RoutePage.Seconds(config.WriteTimeout));
         }
+
+        if (config.AsyncReply is { } late && cluster.Stats.AsyncReply is { } kept)
+        {
+            yield return new PolicyValue(
+                "ResiliencePolicy", config.ResilienceSource, "asyncReply", $"202 after {RoutePage.Seconds(late.After)} for who asks for it, kept for {RoutePage.Seconds(late.KeepFor)}",
+                $"{kept.Kept.Value} of {late.MaxKept} kept, {kept.Accepted.Value} answered 202");
+        }
+
+        if (config.TransactionId is { } transaction)
+        {
+            yield return new PolicyValue("ResiliencePolicy", config.ResilienceSource, "transactionId", $"{transaction.Header}: {transaction.Format}");
+        }
     }
 
     private static IEnumerable<PolicyValue> RateLimit(Cluster cluster)

@@ -82,6 +82,7 @@ internal sealed partial class SidecarProcess : IAsyncDisposable
             _stats,
             _accessLog is null ? metrics : new RequestSinks(metrics, _accessLog),
             ejections.Add);
+        _proxy.Clusters.Instance = options.Pod ?? options.Node ?? string.Create(System.Globalization.CultureInfo.InvariantCulture, $"{options.Service}-{random.Next():x8}"); // unique before the control plane has given an id
         _proxy.Clusters.OnBreaker = ejections.Add;
         _proxy.Clusters.OnConcurrency = ejections.Add;
         ProxyIdentity identity = new(

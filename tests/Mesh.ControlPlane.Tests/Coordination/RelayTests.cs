@@ -53,6 +53,30 @@ public sealed class RelayTests
     }
 
     [Fact]
+    public void Leader_IsAway_ItsLastWordIsPassedOnForAsLongAsItHolds()
+    {
+        Settle();
+        int ttl = _other.Order("b")!.TtlMilliseconds;
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Equal((10_000, 9_000), (ttl, _other.Report("b").Circuits.Single().TtlMilliseconds));
+        Assert.Equal(0, CircuitOrders.Aged(_other.Order("b")!, TimeSpan.FromSeconds(11)).TtlMilliseconds);
+    }
+
+    [Fact]
+    public void Leader_IsAway_WhatIsOverIsNotPassedOn()
+    {
+        Settle();
+        SidecarOrders shortLived = new() { Circuits = [_other.Order("b")! with { TtlMilliseconds = 900 }] };
+        _other.Coordinator.Run(now => (true, _other.Relay.Take(new ReplicaOrders { Orders = System.Collections.Immutable.ImmutableDictionary<string, SidecarOrders>.Empty.Add("b", shortLived) }, now)));
+        Assert.NotNull(_other.Order("b"));
+
+        _time.Advance(TimeSpan.FromSeconds(1));
+
+        Assert.Null(_other.Order("b"));
+    }
+
+    [Fact]
     public void Caller_LeavesTheOther_IsForgottenAtOnce()
     {
         Settle();

@@ -38,6 +38,36 @@ public sealed class SharedCircuitOrderTests
     }
 
     [Fact]
+    public void Epoch_OfAClockThatWasYearsAhead_IsCountedOnFrom()
+    {
+        CircuitBench bench = CircuitBench.With(2);
+        long former = CircuitBench.Start.AddYears(100).ToUnixTimeMilliseconds(); // or our own clock woke up in 1970
+        bench.Report("a", epoch: former); // it refused our order as stale, and says what it had
+
+        Assert.Equal((former + 1, CircuitState.Closed), (bench.Order("a")!.Epoch, bench.Order("a")!.State));
+        Assert.Equal(36_524, Math.Round(bench.Circuit.Ahead(bench.Now).TotalDays));
+        Assert.Null(bench.Circuit.Unbelievable);
+        bench.Report("b", 20, 20);
+        Assert.Equal(former + 2, bench.Order("a")!.Epoch); // and decisions go on
+    }
+
+    [Theory]
+    [InlineData(253_402_300_800_000)]
+    [InlineData(long.MaxValue)]
+    public void Epoch_ThatNoClockCanShow_IsNotCountedOnFromAndItsCallerIsNamed(long epoch)
+    {
+        CircuitBench bench = CircuitBench.With(2);
+        bench.Report("a", epoch: epoch);
+        Assert.Equal(CircuitBench.Start.ToUnixTimeMilliseconds(), bench.Circuit.Epoch);
+        Assert.Equal("a", bench.Circuit.Unbelievable!.Id);
+
+        bench.Report("b");
+        Assert.Equal("a", bench.Circuit.Unbelievable!.Id); // another's word changes nothing
+        bench.Report("a", epoch: 0);
+        Assert.Null(bench.Circuit.Unbelievable);
+    }
+
+    [Fact]
     public void Restart_OrdersOfBeforeAreInForce_SaysNothingUntilTheyHaveEnded()
     {
         CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));

@@ -229,6 +229,41 @@ public sealed class SharedCircuitsTests : IDisposable
     }
 
     [Fact]
+    public void ClockOfAControlPlane_WasWrong_IsSaidUntilTimeHasCaughtUp()
+    {
+        Settle("a");
+        _reports["a"].Epoch = _time.GetUtcNow().AddHours(2).ToUnixTimeMilliseconds();
+        Report("a");
+
+        Assert.True(Order("a")!.Epoch > _time.GetUtcNow().AddHours(2).ToUnixTimeMilliseconds());
+        Assert.Contains("have numbers of 2030-01-01T02:00:05Z, a time that has not come", Assert.Single(_logs.Warnings), StringComparison.Ordinal);
+        Assert.Contains("look at the clocks", Assert.Single(_circuits.Warnings(Key)).Message, StringComparison.Ordinal);
+        Assert.True(_circuits.All.Single().Said.IsAhead);
+        for (int minute = 0; minute < 120; minute++)
+        {
+            _time.Advance(TimeSpan.FromMinutes(1));
+            Report("a");
+        }
+
+        Assert.Empty(_circuits.Warnings(Key));
+        Assert.Single(_logs.Warnings);
+    }
+
+    [Fact]
+    public void Caller_NamesADecisionThatNobodyCanHaveMade_IsSaidUntilItLeaves()
+    {
+        Settle("a", "b");
+        _reports["a"].Epoch = long.MaxValue;
+        Report("a");
+
+        Assert.Contains("a says that it follows a decision", Assert.Single(_logs.Warnings), StringComparison.Ordinal);
+        Assert.Contains("restart its sidecar", Assert.Single(_circuits.Warnings(Key)).Message, StringComparison.Ordinal);
+        Assert.NotNull(Order("b")); // the others are served
+        _coordinator.Report(Who("a"), new SidecarReport());
+        Assert.Empty(_circuits.Warnings(Key));
+    }
+
+    [Fact]
     public void Status_OfARuleWithManyCircuits_SaysTheFirst()
     {
         SidecarReport many = new() { Circuits = [.. Enumerable.Range(100, 30).Select(static port => new CircuitReport { Rule = Rule, Cluster = $"outbound|{port}||partner.example.com" })] };

@@ -24,6 +24,7 @@ public sealed class MetricsPageTests : IDisposable
         mesh_circuit_changes_total counter
         mesh_circuit_failures gauge
         mesh_circuit_forced gauge
+        mesh_circuit_number_trouble gauge
         mesh_circuit_sick_caller gauge
         mesh_circuit_slow_calls gauge
         mesh_circuit_state gauge

@@ -156,6 +156,8 @@ public sealed class AllocationTests(ITestOutputHelper output)
             Port = 80,
             Outlier = new OutlierConfig(),
             RateLimit = limit,
+            TransactionId = limit is null ? null : new TransactionIdConfig("X-Tran-Id"),
+            AsyncReply = limit is null ? null : new AsyncReplyConfig(),
             Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
             Concurrency = new ConcurrencyConfig { MaxCalls = 100, MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10, Adaptive = limit is null ? null : new AdaptiveConcurrencyConfig() },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second

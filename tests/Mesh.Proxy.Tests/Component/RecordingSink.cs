@@ -9,7 +9,10 @@ internal sealed record Finished(
     int Code, ResponseFlag Flag, ResponseFlag SecondFlag, string? Details, DecisionRecord Decision, string? TransportFailure,
     long BytesReceived, long BytesSent, long WireBytesReceived, long WireBytesSent, string? Method, string? Path, string? Authority,
     string? RequestId, string? UpstreamHost, string? Cluster, string? RouteName, bool IsTcp, bool IsInbound, TimeSpan? ServiceTime, int Attempts,
-    RetryConditions RetriedOn, string? RequestedServerName, string? LocalAddress, DestinationLabels? Destination, DecisionRecord Waited, DecisionRecord Shadow);
+    RetryConditions RetriedOn, string? RequestedServerName, string? LocalAddress, DestinationLabels? Destination, DecisionRecord Waited, DecisionRecord Shadow)
+{
+    public string? TransactionId { get; init; }
+}
 
 /// <summary>Keeps the records of finished requests in order.</summary>
 internal sealed class RecordingSink(bool wantsText = true) : IRequestSink
@@ -30,7 +33,8 @@ internal sealed class RecordingSink(bool wantsText = true) : IRequestSink
         record.ResponseCode, record.Flag, record.SecondFlag, record.Details, record.Decision, record.TransportFailure, record.BytesReceived,
         record.BytesSent, record.WireBytesReceived, record.WireBytesSent, record.Method, record.Path, record.Authority, record.RequestId,
         record.UpstreamHost, record.UpstreamCluster, record.RouteName, record.IsTcp, record.IsInbound, record.UpstreamServiceTime,
-        record.Attempts, record.RetriedOn, record.RequestedServerName, record.DownstreamLocalAddress, record.Destination, record.Waited, record.Shadow));
+        record.Attempts, record.RetriedOn, record.RequestedServerName, record.DownstreamLocalAddress, record.Destination, record.Waited, record.Shadow)
+    { TransactionId = record.TransactionId });
 
     public void OnTcpOpened(RequestRecord record) => TcpOpened++;
 }

@@ -31,6 +31,8 @@ public sealed class StatNamesTests
 
     private const string MeshLimits = "mesh_limits.cx_overflow mesh_limits.cx_share mesh_limits.rq_overflow mesh_limits.rq_share";
 
+    private const string AsyncReply = "async_reply.accepted async_reply.fetched async_reply.full async_reply.in_time async_reply.kept async_reply.lost";
+
     private const string Cluster = """
         circuit_breakers.default.cx_open circuit_breakers.default.remaining_cx circuit_breakers.default.remaining_pending
         circuit_breakers.default.remaining_retries circuit_breakers.default.remaining_rq circuit_breakers.default.rq_open
@@ -94,6 +96,9 @@ public sealed class StatNamesTests
 
     [Fact]
     public void MeshLimitNames_AreThese() => Assert.Equal(Words(MeshLimits), ClusterStatRows.MeshLimits.Select(static r => r.Name).Order(StringComparer.Ordinal));
+
+    [Fact]
+    public void AsyncReplyNames_AreThese() => Assert.Equal(Words(AsyncReply), ClusterStatRows.AsyncReply.Select(static r => r.Name).Order(StringComparer.Ordinal));
 
     [Fact]
     public void ClusterNames_AreThese() => Assert.Equal(Words(Cluster), ClusterStatRows.All.Select(static r => r.Name).Order(StringComparer.Ordinal));

@@ -17,6 +17,8 @@ public sealed class ResiliencePolicyTests
         pendingTimeout: 1s
         writeTimeout: 5s
         meshLimits: {maxConnections: 80, maxRequests: 200}
+        transactionId: {header: X-Api-Tran-Id, format: "{instance}-{time:yyyyMMddHHmmss}-{sequence:9}"}
+        asyncReply: {after: 3s, keepFor: 20m, maxKept: 50, maxBytes: 1Mi}
         retries:
           attempts: 1
           backoff: {strategy: linear, base: 100ms, max: 2s, jitter: ratio, jitterRatio: 0.2}
@@ -41,6 +43,8 @@ public sealed class ResiliencePolicyTests
         Assert.Equal(("pay.example.com", "v1", 443, "safe"), (policy.Host, policy.Subset, policy.Port, policy.Profile));
         Assert.Equal((TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(5)), (policy.PendingTimeout, policy.WriteTimeout));
         Assert.Equal(new MeshLimits { MaxConnections = 80, MaxRequests = 200 }, policy.MeshLimits);
+        Assert.Equal(new TransactionId { Header = "X-Api-Tran-Id", Format = "{instance}-{time:yyyyMMddHHmmss}-{sequence:9}" }, policy.TransactionId);
+        Assert.Equal(new AsyncReply { After = TimeSpan.FromSeconds(3), KeepFor = TimeSpan.FromMinutes(20), MaxKept = 50, MaxBytes = 1 << 20 }, policy.AsyncReply);
         Assert.Equal("GET,PUT", string.Join(',', policy.Retries!.Methods));
         Assert.Equal(
             new ResilienceBackoff { Strategy = "linear", Base = TimeSpan.FromMilliseconds(100), Max = TimeSpan.FromSeconds(2), Jitter = "ratio", JitterRatio = 0.2 },
@@ -87,6 +91,30 @@ public sealed class ResiliencePolicyTests
     [InlineData("host: a\nretries: {attempts: -1}", "spec.retries.attempts", "attempts cannot be negative")]
     [InlineData("host: a\nretries: {backoff: {base: 2s, max: 1s}}", "spec.retries.backoff.max", "greater than or equal to base")]
     [InlineData("host: a\nretries: {backoff: {jitter: ratio, jitterRatio: 2}}", "spec.retries.backoff.jitterRatio", "must be in 0..1")]
+    [InlineData("host: a\nroute: r\ntransactionId: {header: X-Id}", "spec.transactionId", "write it in a policy without route")]
+    [InlineData("host: a\nside: callee\ntransactionId: {header: X-Id}\nconcurrency: {}", "spec.transactionId", "belongs to the callers' sidecars")]
+    [InlineData("host: a\ntransactionId: {}", "spec.transactionId.header", "header is required")]
+    [InlineData("host: a\ntransactionId: {header: X Id}", "spec.transactionId.header", "not a valid header name")]
+    [InlineData("host: a\ntransactionId: {header: X-Request-ID}", "spec.transactionId.header", "choose a field of the host's own")]
+    [InlineData("host: a\ntransactionId: {header: Content-Length}", "spec.transactionId.header", "is the proxy's own")]
+    [InlineData("host: a\ntransactionId: {header: x-envoy-id}", "spec.transactionId.header", "is the proxy's own")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: ''}", "spec.transactionId.format", "1 to 128 characters")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{instance}'}", "spec.transactionId.format", "has no {sequence:N}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: 'a b{sequence}'}", "spec.transactionId.format", "without blanks")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{seq}'}", "spec.transactionId.format", "is no part of an id; write {instance}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{sequence'}", "spec.transactionId.format", "has no closing brace")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '}{sequence}'}", "spec.transactionId.format", "cannot stand in an id")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{sequence:19}'}", "spec.transactionId.format", "a length of 1 to 18, such as {sequence:9}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{instance:0}{sequence}'}", "spec.transactionId.format", "a length of 1 to 64")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{time}{sequence}'}", "spec.transactionId.format", "is no time: write {time:…}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{time:yyyyDDMM}{sequence}'}", "spec.transactionId.format", "such as {time:yyyyMMddHHmmss}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{time:---}{sequence}'}", "spec.transactionId.format", "is no time")]
+    [InlineData("host: a\nroute: r\nasyncReply: {}", "spec.asyncReply", "write it in a policy without route")]
+    [InlineData("host: a\nside: callee\nasyncReply: {}\nconcurrency: {}", "spec.asyncReply", "belongs to the callers' sidecars")]
+    [InlineData("host: a\nasyncReply: {after: 6m}", "spec.asyncReply.after", "at most 5m")]
+    [InlineData("host: a\nasyncReply: {keepFor: 2h}", "spec.asyncReply.keepFor", "at most 1h")]
+    [InlineData("host: a\nasyncReply: {maxBytes: 17Mi}", "spec.asyncReply.maxBytes", "at most 16Mi")]
+    [InlineData("host: a\nasyncReply: {maxKept: 0}", "spec.asyncReply.maxKept", "1..10000")]
     public void Read_WrongSpec_IsRefusedAtItsPlace(string spec, string path, string message)
     {
         Diagnostic error = Assert.Single(Read(spec).Errors());
@@ -99,6 +127,10 @@ public sealed class ResiliencePolicyTests
     [InlineData("host: a", "spec", "says nothing yet")]
     [InlineData("host: a\nmeshLimits: {}", "spec.meshLimits", "limits nothing; write maxConnections or maxRequests")]
     [InlineData("host: a\nside: callee", "spec", "write concurrency")]
+    [InlineData("host: a\nmode: shadow\nasyncReply: {}", "spec.asyncReply", "not evaluated in shadow mode")]
+    [InlineData("host: a\nmode: shadow\ntransactionId: {header: X-Id}", "spec.transactionId", "not evaluated in shadow mode")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{time:ss}{sequence}'}", "spec.transactionId.format", "has no {instance}")]
+    [InlineData("host: a\ntransactionId: {header: X-Id, format: '{instance}{sequence}'}", "spec.transactionId.format", "counts from 1")]
     [InlineData("host: a\nconcurrency: {maxQueue: 5}", "spec.concurrency.maxQueue", "no effect without maxWaitDuration")]
     [InlineData("host: a\nconcurrency: {adaptive: {maxConcurrency: 10}}", "spec.concurrency.maxConcurrentCalls", "within 3..10")]
     [InlineData("host: a\nmode: shadow\nconcurrency: {adaptive: {}}", "spec.concurrency.adaptive", "no effect in mode: shadow")]
