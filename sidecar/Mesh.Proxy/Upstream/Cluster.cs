@@ -40,7 +40,7 @@ public sealed partial class Cluster
         _orderEnd = new(EndOrder);
         UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
-        UpdateRateLimit(config.RateLimit);
+        UpdateRateLimits(config.RateLimits);
         UpdateBreaker(config);
         UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);

@@ -71,6 +71,7 @@ internal sealed record AdminContext
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,
             BreakerEpoch = cluster.CircuitOrder?.Order.Epoch ?? 0,
+            RateLimitPlanLeft = cluster.RateLimitPlanLeft,
             FallbackEntries = cluster.FallbackEntries,
             FallbackBytes = cluster.FallbackBytes,
         };
