@@ -15,7 +15,7 @@ internal static class LimitTotals
             {
                 (ResiliencePolicy { MeshLimits: { } limits }, MeshLimitsConfig.ConnectionsField) => limits.MaxConnections,
                 (ResiliencePolicy { MeshLimits: { } limits }, MeshLimitsConfig.RequestsField) => limits.MaxRequests,
-                (RateLimit { Scope: RateLimit.MeshScope } limit, RateLimitConfig.TokensField) => limit.Tokens,
+                (RateLimit { Scope: RateLimit.MeshScope } limit, RateLimitConfig.TokensField) => name.Key.Length == 0 || limit.Key is not null ? limit.Tokens : null,
                 _ => null,
             }
             : null;

@@ -8,7 +8,8 @@ namespace Mesh.ControlPlane.Coordination;
 /// <param name="Rule">The rule.</param>
 /// <param name="Cluster">The upstream.</param>
 /// <param name="Limit">Field of the rule.</param>
-internal readonly record struct LimitName(string Rule, string Cluster, string Limit);
+/// <param name="Key">Hash of the key, of a limit that has one for each; else empty.</param>
+internal readonly record struct LimitName(string Rule, string Cluster, string Limit, string Key = "");
 
 /// <summary>All limits that callers share: each gets the part that it wants, as far as that is fair, and never do all together get more than there is.</summary>
 /// <param name="totalOf">The limit that a rule's field says now; null when there is none.</param>
@@ -19,11 +20,15 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     /// <summary>Most limits: a sidecar that makes up names must not fill the memory.</summary>
     public const int Most = 10_000;
 
+    /// <summary>Most keys of one limit that have shares; others get along with what each key has anyway.</summary>
+    public const int MostKeys = 1_000;
+
     private const int FewHolders = 32;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be weighed against each other a thousand times a second
 
     private readonly Dictionary<LimitName, SharedLimit> _limits = [];
     private readonly Dictionary<LimitName, long> _balancedAt = [];
+    private readonly Dictionary<LimitName, int> _keys = []; // how many each limit has
     private readonly Dictionary<Reporter, HashSet<LimitName>> _names = [];
     private readonly TimeSpan _settling = settling ?? EndpointRegistry.Lease;
     private long _decidesSince = time.GetTimestamp();
@@ -47,7 +52,7 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         HashSet<LimitName> former = [.. names];
         foreach (LimitReport limit in report.Limits)
         {
-            LimitName name = new(limit.Rule, limit.Cluster, limit.Limit);
+            LimitName name = new(limit.Rule, limit.Cluster, limit.Limit, limit.Key);
             if (Take(reporter, name, limit))
             {
                 former.Remove(name);
@@ -96,18 +101,20 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
                 let limit = _limits[name]
                 where limit.Total > 0
                 let holder = limit.Find(reporter)
-                orderby name.Rule, name.Cluster, name.Limit
-                select new LimitOrder(name.Rule, name.Cluster, name.Limit, holder.Share, limit.Total, holder.Epoch));
+                orderby name.Rule, name.Cluster, name.Limit, name.Key
+                select new LimitOrder(name.Rule, name.Cluster, name.Limit, holder.Share, limit.Total, holder.Epoch, name.Key));
         }
     }
 
     /// <summary>Every limit, its total and who has what, for a person.</summary>
     public JsonArray Page() => new([.. _limits.OrderBy(static l => l.Key.Rule, StringComparer.Ordinal).ThenBy(static l => l.Key.Cluster, StringComparer.Ordinal).ThenBy(static l => l.Key.Limit, StringComparer.Ordinal)
+        .ThenBy(static l => l.Key.Key, StringComparer.Ordinal)
         .Select(static l => new JsonObject
         {
             ["rule"] = l.Key.Rule,
             ["cluster"] = l.Key.Cluster,
             ["limit"] = l.Key.Limit,
+            ["key"] = l.Key.Key,
             ["total"] = l.Value.Total,
             ["shares"] = l.Value.Holders.Sum(static h => (long)h.Share),
             ["held"] = l.Value.Held,
@@ -122,7 +129,7 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     {
         if (!_limits.TryGetValue(name, out SharedLimit? limit))
         {
-            if (_limits.Count >= Most || totalOf(name) is not { } total)
+            if (_limits.Count >= Most || totalOf(name) is not { } total || !MayAddKey(name))
             {
                 return false;
             }
@@ -140,6 +147,27 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
 
         holder.Take(report);
         return true;
+    }
+
+    private bool MayAddKey(LimitName name)
+    {
+        LimitName whole = name with { Key = "" };
+        int keys = name.Key.Length == 0 ? 0 : _keys.GetValueOrDefault(whole);
+        if (name.Key.Length > 0 && keys < MostKeys)
+        {
+            _keys[whole] = keys + 1;
+        }
+
+        return keys < MostKeys;
+    }
+
+    private void RemoveKey(LimitName name)
+    {
+        LimitName whole = name with { Key = "" };
+        if (name.Key.Length > 0 && --_keys[whole] == 0)
+        {
+            _keys.Remove(whole);
+        }
     }
 
     // Nobody is trusted: an epoch that was never given by anybody would leave no number for our orders, and more than there is cannot be in use.
@@ -165,6 +193,7 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         }
 
         _limits.Remove(name);
+        RemoveKey(name);
         _balancedAt.Remove(name);
         return false;
     }

@@ -19,7 +19,7 @@ internal static class PolicyCompiler
 
         cluster = BreakerCompiler.Apply(cluster, policies.Breaker);
         cluster = BreakerCompiler.Apply(cluster, policies.RouteBreakers);
-        cluster = RateLimitCompiler.Apply(cluster, policies.RateLimit);
+        cluster = RateLimitCompiler.Apply(cluster, policies.RateLimits);
         return FallbackCompiler.Apply(cluster, policies.Fallback);
     }
 }

@@ -152,7 +152,7 @@ internal static class SnapshotAdvice
         }
     }
 
-    /// <summary>Policies in shadow mode where another of their kind is in force: an upstream has one breaker, one limit, one fallback.</summary>
+    /// <summary>Policies in shadow mode where another of their kind is in force: an upstream has one breaker and one fallback.</summary>
     public static IEnumerable<(RuleKey Rule, Diagnostic Finding)> OnShadows(HostPolicies policies, PolicyTarget target) =>
         from pair in policies.Unevaluated(target)
         select (pair.Shadow.Key, RuleSetCheck.Unevaluated(pair.InForce));

@@ -42,6 +42,9 @@ public sealed record RateLimit : IHostPolicy
     /// <summary>Most tokens that the bucket holds.</summary>
     public int? Burst { get; init; }
 
+    /// <summary>Requests over a longer time, in place of <see cref="Tokens"/>, which is then the most that is made up at; null for none.</summary>
+    public RateLimitPlan? Plan { get; init; }
+
     /// <summary>What requests are told apart by; null for one bucket.</summary>
     public RateLimitKey? Key { get; init; }
 
@@ -68,11 +71,13 @@ public sealed record RateLimit : IHostPolicy
 
     bool IHostPolicy.IsCallee => IsCallee;
 
+    int IHostPolicy.MostTogether => Snapshots.RateLimitConfigs.Most;
+
     bool IHostPolicy.IsPassedOver => Mode == ShadowMode;
 
     internal static ObjectSchema<RateLimit> Schema { get; } = new ObjectSchema<RateLimit>()
         .Text("host", static (o, v) => o with { Host = v },
-            "The host whose requests are limited; a short name means a service of the limit's own namespace. Each subset has buckets of its own.")
+            "The host whose requests are limited; a short name means a service of the limit's own namespace. Each subset has buckets of its own. Up to 8 limits that select the same hold together, and as many in shadow mode are evaluated beside them: a request needs a token of each that counts it.")
             .Required("host is required: the service whose requests are limited, such as products")
         .Text("subset", static (o, v) => o with { Subset = v },
             "Only for this subset of the host; side caller alone.")
@@ -83,14 +88,16 @@ public sealed record RateLimit : IHostPolicy
         .Enum("side", static (o, v) => o with { Side = v },
             "Where the bucket stands. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application.", "caller", CalleeSide)
         .Enum("scope", static (o, v) => o with { Scope = v },
-            "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval. side caller alone, without key.", "sidecar", MeshScope)
+            "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval; side caller alone. With key each key has an even part of them in every sidecar that is called; one that wants more gets a share of its own within a second or two. A key then passes at most twice its tokens, or one for each sidecar where there are more of them than tokens.", "sidecar", MeshScope)
         .Whole("tokens", static (o, v) => o with { Tokens = v },
-            "Requests that are let through for each interval; a retry is one more.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
-            .Required("tokens is required: how many requests are let through for each interval, such as 100")
+            "Requests that are let through for each interval; a retry is one more. Required without plan; beside one it is the most at which is made up for requests that did not come before.",
+            min: 1, max: Snapshots.RateLimitConfig.MostTokens)
         .Duration("interval", static (o, v) => o with { Interval = v },
             "Time in which the tokens come, one by one and evenly. Default 1s, at most 24h.")
         .Whole("burst", static (o, v) => o with { Burst = v },
-            "Most tokens that wait to be used: so many requests may come at once. Default: as tokens.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
+            "Most tokens that wait to be used: so many requests may come at once. Default: as tokens; with plan 1.", min: 1, max: Snapshots.RateLimitConfig.MostTokens)
+        .Field("plan", RateLimitPlan.Schema, static (o, v) => o with { Plan = v },
+            "Requests over a longer time: each second the rate is what is left of total over what is left of the window, but no more than total over window, or than tokens where they are written. What is left is rate_limit.plan_left. scope sidecar alone, without key. A sidecar that starts within a window takes it that what was due until then is done.")
         .Field("key", RateLimitKey.Schema, static (o, v) => o with { Key = v },
             "What requests are told apart by: each value has a bucket of its own. Unset: one bucket for all.")
         .Whole("maxKeys", static (o, v) => o with { MaxKeys = v },
@@ -101,7 +108,7 @@ public sealed record RateLimit : IHostPolicy
         .List("exemptPaths", TextType.Any, static (o, v) => o with { ExemptPaths = v },
             "Paths whose requests always pass and never count, such as /healthz; one that ends in * stands for all that begin so.")
         .Field("match", RateLimitMatch.Schema, static (o, v) => o with { Match = v },
-            "Only requests that look like this count; all others go first. With burst: 1 and whenExceeded.wait such a class of calls is paced: spread evenly at its rate.")
+            "Only requests that look like this count; all others pass, unless another limit of the host counts them. With burst: 1 and whenExceeded.wait such a class of calls is paced: spread evenly at its rate.")
         .Field("allowedHours", Kinds.AllowedHours.Schema, static (o, v) => o with { AllowedHours = v },
             "Hours of the day in which requests that count are let through; outside they are answered 429 with retry-after, or wait if that is soon enough. Unset: all hours.")
         .Field("whenExceeded", RateLimitExcess.Schema, static (o, v) => o with { WhenExceeded = v },

@@ -36,20 +36,21 @@ internal sealed class HostPolicies
 
     /// <summary>What holds for an upstream as a whole.</summary>
     public ClusterPolicies For(in PolicyTarget target) =>
-        new(Resilience.Find(in target), OneOf(_breakers, in target), _breakers.FindForRoutes(in target), OneOf(_limits, in target), OneOf(_fallbacks, in target))
+        new(Resilience.Find(in target), OneOf(_breakers, in target), _breakers.FindForRoutes(in target), [.. _limits.FindAll(in target), .. _limits.FindAll(in target, inShadow: true)],
+            OneOf(_fallbacks, in target))
         {
             ResilienceInShadow = Resilience.Find(in target, inShadow: true),
         };
 
     /// <summary>Policies in shadow mode that are not evaluated on an upstream, each with the policy of its kind that is in force there.</summary>
     public IEnumerable<(RuleDocument Shadow, RuleDocument InForce)> Unevaluated(PolicyTarget target) =>
-        from table in (HostPolicyTable[])[_breakers, _limits, _fallbacks]
+        from table in (HostPolicyTable[])[_breakers, _fallbacks]
         let held = table.Find(in target)
         let tried = table.Find(in target, inShadow: true)
         where held is not null && tried is not null
         select (tried, held);
 
-    // A cluster has one of each: what is in force stays in force, whatever is tried beside it.
+    // A cluster has one of either, of limits as many as hold together: what is in force stays in force, whatever is tried beside it.
     private static RuleDocument? OneOf(HostPolicyTable table, in PolicyTarget target) => table.Find(in target) ?? table.Find(in target, inShadow: true);
 
     private HostPolicyTable Of<T>() => new(_documents.Where(static r => r.Spec is T));
@@ -59,10 +60,10 @@ internal sealed class HostPolicies
 /// <param name="Resilience">ResiliencePolicy.</param>
 /// <param name="Breaker">CircuitBreaker.</param>
 /// <param name="RouteBreakers">CircuitBreakers of single routes.</param>
-/// <param name="RateLimit">RateLimit.</param>
+/// <param name="RateLimits">RateLimits, all of which hold.</param>
 /// <param name="Fallback">Fallback.</param>
 internal readonly record struct ClusterPolicies(
-    RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, RuleDocument? RateLimit, RuleDocument? Fallback)
+    RuleDocument? Resilience, RuleDocument? Breaker, ImmutableArray<RuleDocument> RouteBreakers, ImmutableArray<RuleDocument> RateLimits, RuleDocument? Fallback)
 {
     /// <summary>ResiliencePolicy in shadow mode, beside the one in force.</summary>
     public RuleDocument? ResilienceInShadow { get; init; }
@@ -71,5 +72,5 @@ internal readonly record struct ClusterPolicies(
     public bool AreThoseOf(in ClusterPolicies other) =>
         ReferenceEquals(ResilienceInShadow, other.ResilienceInShadow) && ReferenceEquals(Resilience, other.Resilience) && ReferenceEquals(Breaker, other.Breaker) &&
         RouteBreakers.AsSpan().SequenceEqual(other.RouteBreakers.AsSpan(), ReferenceEqualityComparer.Instance) &&
-        ReferenceEquals(RateLimit, other.RateLimit) && ReferenceEquals(Fallback, other.Fallback);
+        RateLimits.AsSpan().SequenceEqual(other.RateLimits.AsSpan(), ReferenceEqualityComparer.Instance) && ReferenceEquals(Fallback, other.Fallback);
 }

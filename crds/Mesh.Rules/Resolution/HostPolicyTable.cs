@@ -6,7 +6,8 @@ namespace Mesh.Rules.Resolution;
 
 /// <summary>
 /// Which policy of one kind of ours holds. The client's namespace comes first, then the service's, then the root namespace; in the first one that has a match, the exact host
-/// comes before a wildcard, then the policy that selects most narrowly (route, subset, port), then the oldest. One policy holds, whole: nothing is merged. Immutable.
+/// comes before a wildcard, then the policy that selects most narrowly (route, subset, port), then the oldest. One policy holds, whole, or with those beside it that select the same where
+/// its kind says so; nothing is merged. Immutable.
 /// </summary>
 internal sealed class HostPolicyTable
 {
@@ -46,6 +47,12 @@ internal sealed class HostPolicyTable
             && HostMatch.Matches(HostMatch.Expand(policy.Host ?? "", ruleNamespace), wanted.Host);
     }
 
+    /// <summary>The policy that <see cref="Find"/> finds and those that hold beside it, the oldest first.</summary>
+    public ImmutableArray<RuleDocument> FindAll(in PolicyTarget target, bool inShadow = false) =>
+        Find(in target, null, inShadow) is { } first
+            ? [.. _byNamespace[first.Key.Namespace].Where(r => IsBeside(r, first)).Take(((IHostPolicy)first.Spec).MostTogether)]
+            : [];
+
     /// <summary>The policies for single routes to <paramref name="target"/>, one a route: the one in force, or in shadow mode where none is.</summary>
     public ImmutableArray<RuleDocument> FindForRoutes(in PolicyTarget target)
     {
@@ -58,11 +65,16 @@ internal sealed class HostPolicyTable
         return [.. _routes.Select(route => Find(in wanted, route) ?? Find(in wanted, route, inShadow: true)).OfType<RuleDocument>().Where(static r => ((IHostPolicy)r.Spec).Route is not null)];
     }
 
-    /// <summary>The older policy of the same kind and namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>
+    /// <summary>An older policy of the same kind and namespace that selects the same, so that <paramref name="rule"/> never counts; or null.</summary>
     public static RuleDocument? HidingOf(RuleDocument rule, IEnumerable<RuleDocument> all) =>
         InOrder(all.Where(r => r.Key != rule.Key && r.Key.Namespace == rule.Key.Namespace && r.Key.Kind == rule.Key.Kind).Append(rule))
             .TakeWhile(r => !ReferenceEquals(r, rule))
-            .FirstOrDefault(r => ((IHostPolicy)r.Spec).IsPassedOver == ((IHostPolicy)rule.Spec).IsPassedOver && Selection(r) == Selection(rule));
+            .Where(r => IsBeside(r, rule))
+            .Skip(((IHostPolicy)rule.Spec).MostTogether - 1)
+            .FirstOrDefault();
+
+    private static bool IsBeside(RuleDocument one, RuleDocument other) =>
+        ((IHostPolicy)one.Spec).IsPassedOver == ((IHostPolicy)other.Spec).IsPassedOver && Selection(one) == Selection(other);
 
     /// <summary>The policy of the same kind and namespace that is in force wherever <paramref name="rule"/>, in shadow mode, would be evaluated; or null. Resilience policies are evaluated beside it.</summary>
     public static RuleDocument? InForceBeside(RuleDocument rule, IEnumerable<RuleDocument> all)

@@ -59,7 +59,9 @@ public static class RuleSetCheck
 
     private static Diagnostic HiddenPolicy(RuleDocument older, IHostPolicy policy) => Warning(
         "spec.host",
-        $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy") with
+        policy.MostTogether == 1
+            ? $"never counts: the older policy '{older.Key.Name}' selects the same, {policy.Host}; put both into one policy"
+            : $"never counts: {policy.MostTogether} older ones select the same, {policy.Host}, and no more hold together; delete one of them, or this one") with
     {
         Check = "hidden-policy",
     };

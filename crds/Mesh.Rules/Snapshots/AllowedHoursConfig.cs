@@ -10,6 +10,9 @@ public sealed record AllowedHoursConfig(TimeOnly From, TimeOnly To, string TimeZ
 {
     private readonly TimeZoneInfo _zone = FindZone(TimeZone) ?? TimeZoneInfo.Utc; // rules with another are refused where they are read
 
+    /// <summary>How long they are, on a day on which the clocks are not set.</summary>
+    public TimeSpan Length => To - From;
+
     /// <inheritdoc/>
     public bool Equals(AllowedHoursConfig? other) => other is not null && (From, To, TimeZone) == (other.From, other.To, other.TimeZone);
 

@@ -107,8 +107,8 @@ public sealed record ClusterConfig
     /// <summary>Ours: late answers for callers that ask for it; null is none.</summary>
     public AsyncReplyConfig? AsyncReply { get; init; }
 
-    /// <summary>Ours: rate limit; null is none.</summary>
-    public RateLimitConfig? RateLimit { get; init; }
+    /// <summary>Ours: rate limits, all of which hold; null is none.</summary>
+    public RateLimitConfigs? RateLimits { get; init; }
 
     /// <summary>Ours: circuit breaker; null is none.</summary>
     public BreakerConfig? Breaker { get; init; }

@@ -45,6 +45,9 @@ public sealed record RateLimitConfig
     /// <summary>Most tokens that a bucket holds; a new bucket is full.</summary>
     public int Burst { get; init; } = 1;
 
+    /// <summary>Requests over a longer time, whose rate is at most that of <see cref="Tokens"/>; null for none.</summary>
+    public PlanConfig? Plan { get; init; }
+
     /// <summary>What requests are told apart by.</summary>
     public RateLimitKeySource KeySource { get; init; }
 
@@ -85,10 +88,10 @@ public sealed record RateLimitConfig
     public string Source { get; init; } = "";
 
     /// <summary>Whether buckets of the other would serve: then they are kept.</summary>
-    public bool HasBucketsOf(RateLimitConfig other) => Buckets == other.Buckets;
+    public bool HasBucketsOf(RateLimitConfig other) => Buckets == other.Buckets && Plan == other.Plan && (Plan is null || AllowedHours == other.AllowedHours);
 
     /// <inheritdoc/>
-    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Rest == other.Rest && AllowedHours == other.AllowedHours
+    public bool Equals(RateLimitConfig? other) => other is not null && Buckets == other.Buckets && Plan == other.Plan && Rest == other.Rest && AllowedHours == other.AllowedHours
         && Paths.AsSpan().SequenceEqual(other.Paths.AsSpan()) && ExemptPaths.AsSpan().SequenceEqual(other.ExemptPaths.AsSpan())
         && Headers.AsSpan().SequenceEqual(other.Headers.AsSpan());
 

@@ -23,6 +23,7 @@ internal static class RateLimitCheck
             spec.Field("interval").Error("must be at most 24h");
         }
 
+        RateLimitPlanCheck.Check(limit, spec);
         CheckScope(limit, spec.Field("scope"));
         CheckKey(limit, spec);
         PathListCheck.Check(limit.Paths, spec.Field("paths"));
@@ -69,10 +70,6 @@ internal static class RateLimitCheck
         if (limit.IsCallee)
         {
             at.Error("all sidecars share what their callers send; in front of the application write scope: sidecar, and for all instances together a limit with side: caller");
-        }
-        else if (limit.Key is not null)
-        {
-            at.Error("a share is of one number, not of one for each key; leave key out, or write scope: sidecar with side: callee, where all requests of a key come by");
         }
     }
 

@@ -60,10 +60,13 @@ public sealed record LimitReport
     /// <summary>Field of the rule, such as <c>meshLimits.maxConnections</c>.</summary>
     public required string Limit { get; init; }
 
+    /// <summary>Of a limit for each key: the key, as a hash. Empty for the limit itself, whose share is what each key has in this sidecar that has no share of its own.</summary>
+    public string Key { get; set; } = "";
+
     /// <summary>Epoch of the order in force; 0 before the first.</summary>
     public long Epoch { get; set; }
 
-    /// <summary>The share in force here; 0 before the first order.</summary>
+    /// <summary>The share in force here; 0 before the first order of a limit without keys.</summary>
     public int Share { get; set; }
 
     /// <summary>Most that was in use at once since the last report; what was in use before the share became smaller, and is not any more, does not count.</summary>
@@ -110,7 +113,8 @@ public sealed record CircuitOrder(
 /// <param name="Share">The share.</param>
 /// <param name="Total">The limit for all.</param>
 /// <param name="Epoch">Number of the order: one with a lower number than the one in force is late and must not be followed, or a share that was given to another would be used twice.</param>
-public sealed record LimitOrder(string Rule, string Cluster, string Limit, int Share, int Total, long Epoch);
+/// <param name="Key">The key, as in <see cref="LimitReport.Key"/>.</param>
+public sealed record LimitOrder(string Rule, string Cluster, string Limit, int Share, int Total, long Epoch, string Key = "");
 
 /// <summary>Everything that is decided for one sidecar now: the answer to its report, and an event of its stream (<see cref="SseWriter.OrdersEvent"/>) when something changes in between.</summary>
 public sealed record SidecarOrders

@@ -2,7 +2,6 @@ using System.Buffers;
 using System.Text;
 using Mesh.Proxy.Fallbacks;
 using Mesh.Proxy.Http;
-using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Retry;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
@@ -114,10 +113,7 @@ internal sealed partial class Http1Exchange
     // What has left of a body and is not kept cannot leave again, and when the time of the route is over nobody else is asked. Nor does anybody wait for a token.
     private Cluster? FindElsewhere(FallbackConfig config) =>
         config.Cluster is { } name && _requestBody.CanStartOver && !IsRouteOver && !_clientIsGone && context.Clusters.Find(name) is { } cluster && cluster != _cluster
-        && (config.IsShadow || HasTokenOf(cluster)) ? cluster : null;
-
-    private bool HasTokenOf(Cluster cluster) =>
-        cluster.RateLimiter is not { } limiter || !IsCounted(limiter) || TakeToken(limiter, context.Now, null).Answer == LimitAnswer.Passes;
+        && (config.IsShadow || HasTokensOf(cluster)) ? cluster : null;
 
     private void LeadElsewhere(Cluster cluster, in ProxyError error)
     {

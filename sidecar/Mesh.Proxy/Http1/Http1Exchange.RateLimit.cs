@@ -3,12 +3,13 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Telemetry;
+using Mesh.Proxy.Upstream;
 using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
-// The rate limit's part in a request: a token before the first attempt, and one for each retry of what may have reached the upstream. A cluster without a limit passes by
-// with a check for null.
+// The rate limits' part in a request: a token of each that counts it before the first attempt, and again for each retry of what may have reached the upstream. Who does not get all
+// of them keeps none. A cluster without a limit passes by with a check for null.
 internal sealed partial class Http1Exchange
 {
     private volatile LinePlace? _place; // made when a request may wait; read by a drain
@@ -21,26 +22,44 @@ internal sealed partial class Http1Exchange
         _watch?.End();
     }
 
-    private ValueTask<bool> LimitAndAttemptAsync(RateLimiter limiter, long now)
+    /// <summary>Asks one limit after the other, each at the time at which the one before lets the request go.</summary>
+    /// <param name="limiters">The limits.</param>
+    /// <param name="next">The first that is still to be asked.</param>
+    /// <param name="taken">Those before it whose token the request has, a bit each.</param>
+    /// <param name="now">Timestamp.</param>
+    private ValueTask<bool> LimitAndAttemptAsync(RateLimiter[] limiters, int next, uint taken, long now)
     {
-        if (!IsCounted(limiter))
+        for (int i = next; i < limiters.Length; i++)
         {
-            return AttemptAsync(now);
+            RateLimiter limiter = limiters[i];
+            if (!IsCounted(limiter))
+            {
+                continue;
+            }
+
+            LinePlace? place = limiter.LetsWait && !context.Drains(Side) ? _place ??= new LinePlace(context.Runtime.Time) : null;
+            LimitVerdict verdict = TakeToken(limiter, now, place);
+            if (verdict.Answer == LimitAnswer.Waits)
+            {
+                return WaitAndAttemptAsync(limiters, i, taken, place!, now);
+            }
+
+            if (verdict.Answer == LimitAnswer.Refused)
+            {
+                GiveBack(limiters, taken, now);
+                return RefuseByLimitAsync(ProxyErrors.RateLimited(verdict, limiter.Config.Source));
+            }
+
+            taken |= verdict.IsShadow ? 0 : 1u << i;
         }
 
-        LinePlace? place = limiter.LetsWait && !context.Drains(Side) ? _place ??= new LinePlace(context.Runtime.Time) : null;
-        LimitVerdict verdict = TakeToken(limiter, now, place);
-        return verdict.Answer switch
-        {
-            LimitAnswer.Passes => AttemptAsync(now),
-            LimitAnswer.Waits => WaitAndAttemptAsync(limiter, place!, now),
-            _ => RefuseByLimitAsync(ProxyErrors.RateLimited(verdict, limiter.Config.Source)),
-        };
+        return AttemptAsync(now);
     }
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]
-    private async ValueTask<bool> WaitAndAttemptAsync(RateLimiter limiter, LinePlace place, long now)
+    private async ValueTask<bool> WaitAndAttemptAsync(RateLimiter[] limiters, int index, uint taken, LinePlace place, long now)
     {
+        RateLimiter limiter = limiters[index];
         long dueAt;
         while (now < (dueAt = limiter.DueAt(place)) && now < place.LeavesAt && !IsOver && !context.Drains(Side))
         {
@@ -59,11 +78,15 @@ internal sealed partial class Http1Exchange
         limiter.Leave(place, hasToken);
         if (hasToken)
         {
-            LimitVerdict waited = new(LimitAnswer.Waits, "tokens", limiter.Config.Tokens, IsMesh: limiter.Config.IsMesh);
+            RateLimitConfig config = limiter.Config;
+            LimitVerdict waited = config.Plan is { } plan
+                ? new(LimitAnswer.Waits, PlanConfig.TotalField, plan.Total)
+                : new(LimitAnswer.Waits, RateLimitConfig.TokensField, config.Tokens, IsMesh: config.IsMesh);
             Decided(ProxyErrors.RateLimited(waited, limiter.Config.Source).Decision with { Verdict = DecisionVerdict.Waited });
-            return await AttemptAsync(now);
+            return await LimitAndAttemptAsync(limiters, index + 1, taken | (1u << index), now);
         }
 
+        GiveBack(limiters, taken, now);
         if (IsOver)
         {
             return await FailWithoutConnectionAsync(default);
@@ -89,8 +112,45 @@ internal sealed partial class Http1Exchange
     private bool IsOver => _clientIsGone || IsTooLate || IsRouteOver;
 
     /// <summary>Whether there is a token for a retry, at once: a pause and a line would be two waits.</summary>
-    private bool HasTokenForRetry() => _cluster!.RateLimiter is not { } limiter || _outcome == RequestOutcome.NotSent || !IsCounted(limiter)
-        || TakeToken(limiter, context.Now, null).Answer == LimitAnswer.Passes;
+    private bool HasTokenForRetry() => _outcome == RequestOutcome.NotSent || HasTokensOf(_cluster!);
+
+    /// <summary>Takes a token of each limit of <paramref name="cluster"/> that counts the request, or of none.</summary>
+    private bool HasTokensOf(Cluster cluster)
+    {
+        RateLimiter[] limiters = cluster.RateLimiters ?? [];
+        long now = limiters.Length > 0 ? context.Now : 0;
+        uint taken = 0;
+        for (int i = 0; i < limiters.Length; i++)
+        {
+            if (!IsCounted(limiters[i]))
+            {
+                continue;
+            }
+
+            LimitVerdict verdict = TakeToken(limiters[i], now, null);
+            if (verdict.Answer != LimitAnswer.Passes)
+            {
+                GiveBack(limiters, taken, now);
+                return false;
+            }
+
+            taken |= verdict.IsShadow ? 0 : 1u << i;
+        }
+
+        return true;
+    }
+
+    private void GiveBack(RateLimiter[] limiters, uint taken, long now)
+    {
+        Span<byte> room = stackalloc byte[RequestKey.AddressBytes];
+        for (int i = 0; taken >> i > 0; i++)
+        {
+            if ((taken >> i & 1) != 0)
+            {
+                limiters[i].GiveBack(RequestKey.Of(limiters[i].Config, _request, Down.RemoteEndPoint, room), now);
+            }
+        }
+    }
 
     private LimitVerdict TakeToken(RateLimiter limiter, long now, LinePlace? place)
     {

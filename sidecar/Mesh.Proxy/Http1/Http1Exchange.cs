@@ -181,7 +181,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
         }
 
         _pick = WithLuck(PickFor(_cluster.Config));
-        return _cluster.RateLimiter is { } limiter ? LimitAndAttemptAsync(limiter, now) : AttemptAsync(now);
+        return _cluster.RateLimiters is { } limiters ? LimitAndAttemptAsync(limiters, 0, 0, now) : AttemptAsync(now);
     }
 
     [AsyncMethodBuilder(typeof(PooledMethodBuilder<>))]

@@ -19,11 +19,25 @@ internal sealed class MeshShare
         (Rule, Field, Total, Share) = (rule, field, total, isAlone ? total : 1);
     }
 
+    /// <summary>One that begins with more than one.</summary>
+    /// <param name="rule">The rule.</param>
+    /// <param name="field">Its field.</param>
+    /// <param name="total">The limit for all.</param>
+    /// <param name="first">Share before the first order.</param>
+    /// <param name="epoch">Orders with a lower number are late.</param>
+    public MeshShare(string rule, string field, int total, int first, long epoch)
+    {
+        (Rule, Field, Total, Share, _epoch) = (rule, field, total, first, epoch);
+    }
+
     /// <summary>The rule.</summary>
     public string Rule { get; }
 
     /// <summary>Its field.</summary>
     public string Field { get; }
+
+    /// <summary>Number of the order in force; 0 before the first.</summary>
+    public long Epoch => _epoch;
 
     /// <summary>The limit for all.</summary>
     public int Total { get; private set; }

@@ -1,14 +1,16 @@
 namespace Mesh.Proxy.RateLimits;
 
 /// <summary>How many tokens are asked for in each interval of a limit, as far as the last while tells. Not thread-safe.</summary>
-internal sealed class AskedRate
+/// <param name="perSecond">What it is thought to be at first, in tokens a second.</param>
+/// <param name="since">Timestamp of the beginning.</param>
+internal sealed class AskedRate(double perSecond = 0, long since = 0)
 {
     private static readonly TimeSpan Shortest = TimeSpan.FromSeconds(1);
     private static readonly TimeSpan Longest = TimeSpan.FromSeconds(10);
 
     private long _asked;
-    private long _since;
-    private double _perSecond;
+    private long _since = since;
+    private double _perSecond = perSecond;
 
     /// <summary>A token was asked for, whatever came of it.</summary>
     public void Count() => _asked++;

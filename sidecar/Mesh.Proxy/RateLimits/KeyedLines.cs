@@ -10,29 +10,37 @@ internal sealed class KeyedLines
 {
     private const int LongestKey = 64; // of a longer one its digest is kept: memory is bounded, and tokens of users are not held
 
-    private readonly TokenRate _rate;
     private readonly int _most;
     private readonly Dictionary<byte[], LinkedListNode<Entry>> _byKey = new(new KeyComparer());
     private readonly Dictionary<byte[], LinkedListNode<Entry>>.AlternateLookup<ReadOnlySpan<byte>> _known;
     private readonly LinkedList<Entry> _byUse = []; // the latest first
 
-    /// <param name="rate">Of each bucket.</param>
+    /// <param name="rate">Of each new bucket.</param>
     /// <param name="most">Most buckets.</param>
     public KeyedLines(TokenRate rate, int most)
     {
-        (_rate, _most) = (rate, most);
+        (Rate, _most) = (rate, most);
         _known = _byKey.GetAlternateLookup<ReadOnlySpan<byte>>();
     }
 
     private readonly record struct Entry(byte[] Key, TokenLine Line);
 
+    /// <summary>Of each new bucket.</summary>
+    public TokenRate Rate { get; private set; }
+
+    /// <summary>Timestamp since which <see cref="Rate"/> is what it is.</summary>
+    public long RateSince { get; private set; }
+
     /// <summary>Buckets now.</summary>
     public int Count => _byKey.Count;
 
-    /// <summary>The bucket of a key, which is now the latest used; <paramref name="hasEvicted"/> when another had to go for it.</summary>
-    public TokenLine Get(scoped ReadOnlySpan<byte> key, out bool hasEvicted)
+    /// <summary>Another rate. The buckets that are there are left to who uses them next: there may be a million.</summary>
+    public void Change(TokenRate rate, long now) => (Rate, RateSince) = (rate, now);
+
+    /// <summary>The bucket of a key, which is now the latest used; <paramref name="evicted"/> is the one that had to go for it, or null.</summary>
+    public TokenLine Get(scoped ReadOnlySpan<byte> key, out TokenLine? evicted)
     {
-        hasEvicted = false;
+        evicted = null;
         Span<byte> digest = stackalloc byte[SHA256.HashSizeInBytes];
         if (key.Length > LongestKey)
         {
@@ -51,14 +59,14 @@ internal sealed class KeyedLines
             return node.Value.Line;
         }
 
-        hasEvicted = _byKey.Count >= _most;
-        if (hasEvicted)
+        if (_byKey.Count >= _most)
         {
-            _byKey.Remove(_byUse.Last!.Value.Key);
+            evicted = _byUse.Last!.Value.Line;
+            _byKey.Remove(_byUse.Last.Value.Key);
             _byUse.RemoveLast();
         }
 
-        Entry entry = new(key.ToArray(), new TokenLine(_rate));
+        Entry entry = new(key.ToArray(), new TokenLine(Rate));
         _byKey.Add(entry.Key, _byUse.AddFirst(entry));
         return entry.Line;
     }

@@ -1,17 +1,15 @@
 using System.IO.Pipelines;
-using Mesh.Proxy.MeshShares;
 using Mesh.Proxy.Routing;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
-using Mesh.Rules.Wire;
 
 namespace Mesh.Proxy.RateLimits;
 
 /// <summary>
-/// The rate limit of one upstream: a bucket, or one for each key, and the requests that wait. Time is an argument. Thread-safe by one short lock, under which nobody is called
+/// One rate limit of one upstream: a bucket, or one for each key, and the requests that wait. Time is an argument. Thread-safe by one short lock, under which nobody is called
 /// but timers.
 /// </summary>
-internal sealed class RateLimiter
+internal sealed partial class RateLimiter
 {
     private const string MaxWaitField = "whenExceeded.wait.maxWait";
 
@@ -22,11 +20,9 @@ internal sealed class RateLimiter
     private volatile NamedMatcher[] _headers;
     private readonly TimeProvider _time;
     private OpeningTimes? _hours;
+    private PlanWindow? _plan;
     private TokenLine? _only; // without a key
     private KeyedLines? _keyed;
-    private MeshShare? _share; // of a limit of all sidecars together
-    private readonly bool _isAlone;
-    private readonly AskedRate _asked = new();
 
     /// <summary>A limiter whose buckets are full.</summary>
     /// <param name="config">Its rule.</param>
@@ -47,6 +43,15 @@ internal sealed class RateLimiter
 
     /// <summary>Whether a request without a token may wait for one.</summary>
     public bool LetsWait => _config is { MaxQueue: > 0, IsShadow: false };
+
+    /// <summary>What the plan still lets through in its window; null without a plan.</summary>
+    public int? PlanLeft(long now)
+    {
+        lock (_gate)
+        {
+            return _plan?.LeftAt(now);
+        }
+    }
 
     /// <summary>Whether requests with these header fields count.</summary>
     public bool Counts(IHeaderFields headers)
@@ -89,7 +94,12 @@ internal sealed class RateLimiter
         lock (_gate)
         {
             config = _config;
-            verdict = TakeLocked(config, LineLocked(key), now, config.IsShadow ? null : place);
+            TokenLine line = LineLocked(key, now);
+            verdict = TakeLocked(config, line, now, config.IsShadow ? null : place);
+            if (!verdict.IsClosed)
+            {
+                _sharedKeys?.Note(key, line, verdict.Answer == LimitAnswer.Passes, now);
+            }
         }
 
         if (verdict.Answer != LimitAnswer.Refused)
@@ -100,6 +110,29 @@ internal sealed class RateLimiter
 
         (config.IsShadow ? _stats.ShadowLimited : _stats.Limited).Add();
         return config.IsShadow ? verdict with { Answer = LimitAnswer.Passes } : verdict;
+    }
+
+    /// <summary>Gives a token back that a request took at once and has no use for: another limit has refused it. Who waits moves up.</summary>
+    /// <param name="key">As it was for <see cref="Take"/>.</param>
+    /// <param name="now">Timestamp.</param>
+    public void GiveBack(ReadOnlySpan<byte> key, long now)
+    {
+        lock (_gate)
+        {
+            LineLocked(key, now).Return(now);
+            _plan?.GiveBack();
+        }
+
+        _stats.Returned.Add();
+    }
+
+    /// <summary>Its rule is gone: what it shows in gauges goes. Who waits does so to the end.</summary>
+    public void Retire()
+    {
+        lock (_gate)
+        {
+            _stats.Keys.Add(-(_keyed?.Count ?? 0));
+        }
     }
 
     /// <summary>Waits in <paramref name="place"/>, on an event loop, until its token is there, <paramref name="stop"/> or somebody ends it.</summary>
@@ -139,64 +172,16 @@ internal sealed class RateLimiter
         lock (_gate)
         {
             place.Line!.Leave(place, hasToken);
+            if (!hasToken)
+            {
+                _plan?.GiveBack();
+            }
         }
 
         _stats.Waiting.Add(-1);
         if (hasToken)
         {
             _stats.Ok.Add();
-        }
-    }
-
-    /// <summary>The part of a limit of all sidecars together; null for another.</summary>
-    public ShareView? Share
-    {
-        get
-        {
-            lock (_gate)
-            {
-                return _share is { } share ? new ShareView(share.Rule, share.Field, share.Share, share.Total, (int)Math.Min(_stats.Waiting.Value, int.MaxValue)) : null;
-            }
-        }
-    }
-
-    /// <summary>Puts a share in force that the control plane gives. Tokens and places stay; who waits has its token sooner or later than before.</summary>
-    /// <returns>True when it is a smaller one.</returns>
-    public bool Follow(LimitOrder order, long now)
-    {
-        lock (_gate)
-        {
-            if (_share is not { } share || share.Rule != order.Rule || share.Field != order.Limit)
-            {
-                return false;
-            }
-
-            int former = share.Share;
-            bool isSmaller = share.Take(order);
-            if (share.Share != former)
-            {
-                // Who waits for the hours has taken tokens of the time at which they begin.
-                long from = _only!.Length > 0 ? _hours?.OpensAt(now) ?? now : now;
-                _only.Change(TokenRate.OfShare(_config, share.Share, _frequency), from);
-                _stats.Share.Set(share.Share);
-            }
-
-            return isSmaller;
-        }
-    }
-
-    /// <summary>What to report of the share; null without one. Nothing is in use beyond a share, since a smaller one slows at once; so what it says of that is the rate.</summary>
-    public LimitReport? Report(string cluster, long now)
-    {
-        lock (_gate)
-        {
-            if (_share is not { } share)
-            {
-                return null;
-            }
-
-            long wanted = _asked.Read(_config.Tokens, _config.Interval, now, _frequency);
-            return share.ReportOf(cluster, (int)Math.Min(wanted, share.Share), wanted);
         }
     }
 
@@ -216,8 +201,19 @@ internal sealed class RateLimiter
         }
 
         _asked.Count();
+        if (_plan?.Advance(from, now) == true)
+        {
+            ChangeLocked(line, _plan.Rate, now);
+        }
+
+        if (_plan?.Left == 0)
+        {
+            return PlanRefusal(_plan, Time(_plan.EndsAt - now));
+        }
+
         if (line.Bucket.TryTake(from, longest - (from - now), out long dueAt))
         {
+            _plan?.Take();
             if (dueAt <= now)
             {
                 return default;
@@ -230,12 +226,15 @@ internal sealed class RateLimiter
         }
 
         TimeSpan wait = Time(dueAt - now);
-        return place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, _share?.Share ?? config.Tokens, line.Bucket.Count(now), wait, _share is not null)
+        return place is null && _plan is not null ? PlanRefusal(_plan, wait)
+            : place is null ? new LimitVerdict(LimitAnswer.Refused, RateLimitConfig.TokensField, line.Bucket.Rate.Tokens, line.Bucket.Count(now), wait, _share is not null)
             : hasRoom ? new LimitVerdict(LimitAnswer.Refused, MaxWaitField, (long)config.MaxWait.TotalMilliseconds, (long)Math.Ceiling(wait.TotalMilliseconds), wait, _share is not null)
             : new LimitVerdict(LimitAnswer.Refused, "whenExceeded.wait.maxQueue", config.MaxQueue, line.Length, wait, _share is not null);
     }
 
-    private TokenLine LineLocked(ReadOnlySpan<byte> key)
+    private static LimitVerdict PlanRefusal(PlanWindow plan, TimeSpan wait) => new(LimitAnswer.Refused, PlanConfig.TotalField, plan.Total, plan.Total - plan.Left, wait);
+
+    private TokenLine LineLocked(ReadOnlySpan<byte> key, long now)
     {
         if (_keyed is not { } keyed)
         {
@@ -243,15 +242,21 @@ internal sealed class RateLimiter
         }
 
         int before = keyed.Count;
-        TokenLine line = keyed.Get(key, out bool hasEvicted);
-        if (hasEvicted)
+        TokenLine line = keyed.Get(key, out TokenLine? evicted);
+        if (evicted is not null)
         {
             _stats.Evicted.Add();
+            ForgetLocked(evicted);
+        }
+
+        if (line.Shared is null && line.Bucket.Rate != keyed.Rate)
+        {
+            ChangeLocked(line, keyed.Rate, line.Length > 0 ? now : keyed.RateSince); // the part has changed since the key was last seen
         }
 
         if (keyed.Count != before)
         {
-            _stats.Keys.Set(keyed.Count);
+            _stats.Keys.Add(keyed.Count - before);
         }
 
         return line;
@@ -259,14 +264,13 @@ internal sealed class RateLimiter
 
     private void FillLocked(RateLimitConfig config)
     {
-        _share = config.IsMesh ? _share is { } former && former.Rule == config.Rule ? former : new MeshShare(config.Rule, RateLimitConfig.TokensField, config.Tokens, _isAlone) : null;
-        _share?.Limit(config.Tokens, _isAlone);
-        TokenRate rate = _share is { } share ? TokenRate.OfShare(config, share.Share, _frequency) : new TokenRate(config, _frequency);
-        _stats.Share.Set(_share?.Share ?? config.Tokens);
+        _plan = config.Plan is null ? null : new PlanWindow(config, _time, _frequency);
+        TokenRate rate = _plan?.Rate ?? ShareLocked(config);
         bool hasKey = config.KeySource != RateLimitKeySource.None;
+        _stats.Keys.Add(-(_keyed?.Count ?? 0));
         _only = hasKey ? null : new TokenLine(rate);
         _keyed = hasKey ? new KeyedLines(rate, config.MaxKeys) : null;
-        _stats.Keys.Set(0);
+        _sharedKeys = hasKey && config.IsMesh && !_isAlone ? new SharedKeys(config, _frequency, _sharedKeys?.LastEpoch ?? 0) : null;
     }
 
     private long Timestamps(TimeSpan time) => (long)((Int128)time.Ticks * _frequency / TimeSpan.TicksPerSecond);

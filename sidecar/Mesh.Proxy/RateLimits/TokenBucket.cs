@@ -10,6 +10,9 @@ internal sealed class TokenBucket(TokenRate first)
     private TokenRate _rate = first;
     private Int128 _fullAt = Int128.MinValue; // long ago
 
+    /// <summary>Rate and size.</summary>
+    public TokenRate Rate => _rate;
+
     /// <summary>Takes a token, one that is still to come too if that is soon enough.</summary>
     /// <param name="now">Timestamp.</param>
     /// <param name="longest">How long it may take to come, in timestamps; 0 for a token that is there.</param>
@@ -30,6 +33,9 @@ internal sealed class TokenBucket(TokenRate first)
 
     /// <summary>Gives the token back that came, or would come, last.</summary>
     public void GiveBack() => _fullAt -= _rate.PerToken;
+
+    /// <summary>Gives a token back that was there; a bucket that is full by now stays so.</summary>
+    public void GiveBack(long now) => _fullAt = Int128.Max(_fullAt, _rate.Parts(now) + _rate.PerToken) - _rate.PerToken;
 
     /// <summary>Another rate and size, of the same interval. No token comes with it or goes, but for those beyond the new size.</summary>
     public void Change(TokenRate next, long now)

@@ -47,6 +47,9 @@ internal sealed class TokenLine(TokenRate rate)
     /// <summary>The bucket.</summary>
     public TokenBucket Bucket { get; } = new(rate);
 
+    /// <summary>Of a key with a share of its own: that share; else null.</summary>
+    public SharedKey? Shared { get; set; }
+
     /// <summary>How many wait.</summary>
     public int Length { get; private set; }
 
@@ -67,12 +70,24 @@ internal sealed class TokenLine(TokenRate rate)
     public void Change(TokenRate next, long now)
     {
         Bucket.Change(next, now);
+        MoveAll();
+    }
+
+    private void MoveAll()
+    {
         int before = 0;
         for (LinePlace? place = _last; place is not null; place = place.Before)
         {
             place.DueAt = Bucket.DueAt(before++);
             place.Pause.MoveTo(place.EndsAt);
         }
+    }
+
+    /// <summary>A token that was there and taken is not used: those who wait move up.</summary>
+    public void Return(long now)
+    {
+        Bucket.GiveBack(now);
+        MoveAll();
     }
 
     /// <summary>The place is free again.</summary>

@@ -16,10 +16,16 @@ internal sealed class TokenRate
     /// <param name="burst">Most tokens that a bucket holds.</param>
     /// <param name="frequency">Timestamps a second.</param>
     public TokenRate(int tokens, TimeSpan interval, int burst, long frequency)
+        : this((Int128)tokens * TimeSpan.TicksPerSecond, tokens, interval, burst, frequency)
     {
-        _perTimestamp = (Int128)tokens * TimeSpan.TicksPerSecond;
+    }
+
+    private TokenRate(Int128 perTimestamp, int tokens, TimeSpan interval, int burst, long frequency)
+    {
+        _perTimestamp = perTimestamp;
         PerToken = (Int128)interval.Ticks * frequency;
         Full = PerToken * burst;
+        (Tokens, Burst) = (tokens, burst);
     }
 
     /// <summary>The same of a rule.</summary>
@@ -31,6 +37,25 @@ internal sealed class TokenRate
     /// <summary>The same of a share of a rule's tokens; of its burst the same part, and one token at least.</summary>
     public static TokenRate OfShare(RateLimitConfig config, int share, long frequency) =>
         new(share, config.Interval, (int)Math.Max(1, (long)config.Burst * share / config.Tokens), frequency);
+
+    /// <summary>The rate of a plan of which so much is left: the slower of that and the rule's own. Parts are always those of the plan's window, so that one can take the place of another.</summary>
+    /// <param name="config">The rule.</param>
+    /// <param name="left">Tokens that are left.</param>
+    /// <param name="time">Time that is left.</param>
+    /// <param name="frequency">Timestamps a second.</param>
+    public static TokenRate OfPlan(RateLimitConfig config, int left, TimeSpan time, long frequency)
+    {
+        PlanConfig plan = config.Plan!;
+        Int128 perTick = (Int128)plan.Window.Ticks * TimeSpan.TicksPerSecond;
+        Int128 rate = Int128.Min(Math.Max(1, left) * perTick / time.Ticks, config.Tokens * perTick / config.Interval.Ticks);
+        return new TokenRate(rate, plan.Total, plan.Window, config.Burst, frequency);
+    }
+
+    /// <summary>Tokens of an interval, at the even rate of a plan.</summary>
+    public int Tokens { get; }
+
+    /// <summary>Most that a bucket holds.</summary>
+    public int Burst { get; }
 
     /// <summary>Time in which a token comes.</summary>
     public Int128 PerToken { get; }

@@ -1,6 +1,6 @@
 namespace Mesh.Proxy.Telemetry;
 
-/// <summary>Counters of a rate limit; a cluster without one has none of them.</summary>
+/// <summary>Counters of the rate limits of a cluster; one without has none of them. Each of several limits counts for itself.</summary>
 public sealed class RateLimitStats
 {
     /// <summary>rate_limit.ok: requests that had a token, after a wait too.</summary>
@@ -18,7 +18,10 @@ public sealed class RateLimitStats
     /// <summary>rate_limit.shadow_limited: requests that would have been refused, but for shadow mode.</summary>
     public StripedCounter ShadowLimited { get; } = new();
 
-    /// <summary>rate_limit.share: tokens that this sidecar has for each interval.</summary>
+    /// <summary>rate_limit.returned: tokens given back, since another limit refused the request.</summary>
+    public StripedCounter Returned { get; } = new();
+
+    /// <summary>rate_limit.share: tokens that this sidecar has for each interval; of several limits those of the one that was given another share last.</summary>
     public Gauge Share { get; } = new();
 
     /// <summary>rate_limit.keys: buckets of a limit with a key.</summary>

@@ -80,7 +80,7 @@ public sealed partial class Cluster
             }
         }
 
-        UpdateRateLimit(next.RateLimit);
+        UpdateRateLimits(next.RateLimits);
         UpdateBreaker(next);
         UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);

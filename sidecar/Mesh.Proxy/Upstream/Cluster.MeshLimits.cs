@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using Mesh.Proxy.MeshShares;
+using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
 using Mesh.Rules.Wire;
@@ -20,8 +21,11 @@ public sealed partial class Cluster
         {
             lock (_gate)
             {
-                ImmutableArray<ShareView> shares = [.. SharesLocked.Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s)))];
-                return RateLimiter?.Share is { } rate ? shares.Add(rate) : shares;
+                return
+                [
+                    .. SharesLocked.Select(s => new ShareView(s.Rule, s.Field, s.Share, s.Total, InUseLocked(s))),
+                    .. (RateLimiters ?? []).Select(static l => l.Share).OfType<ShareView>(),
+                ];
             }
         }
     }
@@ -48,7 +52,12 @@ public sealed partial class Cluster
     public void Follow(LimitOrder order)
     {
         Deferred deferred = default;
-        bool isSmaller = RateLimiter?.Follow(order, Now) == true;
+        bool isSmaller = false;
+        foreach (RateLimiter limiter in RateLimiters ?? [])
+        {
+            isSmaller |= limiter.Follow(order, Now);
+        }
+
         lock (_gate)
         {
             if (SharesLocked.FirstOrDefault(s => s.Field == order.Limit && s.Rule == order.Rule) is { } share)
@@ -72,9 +81,9 @@ public sealed partial class Cluster
     /// <summary>Adds what to report of the shares; what it says of use begins anew. Any thread.</summary>
     public void ReportShares(ImmutableArray<LimitReport>.Builder reports)
     {
-        if (RateLimiter?.Report(Name, Now) is { } rate)
+        foreach (RateLimiter limiter in RateLimiters ?? [])
         {
-            reports.Add(rate);
+            limiter.Report(Name, Now, reports);
         }
 
         lock (_gate)

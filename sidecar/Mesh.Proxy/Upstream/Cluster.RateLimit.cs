@@ -4,24 +4,35 @@ using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Upstream;
 
-// The rate limit of a cluster: null unless a rule asks for one, so that others pay one look.
+// The rate limits of a cluster: null unless a rule asks for one, so that others pay one look.
 public sealed partial class Cluster
 {
-    private volatile RateLimiter? _rateLimiter;
+    private volatile RateLimiter[]? _rateLimiters;
 
-    /// <summary>The rate limit, or null.</summary>
-    internal RateLimiter? RateLimiter => _rateLimiter;
+    /// <summary>The rate limits in the order in which they are asked, or null; never changed, but replaced.</summary>
+    internal RateLimiter[]? RateLimiters => _rateLimiters;
 
-    private void UpdateRateLimit(RateLimitConfig? next)
+    /// <summary>What the plans of rate limits still let through in their windows; 0 without one.</summary>
+    public long RateLimitPlanLeft => (_rateLimiters ?? []).Sum(l => (long)(l.PlanLeft(Now) ?? 0));
+
+    private void UpdateRateLimits(RateLimitConfigs? next)
     {
-        if (next is not null && _rateLimiter is { } limiter)
+        RateLimiter[] former = _rateLimiters ?? [];
+        _rateLimiters = next is null ? null : [.. next.All.Select(c => Updated(former, c))];
+        foreach (RateLimiter gone in former.Except(_rateLimiters ?? []))
         {
-            limiter.Update(next);
-            return;
+            gone.Retire();
+        }
+    }
+
+    private RateLimiter Updated(RateLimiter[] former, RateLimitConfig config)
+    {
+        if (Array.Find(former, l => l.Config.Source == config.Source) is { } limiter)
+        {
+            limiter.Update(config);
+            return limiter;
         }
 
-        Stats.RateLimit?.Keys.Set(0);
-        _rateLimiter = next is null ? null : new RateLimiter(
-            next, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.Runtime.Time, Services.IsAlone);
+        return new RateLimiter(config, Services.Runtime.Time.TimestampFrequency, Stats.RateLimit ??= new RateLimitStats(), Services.Runtime.Time, Services.IsAlone);
     }
 }

@@ -41,7 +41,7 @@ public sealed partial class Cluster
         _breakerWake = new(WakeBreakers);
         UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
-        UpdateRateLimit(config.RateLimit);
+        UpdateRateLimits(config.RateLimits);
         UpdateBreaker(config);
         UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);

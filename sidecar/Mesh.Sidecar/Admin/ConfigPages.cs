@@ -97,7 +97,7 @@ internal sealed class ConfigPages(AdminContext context)
         WriteOutlier(json, cluster.Outlier);
         WirePage.Write(json, cluster);
         WriteResilience(json, cluster);
-        RateLimitPage.WriteConfig(json, cluster.RateLimit);
+        RateLimitPage.WriteConfig(json, cluster.RateLimits);
         SharePage.WriteConfig(json, cluster.MeshLimits);
         BreakerPage.WriteConfig(json, cluster);
         ConcurrencyPage.WriteConfig(json, cluster.Concurrency);

@@ -118,18 +118,21 @@ internal static class PolicyValues
         }
     }
 
-    private static IEnumerable<PolicyValue> RateLimit(Cluster cluster)
-    {
-        if (cluster.Config.RateLimit is not { } config || cluster.Stats.RateLimit is not { } stats)
-        {
-            yield break;
-        }
+    private static IEnumerable<PolicyValue> RateLimit(Cluster cluster) =>
+        cluster.Stats.RateLimit is { } stats ? (cluster.Config.RateLimits?.All ?? []).SelectMany(c => RateLimit(c, stats, cluster.RateLimitPlanLeft)) : [];
 
+    private static IEnumerable<PolicyValue> RateLimit(RateLimitConfig config, RateLimitStats stats, long left)
+    {
         string every = config.Interval == TimeSpan.FromSeconds(1) ? "a second" : $"every {RoutePage.Seconds(config.Interval)}";
         long limited = (config.IsShadow ? stats.ShadowLimited : stats.Limited).Value;
         yield return new PolicyValue("RateLimit", config.Source, "mode", config.IsShadow ? "shadow" : "enforce");
         yield return new PolicyValue("RateLimit", config.Source, "scope", config.IsMesh ? "mesh" : "sidecar");
         yield return new PolicyValue("RateLimit", config.Source, "tokens", $"{config.Tokens} {every}, {config.Burst} at once", $"{limited} {(config.IsShadow ? "would have been " : "")}refused since the start");
+        if (config.Plan is { } plan)
+        {
+            yield return new PolicyValue("RateLimit", config.Source, "plan", $"{plan.Total} in {RoutePage.Seconds(plan.Window)}", $"{left} left");
+        }
+
         if (config.MaxQueue > 0)
         {
             yield return new PolicyValue("RateLimit", config.Source, "whenExceeded.wait", $"up to {RoutePage.Seconds(config.MaxWait)}, {config.MaxQueue} requests", $"{stats.Waiting.Value} waiting");

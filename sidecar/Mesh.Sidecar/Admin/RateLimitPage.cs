@@ -11,33 +11,42 @@ internal static class RateLimitPage
     /// <summary>Lines of <c>/clusters</c>; none for a cluster without a limit.</summary>
     public static string Text(Cluster cluster)
     {
-        if (cluster.Config.RateLimit is not { } config || cluster.Stats.RateLimit is not { } stats)
+        if (cluster.Config.RateLimits is not { } limits || cluster.Stats.RateLimit is not { } stats)
         {
             return "";
         }
 
         string at = $"{cluster.Name}::rate_limit::";
+        string plan = limits.All.FirstOrDefault(static l => l.Plan is not null)?.Plan is { } p
+            ? string.Create(CultureInfo.InvariantCulture, $"{at}plan_left::{cluster.RateLimitPlanLeft} of {p.Total}\n") : "";
+        string rules = string.Concat(limits.All.Select(l => $"{at}rule::{l.Source}\n"));
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"{at}limited::{(config.IsShadow ? stats.ShadowLimited : stats.Limited).Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{at}rule::{config.Source}\n");
+            $"{at}limited::{stats.Limited.Value}\n{at}shadow_limited::{stats.ShadowLimited.Value}\n{at}waiting::{stats.Waiting.Value}\n{at}keys::{stats.Keys.Value}\n{plan}{rules}");
     }
 
-    /// <summary>The rule as it was compiled, for <c>/config_dump</c>; null without one.</summary>
-    public static void WriteConfig(Utf8JsonWriter json, RateLimitConfig? config)
+    /// <summary>The rules as they were compiled, in the order in which they are asked, for <c>/config_dump</c>.</summary>
+    public static void WriteConfig(Utf8JsonWriter json, RateLimitConfigs? configs)
     {
-        if (config is null)
+        json.WriteStartArray("rate_limits");
+        foreach (RateLimitConfig config in configs?.All ?? [])
         {
-            json.WriteNull("rate_limit");
-            return;
+            Write(json, config);
         }
 
-        json.WriteStartObject("rate_limit");
+        json.WriteEndArray();
+    }
+
+    private static void Write(Utf8JsonWriter json, RateLimitConfig config)
+    {
+        json.WriteStartObject();
         json.WriteString("source", config.Source);
         json.WriteBoolean("shadow", config.IsShadow);
         json.WriteString("scope", config.IsMesh ? "mesh" : "sidecar");
         json.WriteNumber("tokens", config.Tokens);
         json.WriteString("interval", RoutePage.Seconds(config.Interval));
         json.WriteNumber("burst", config.Burst);
+        json.WriteString("plan", config.Plan is { } plan ? string.Create(CultureInfo.InvariantCulture, $"{plan.Total} in {RoutePage.Seconds(plan.Window)}") : null);
         json.WriteString("key", config.KeySource == RateLimitKeySource.None ? null : $"{config.KeySource}{(config.KeyName.Length > 0 ? ":" : "")}{config.KeyName}");
         json.WriteNumber("max_keys", config.MaxKeys);
         WriteAll(json, "paths", config.Paths);

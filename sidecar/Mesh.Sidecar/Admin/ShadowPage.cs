@@ -112,9 +112,11 @@ internal static class ShadowPage
             yield return new Line(concurrency.Source, "concurrency.maxConcurrentCalls", concurrency.MaxCalls, null, null, "refuse", stats.Concurrency?.ShadowRejected.Value ?? 0, null);
         }
 
-        if (config.RateLimit is { IsShadow: true } limit)
+        RateLimitConfig[] limits = [.. (config.RateLimits?.All ?? []).Where(static l => l.IsShadow)];
+        if (limits.Length > 0) // several count together
         {
-            yield return new Line(limit.Source, "tokens", limit.Tokens, null, null, "refuse", stats.RateLimit?.ShadowLimited.Value ?? 0, null);
+            string rules = string.Join(", ", limits.Select(static l => l.Source));
+            yield return new Line(rules, "tokens", limits.Length == 1 ? limits[0].Tokens : null, null, null, "refuse", stats.RateLimit?.ShadowLimited.Value ?? 0, null);
         }
 
         if (cluster.Config.Breaker is { IsPerEndpoint: true, IsShadow: true } ofEach)

@@ -16,7 +16,8 @@ internal static class SharePage
         StringBuilder text = new();
         foreach (ShareView share in cluster.Shares)
         {
-            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::share::{share.Field}::{share.Share} of {share.Total}, in use {share.InUse}, rule {share.Rule}\n");
+            string keys = share.Keys > 0 ? string.Create(CultureInfo.InvariantCulture, $"{share.Keys} keys with shares of their own, ") : "";
+            text.Append(CultureInfo.InvariantCulture, $"{cluster.Name}::share::{share.Field}::{share.Share} of {share.Total}, in use {share.InUse}, {keys}rule {share.Rule}\n");
         }
 
         return text.ToString();

@@ -11,7 +11,8 @@ internal static class WithoutControlPlane
 
     private static IEnumerable<SidecarFinding> Limits(ProxySnapshot snapshot) =>
         from limit in snapshot.Clusters.Values
-            .SelectMany(static c => ((string?, string)[])[(c.RateLimit is { IsMesh: true } rate ? rate.Rule : null, "spec.scope"), (c.MeshLimits?.Rule, "spec.meshLimits")])
+            .SelectMany(static c => ((string?, string)[])
+                [.. (c.RateLimits?.All ?? []).Where(static l => l.IsMesh).Select(static l => ((string?, string))(l.Rule, "spec.scope")), (c.MeshLimits?.Rule, "spec.meshLimits")])
             .Where(static l => l.Item1 is not null).Distinct().Order()
         select new SidecarFinding(limit.Item1!, "warning", limit.Item2, "shares are given out by a control plane, and this sidecar has none: it takes all of it for itself");
 

@@ -232,6 +232,33 @@ public sealed class SharedLimitsTests
     }
 
     [Fact]
+    public void Keys_AreLimitsOfTheirOwn_AndNotTooMany()
+    {
+        Say("a", Of(""), Of("k0") with { Wanted = 20 });
+        _time.Advance(TimeSpan.FromSeconds(4));
+        Say("b", Of(""), Of("k1"));
+        Say("a", Of(""), Of("k0") with { Wanted = 20 });
+        Say("a", Of(""), Of("k0") with { Wanted = 20 });
+        SidecarOrders orders = new();
+        _limits.AddOrders(Caller("a"), orders, _time.GetTimestamp());
+        Assert.Equal([("", 10), ("k0", 20)], orders.Limits.Select(static o => (o.Key, o.Share)));
+
+        for (int i = 0; i < SharedLimits.MostKeys; i += 100)
+        {
+            Say($"c-{i}", [.. Enumerable.Range(i, 100).Select(static n => Of($"k{n}"))]);
+        }
+
+        Say("late", Of("one more"));
+        Assert.Equal(1 + SharedLimits.MostKeys, _limits.Page().Count);
+        _limits.Forget(Caller("c-200"), _time.GetTimestamp());
+        Say("late", Of("one more"));
+        Assert.Equal(1 + SharedLimits.MostKeys - 99, _limits.Page().Count);
+        Assert.Equal("one more", (string?)_limits.Page()[^1]!["key"]);
+
+        static LimitReport Of(string key) => new() { Rule = Name.Rule, Cluster = Name.Cluster, Limit = Name.Limit, Key = key };
+    }
+
+    [Fact]
     public void Page_ShowsWhoHasWhat()
     {
         Settle("a", "b");

@@ -164,7 +164,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             ServiceHost = "a.test",
             Port = 80,
             Outlier = new OutlierConfig(),
-            RateLimit = limit,
+            RateLimits = limit is null ? null : new RateLimitConfigs([limit, limit with { Source = "all", KeySource = RateLimitKeySource.None, IsMesh = false }]),
             TransactionId = limit is null ? null : new TransactionIdConfig("X-Tran-Id"),
             AsyncReply = limit is null ? null : new AsyncReplyConfig(),
             Breaker = breaker ?? new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },

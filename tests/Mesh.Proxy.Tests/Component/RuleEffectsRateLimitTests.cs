@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Wire;
@@ -79,6 +80,40 @@ public sealed class RuleEffectsRateLimitTests
         Assert.Equal(statuses, await CallsAsync(scene, "/", "/", "/", "/", "/", "/"));
         Assert.Contains(share > 0 ? "limit=2; now=0; scope=mesh" : scope.EndsWith("mesh", StringComparison.Ordinal) ? "limit=1; now=0; scope=mesh" : "limit=5; now=0; scope=sidecar",
             Assert.Single((await scene.CallAsync(host: "b.test"))["x-mesh-reason"]), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    [EffectOf("RateLimit", "scope")]
+    public async Task ScopeMesh_WithAKey_GivesEachValueAPart_AndOneThatWantsMoreAShare()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(RuleTexts.Limit("host: b.test\ntokens: 5\ninterval: 10s\nscope: mesh\nkey: {header: x-user}"));
+        Follow("", 2);
+        Assert.Equal("200 200 429", await CallsOfAsync("ann", 3));
+        Assert.Equal("200", await CallsOfAsync("bob", 1));
+        ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
+        scene.Cluster("b.test").ReportShares(reports);
+
+        LimitReport ann = Assert.Single(reports, static r => r.Key.Length > 0);
+        Assert.Equal((2, 4), (ann.Share, ann.Wanted));
+        Follow(ann.Key, 4);
+        scene.Time.Advance(TimeSpan.FromSeconds(10));
+
+        Assert.Equal("200 200 200 200 429", await CallsOfAsync("ann", 5));
+        Assert.Contains("limit=4; now=0; scope=mesh", Assert.Single((await scene.CallAsync(host: "b.test", headers: "x-user: ann\r\n"))["x-mesh-reason"]), StringComparison.Ordinal);
+        Assert.Equal("200 200 429", await CallsOfAsync("bob", 3));
+
+        void Follow(string key, int share) => scene.Cluster("b.test").Follow(new LimitOrder("RateLimit/default/rl", scene.Cluster("b.test").Name, "tokens", share, 5, 1, key));
+
+        async Task<string> CallsOfAsync(string user, int calls)
+        {
+            List<int> statuses = [];
+            for (int i = 0; i < calls; i++)
+            {
+                statuses.Add((await scene.CallAsync(host: "b.test", headers: $"x-user: {user}\r\n")).Status);
+            }
+
+            return string.Join(' ', statuses);
+        }
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Mesh.Proxy.RateLimits;
 using Mesh.Proxy.Telemetry;
 using Mesh.Rules.Snapshots;
@@ -119,7 +120,7 @@ public sealed class RateLimiterShareTests
         Assert.Equal(1, limiter.Share!.Value.Share);
         limiter.Follow(Order(7, 1) with { Rule = "RateLimit/default/b" }, 0);
 
-        Assert.Equal(("RateLimit/default/b", 7), (limiter.Report("c", 0)!.Rule, limiter.Share!.Value.Share));
+        Assert.Equal(("RateLimit/default/b", 7), (Report(limiter, 0)!.Rule, limiter.Share!.Value.Share));
     }
 
     [Fact]
@@ -132,11 +133,11 @@ public sealed class RateLimiterShareTests
             limiter.Take(default, i, null);
         }
 
-        LimitReport report = limiter.Report("c", Second)!;
+        LimitReport report = Report(limiter, Second)!;
         Assert.Equal((Rule, "c", "tokens", 4, 7, 4, 12), (report.Rule, report.Cluster, report.Limit, report.Share, report.Epoch, report.InUse, report.Wanted));
-        Assert.Equal(12, limiter.Report("c", Second * 11 / 10)!.Wanted); // too soon to tell
-        Assert.Equal((0, 0), (limiter.Report("c", 3 * Second)!.Wanted, limiter.Report("c", 3 * Second)!.InUse));
-        Assert.Null(Limiter(TwentyASecond with { IsMesh = false }).Report("c", 0));
+        Assert.Equal(12, Report(limiter, Second * 11 / 10)!.Wanted); // too soon to tell
+        Assert.Equal((0, 0), (Report(limiter, 3 * Second)!.Wanted, Report(limiter, 3 * Second)!.InUse));
+        Assert.Null(Report(Limiter(TwentyASecond with { IsMesh = false }), 0));
     }
 
     [Fact]
@@ -145,8 +146,8 @@ public sealed class RateLimiterShareTests
         RateLimiter limiter = Limiter(TwentyASecond with { Interval = TimeSpan.FromHours(1), Tokens = 60 });
         limiter.Take(default, 0, null);
 
-        int first = limiter.Report("c", Second)!.Wanted;
-        int second = limiter.Report("c", 2 * Second)!.Wanted;
+        int first = Report(limiter, Second)!.Wanted;
+        int second = Report(limiter, 2 * Second)!.Wanted;
 
         Assert.Equal(60, first); // one in a second would be far too many, if it went on
         Assert.Equal(60, second);
@@ -208,6 +209,13 @@ public sealed class RateLimiterShareTests
             int last = Math.Min(first + 200, passed.Count - 1);
             Assert.InRange(last - first + 1, 0, 10 + 3 + (20.0 * (passed[last] - passed[first]) / Second));
         }
+    }
+
+    private static LimitReport? Report(RateLimiter limiter, long now)
+    {
+        ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
+        limiter.Report("c", now, reports);
+        return reports.SingleOrDefault();
     }
 
     private static LimitOrder Order(int share, long epoch) => new(Rule, "c", "tokens", share, 20, epoch);

@@ -13,7 +13,7 @@ public sealed class StatNamesTests
         """;
 
     private const string RateLimit =
-        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.share rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
+        "rate_limit.keys rate_limit.keys_evicted rate_limit.limited rate_limit.ok rate_limit.plan_left rate_limit.returned rate_limit.share rate_limit.shadow_limited rate_limit.waited rate_limit.waiting";
 
     private const string Concurrency = """
         concurrency.active concurrency.limit concurrency.limit_changes concurrency.rejected concurrency.shadow_rejected concurrency.waited concurrency.waiting

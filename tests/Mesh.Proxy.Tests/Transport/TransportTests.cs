@@ -68,7 +68,7 @@ public abstract class TransportTests(TransportKind transport)
         const int Clients = 6;
         const int Requests = 10;
         await using HostHarness harness = await HostHarness.StartAsync(
-            static c => c with { RateLimit = new RateLimitConfig { Tokens = 500, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = Clients } }, TimeProvider.System, transport);
+            static c => c with { RateLimits = new RateLimitConfigs(new RateLimitConfig { Tokens = 500, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = Clients }) }, TimeProvider.System, transport);
         Task serving = ServeAsync(harness, static _ => { });
 
         SocketPeer[] clients = await Task.WhenAll(Enumerable.Range(0, Clients).Select(_ => harness.ConnectAsync()));

@@ -146,7 +146,6 @@ public sealed class ShadowCompilerTests
     /// <summary>Whatever is tried, and however narrowly or early: what is in force stays in force.</summary>
     [Theory]
     [InlineData("CircuitBreaker", "")]
-    [InlineData("RateLimit", ", tokens: 5")]
     [InlineData("Fallback", ", static: {}")]
     public void Compile_PolicyInShadow_NeverTakesThePlaceOfOneInForce(string kind, string fields)
     {
@@ -154,7 +153,7 @@ public sealed class ShadowCompilerTests
             Service + Ours(kind, "held", $"{{host: a.test{fields}}}") + Ours(kind, "try", $"{{host: a.test, port: 80, mode: shadow{fields}}}", "creationTimestamp: 2020-01-01T00:00:00Z"));
 
         ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
-        Assert.Equal("default/held#spec", cluster.Breaker?.Source ?? cluster.RateLimit?.Source ?? cluster.Fallback?.Source);
+        Assert.Equal("default/held#spec", cluster.Breaker?.Source ?? cluster.Fallback?.Source);
         Assert.Equal(["try spec.mode"], result.Diagnostics.Of("hidden-policy"));
     }
 
@@ -176,6 +175,19 @@ public sealed class ShadowCompilerTests
         Assert.DoesNotContain(RuleSetCheck.Check(rules.Single(static r => r.Key.Name == "held"), rules), static d => d.Path == "spec.mode");
     }
 
+    /// <summary>Limits hold together anyway: what is tried is evaluated beside what is in force, and the narrower one takes no other's place.</summary>
+    [Fact]
+    public void Compile_RateLimitInShadow_IsEvaluatedBesideThoseInForce()
+    {
+        CompileResult result = MeshText.Compile(
+            Service + Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, port: 80, mode: shadow, tokens: 2}"));
+
+        Assert.Equal(
+            [("default/held#spec", false), ("default/try#spec", true)],
+            result.Snapshot.Clusters["outbound|80||a.test"].RateLimits!.All.Select(static l => (l.Source, l.IsShadow)));
+        Assert.Empty(result.Diagnostics.Of("hidden-policy"));
+    }
+
     [Theory]
     [InlineData("CircuitBreaker", "")]
     [InlineData("RateLimit", ", tokens: 5")]
@@ -185,7 +197,7 @@ public sealed class ShadowCompilerTests
         CompileResult result = MeshText.Compile(Service + Ours(kind, "try", $"{{host: a.test, mode: shadow{fields}}}"));
 
         ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
-        Assert.True(cluster.Breaker?.IsShadow ?? cluster.RateLimit?.IsShadow ?? cluster.Fallback!.IsShadow);
+        Assert.True(cluster.Breaker?.IsShadow ?? cluster.RateLimits?.All[0].IsShadow ?? cluster.Fallback!.IsShadow);
         Assert.Empty(result.Diagnostics.Of("hidden-policy"));
     }
 

@@ -44,6 +44,12 @@ public sealed class RateLimitMessagesTests
     [Theory]
     [InlineData("tokens: 1", "spec.host", "host is required")]
     [InlineData("host: a", "spec.tokens", "tokens is required")]
+    [InlineData("host: a\nplan: {window: 6h}", "spec.plan.total", "total is required")]
+    [InlineData("host: a\nplan: {total: 5}", "spec.plan.window", "or write allowedHours")]
+    [InlineData("host: a\nplan: {total: 5, window: 25h}", "spec.plan.window", "at most 24h")]
+    [InlineData("host: a\nplan: {total: 5, window: 6h}\nallowedHours: {from: '00:00', to: '06:00'}", "spec.plan.window", "leave window out")]
+    [InlineData("host: a\nplan: {total: 5, window: 6h}\nkey: {path: true}", "spec.plan", "leave key out")]
+    [InlineData("host: a\nplan: {total: 5, window: 6h}\nscope: mesh", "spec.plan", "write scope: sidecar")]
     [InlineData("host: a\ntokens: 0", "spec.tokens", "1..1000000")]
     [InlineData("host: a\ntokens: 1\nburst: 0", "spec.burst", "1..1000000")]
     [InlineData("host: a\ntokens: 1\ninterval: 25h", "spec.interval", "at most 24h")]
@@ -70,7 +76,6 @@ public sealed class RateLimitMessagesTests
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxWait: 6m}}", "spec.whenExceeded.wait.maxWait", "at most 5m")]
     [InlineData("host: a\ntokens: 1\nwhenExceeded: {wait: {maxQueue: 0}}", "spec.whenExceeded.wait.maxQueue", "1..100000")]
     [InlineData("host: a\ntokens: 1\nscope: mesh\nside: callee", "spec.scope", "in front of the application write scope: sidecar")]
-    [InlineData("host: a\ntokens: 1\nscope: mesh\nkey: {path: true}", "spec.scope", "leave key out")]
     [InlineData("host: a\ntokens: 1\nwhenExeeded: {reject: true}", "spec.whenExeeded", "did you mean \"whenExceeded\"")]
     public void Read_WrongSpec_IsRefusedAtItsPlace(string spec, string path, string message)
     {
@@ -81,6 +86,7 @@ public sealed class RateLimitMessagesTests
     }
 
     [Theory]
+    [InlineData("host: a\nplan: {total: 5, window: 6h}\ninterval: 1s", "spec.interval", "no effect without tokens")]
     [InlineData("host: a\ntokens: 1\nmaxKeys: 5", "spec.maxKeys", "no effect without key")]
     [InlineData("host: a\ntokens: 1\nkey: {clientIp: true}", "spec.key.clientIp", "write side: callee")]
     public void Read_SurprisingSpec_Warns(string spec, string path, string message)

@@ -12,8 +12,8 @@ public sealed class RateLimitPageTests
     [Fact]
     public void WriteConfig_Limit_IsThereWithAllItDoes() => Assert.Equal(
         """
-        {"rate_limit":{"source":"default/rl#spec","shadow":true,"scope":"sidecar","tokens":80,"interval":"60s","burst":10,"key":"Header:x-user","max_keys":500,
-        "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20,"allowed_hours":"22:00-06:00 Asia/Seoul"}}
+        {"rate_limits":[{"source":"default/rl#spec","shadow":true,"scope":"sidecar","tokens":80,"interval":"60s","burst":10,"plan":"2400000 in 21600s","key":"Header:x-user","max_keys":500,
+        "paths":["/pay/*"],"exempt_paths":["/pay/cancel"],"headers":["x-class: Exact batch"],"max_wait":"2.5s","max_queue":20,"allowed_hours":"22:00-06:00 Asia/Seoul"}]}
         """.Replace("\n", "", StringComparison.Ordinal),
         Written(new RateLimitConfig
         {
@@ -22,6 +22,7 @@ public sealed class RateLimitPageTests
             Tokens = 80,
             Interval = TimeSpan.FromMinutes(1),
             Burst = 10,
+            Plan = new PlanConfig(2_400_000, TimeSpan.FromHours(6)),
             KeySource = RateLimitKeySource.Header,
             KeyName = "x-user",
             MaxKeys = 500,
@@ -34,7 +35,7 @@ public sealed class RateLimitPageTests
         }));
 
     [Fact]
-    public void WriteConfig_WithoutALimit_SaysSo() => Assert.Equal("""{"rate_limit":null}""", Written(null));
+    public void WriteConfig_WithoutALimit_SaysSo() => Assert.Equal("""{"rate_limits":[]}""", Written(null));
 
     private static string Written(RateLimitConfig? config)
     {
@@ -42,7 +43,7 @@ public sealed class RateLimitPageTests
         using (Utf8JsonWriter json = new(written))
         {
             json.WriteStartObject();
-            RateLimitPage.WriteConfig(json, config);
+            RateLimitPage.WriteConfig(json, config is null ? null : new RateLimitConfigs(config));
             json.WriteEndObject();
         }
 

@@ -65,7 +65,7 @@ public sealed class ShadowPageTests
         ClusterConfig config = Plain with
         {
             Concurrency = new ConcurrencyConfig { IsShadow = true },
-            RateLimit = new RateLimitConfig { IsShadow = true, Tokens = 50, Burst = 50 },
+            RateLimits = new RateLimitConfigs(new RateLimitConfig { IsShadow = true, Tokens = 50, Burst = 50 }),
             Breaker = new BreakerConfig { IsShadow = true },
             Fallback = new FallbackConfig { IsShadow = true },
         };
@@ -89,7 +89,7 @@ public sealed class ShadowPageTests
 
             """, text);
         Assert.Equal("", await TextAsync(
-            Plain with { Concurrency = new ConcurrencyConfig(), RateLimit = new RateLimitConfig { Tokens = 50, Burst = 50 }, Breaker = new BreakerConfig(), Fallback = new FallbackConfig() }, static _ => { }));
+            Plain with { Concurrency = new ConcurrencyConfig(), RateLimits = new RateLimitConfigs(new RateLimitConfig { Tokens = 50, Burst = 50 }), Breaker = new BreakerConfig(), Fallback = new FallbackConfig() }, static _ => { }));
     }
 
     [Fact]

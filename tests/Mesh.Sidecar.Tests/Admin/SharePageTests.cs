@@ -36,7 +36,7 @@ public sealed class SharePageTests
             ServiceHost = "p.test",
             Port = 80,
             MeshLimits = new MeshLimitsConfig("ResiliencePolicy/default/p", "default/p#spec", 80, 9),
-            RateLimit = new RateLimitConfig { IsMesh = true, Rule = "RateLimit/default/p", Tokens = 50, Burst = 50 },
+            RateLimits = new RateLimitConfigs(new RateLimitConfig { IsMesh = true, Rule = "RateLimit/default/p", Tokens = 50, Burst = 50 }),
         };
         ProxyRuntime runtime = new(new FakeTimeProvider(), new Random(1), NullLoggerFactory.Instance);
         ProxyStats stats = new();
