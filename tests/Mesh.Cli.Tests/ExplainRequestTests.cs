@@ -74,6 +74,8 @@ public sealed partial class ExplainRequestTests
     [Theory]
     [InlineData("""{"verdict":"refused","reason":"circuit_open","rule":"default/cb#spec","field":"failureRateThreshold","limit":50,"now":75,"scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent","breaker":"open","retry_after_seconds":7}""",
         "the circuit is open: 75% of the calls failed, and from 50% on it opens", "would pass if  it came 7 s later", "CircuitBreaker default/cb#spec.failureRateThreshold = 50")]
+    [InlineData("""{"verdict":"refused","reason":"circuit_open","rule":"default/cb#spec","field":"failureRateThreshold","limit":50,"now":100,"detail":"no endpoint takes calls, 10.0.0.1:80 is tried first","scope":"sidecar","status":503,"flag":"UO","outcome":"not-sent","breaker":"open","retry_after_seconds":7}""",
+        "the circuit is open: 100% of the calls failed, and from 50% on it opens; no endpoint takes calls, 10.0.0.1:80 is tried first", "would pass if  it came 7 s later")]
     [InlineData("""{"verdict":"refused","reason":"rate_limited","rule":"default/rl#spec","field":"whenExceeded.wait.maxWait","limit":1500,"now":2000,"scope":"mesh","status":429,"flag":"RL","outcome":"not-sent"}""",
         "its token would have come after 2000 ms, and it may wait 1500 ms", "would pass if  maxWait were at least 2000ms", "scope          mesh: all sidecars together")]
     [InlineData("""{"verdict":"waited","reason":"rate_limited","rule":"default/rl#spec","field":"tokens","limit":10,"scope":"sidecar","outcome":"not-sent","taken_ms":812.5}""",

@@ -18,6 +18,10 @@ public class RentBenchmarks : IDisposable
     [Params(1, 10)]
     public int Endpoints { get; set; }
 
+    /// <summary>Each endpoint has a circuit breaker.</summary>
+    [Params(false, true)]
+    public bool Breakers { get; set; }
+
     [GlobalSetup]
     public void Setup()
     {
@@ -29,7 +33,8 @@ public class RentBenchmarks : IDisposable
             ServiceHost = "a.test",
             Port = 80,
             Limits = new CircuitBreakerConfig(1024, 1024, 4096),
-            Outlier = new OutlierConfig(),
+            Outlier = Breakers ? null : new OutlierConfig(),
+            Breaker = Breakers ? new BreakerConfig { IsPerEndpoint = true } : null,
         };
         ImmutableArray<EndpointConfig> endpoints = [.. Enumerable.Range(1, Endpoints).Select(static i => new EndpointConfig($"10.0.0.{i}:80"))];
         _manager.AddOrUpdate([(config, endpoints)]);
@@ -43,7 +48,7 @@ public class RentBenchmarks : IDisposable
     [Benchmark]
     public async Task<bool> RentAndRelease()
     {
-        RentResult rented = await _cluster.RentHttpAsync(CancellationToken.None);
+        RentResult rented = await _cluster.RentHttpAsync(CancellationToken.None, pick: Breakers ? new PickContext(Luck: 0) : default);
         if (rented.Connection is not { } connection)
         {
             return false;

@@ -90,7 +90,11 @@ internal static class ReasonTexts
         _ => [OneMore(d), "concurrency.maxWaitDuration let it wait"],
     };
 
-    private static string Circuit(Decision d) => d.Field switch
+    // Where each endpoint has a breaker, the detail says which will be tried first.
+    private static string Circuit(Decision d) =>
+        d.Text("detail") is { Length: > 0 } detail && d.Field is not ("" or "probers") ? $"{CircuitState(d)}; {detail}" : CircuitState(d);
+
+    private static string CircuitState(Decision d) => d.Field switch
     {
         "state" => "the rule of the circuit breaker holds it open",
         _ when ByHand(d) => "somebody opened the circuit by hand, for all callers",

@@ -14,6 +14,7 @@ internal static class CheckTexts
         ["duplicate-field"] = ("A field is written twice.", "Remove one of the two; which one would count is not defined."),
         ["duplicate-object"] = ("Two objects have one kind, namespace and name.", "Give one of them another name; the one applied last replaces the other."),
         ["egress-host-unknown"] = ("A Sidecar lets in a host that nobody has.", "Write namespace/full-name, such as default/reviews.default.svc.cluster.local."),
+        ["ejection-replaced"] = ("outlierDetection beside a CircuitBreaker for each endpoint, which takes its place.", "Remove outlierDetection, or write per: host."),
         ["gateway-errors-unseen"] = ("consecutiveGatewayErrors never acts, because consecutive5xxErrors ejects first.", "Write less than consecutive5xxErrors, or consecutive5xxErrors: 0."),
         ["grpc-tcp-limit"] = ("A limit of connections hardly limits gRPC.", "Write connectionPool.http.http2MaxRequests."),
         ["hidden-policy"] = ("An older ResiliencePolicy selects the same.", "Put both into one policy."),

@@ -14,6 +14,9 @@ internal sealed class SharedTrial
     /// <summary>The same, where a prober has made its calls and the rest could be its own.</summary>
     public static readonly TimeSpan ShortPatience = TimeSpan.FromSeconds(3);
 
+    /// <summary>The same, where calls are under way: a destination that hangs must not be sent new ones every few seconds.</summary>
+    public static readonly TimeSpan LongPatience = TimeSpan.FromSeconds(30);
+
     private readonly BreakerConfig _config;
     private readonly IReadOnlyCollection<CircuitCaller> _callers;
     private readonly Random _random;
@@ -68,7 +71,8 @@ internal sealed class SharedTrial
         }
 
         CircuitCaller[] eager = [.. _callers.Where(static c => c.Trials.Calls > 0 && c.Unused == 0)];
-        bool isStalled = now - _progressAt >= (eager.Length > 0 ? ShortPatience : Patience);
+        TimeSpan patience = _callers.Any(static c => c.UnderWay > 0) ? LongPatience : eager.Length > 0 ? ShortPatience : Patience;
+        bool isStalled = now - _progressAt >= patience;
         if (isStalled)
         {
             _progressAt = now;

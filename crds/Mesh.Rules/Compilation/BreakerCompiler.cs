@@ -10,8 +10,16 @@ namespace Mesh.Rules.Compilation;
 public static class BreakerCompiler
 {
     /// <summary>The cluster under <paramref name="rule"/>; without one, as it is.</summary>
-    internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule) =>
-        rule?.Spec is CircuitBreaker breaker ? cluster with { Breaker = Compile(breaker, rule.Key) } : cluster;
+    internal static ClusterConfig Apply(ClusterConfig cluster, RuleDocument? rule)
+    {
+        if (rule?.Spec is not CircuitBreaker breaker)
+        {
+            return cluster;
+        }
+
+        BreakerConfig config = Compile(breaker, rule.Key);
+        return (config.ReplacesEjection ? InPlaceOfEjection(cluster) : cluster) with { Breaker = config };
+    }
 
     /// <summary>The cluster under breakers of single routes.</summary>
     internal static ClusterConfig Apply(ClusterConfig cluster, ImmutableArray<RuleDocument> rules) => rules.IsEmpty ? cluster : cluster with
@@ -53,6 +61,7 @@ public static class BreakerCompiler
             FailureCodes = codes,
             IgnoredCodes = [.. breaker.IgnoredCodes.Select(static c => (int)c).Order()],
             ExemptPaths = breaker.ExemptPaths,
+            IsPerEndpoint = breaker.Per == CircuitBreaker.PerEndpoint,
             IsMesh = breaker.Scope == CircuitBreaker.MeshScope,
             Probers = breaker.Probers?.Mode switch
             {
@@ -66,6 +75,14 @@ public static class BreakerCompiler
             Source = $"{rule.Namespace}/{rule.Name}#spec",
         };
     }
+
+    // Two judges of one endpoint would disagree. Without outlierDetection nobody asked for panic either: Istio switches it off beside ejection.
+    private static ClusterConfig InPlaceOfEjection(ClusterConfig cluster) => cluster with
+    {
+        Outlier = null,
+        OutlierSource = null,
+        PanicThresholdPercent = cluster.Outlier is null ? 0 : cluster.PanicThresholdPercent,
+    };
 
     private static BreakerFailures Flag(string word) => word switch
     {

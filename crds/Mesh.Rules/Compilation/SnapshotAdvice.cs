@@ -30,6 +30,24 @@ internal static class SnapshotAdvice
         });
     }
 
+    /// <summary>Outlier detection beside breakers of single endpoints, which take its place, or null.</summary>
+    public static (RuleKey Rule, Diagnostic Finding)? OnReplacedEjection(ClusterConfig cluster, in EffectivePolicy policy)
+    {
+        if (cluster.Breaker is not { ReplacesEjection: true } breaker || policy.Outlier is not { Value: not null, Source: { } source })
+        {
+            return null;
+        }
+
+        (RuleKey rule, string path) = PlaceOf(source);
+        return (rule, RuleSetCheck.Warning(
+            path,
+            $"ejects nobody at '{cluster.ServiceHost}' port {cluster.Port}: the CircuitBreaker {breaker.Source[..breaker.Source.IndexOf('#')]} has a breaker for each endpoint there, which takes its place; " +
+            "keep one of both: remove this block, or write per: host") with
+        {
+            Check = "ejection-replaced",
+        });
+    }
+
     /// <summary>A tunnel for a port whose protocol is HTTP, or null: as in Istio only TCP goes through one.</summary>
     public static (RuleKey Rule, Diagnostic Finding)? OnUnusedTunnel(ServicePortModel service, EffectiveRule? rule, EffectiveSubset? subset)
     {

@@ -211,6 +211,7 @@ internal sealed class SnapshotDraft(ProxyIdentity proxy, ImmutableArray<string> 
                 SnapshotAdvice.OnNeverEjecting(cluster.Config, subset?.Subset.Name, endpoints.Length),
                 cluster.Config.Shadow is { } tried ? SnapshotAdvice.OnNeverEjecting(cluster.Config with { Outlier = tried.Outlier, OutlierSource = tried.OutlierSource }, subset?.Subset.Name, endpoints.Length) : null,
                 subset is not null && selected.IsEmpty && !service.Endpoints.IsEmpty ? (subset.Rule.Key, RuleAdvice.EmptySubset(subset.Subset, subset.Index, string.Create(CultureInfo.InvariantCulture, $"'{service.Host}' port {service.Port}"))) : null,
+                SnapshotAdvice.OnReplacedEjection(cluster.Config, policy),
                 SnapshotAdvice.OnUnusedTunnel(service, rule, subset),
                 SnapshotAdvice.OnCallsOfBytes(cluster.Config, cluster.Inputs.Policies.Resilience),
                 SnapshotAdvice.OnCallsOfBytes(cluster.Config, cluster.Inputs.Policies.ResilienceInShadow),

@@ -12,6 +12,9 @@ public sealed record CircuitBreaker : IHostPolicy
     /// <summary>Value of <see cref="Scope"/> for a circuit that all callers share.</summary>
     public const string MeshScope = "mesh";
 
+    /// <summary>Value of <see cref="Per"/> for a breaker at each endpoint of the host.</summary>
+    public const string PerEndpoint = "endpoint";
+
     /// <summary>Value of <see cref="SlidingWindowType"/> for a window of seconds.</summary>
     public const string TimeBased = "TIME_BASED";
 
@@ -32,6 +35,9 @@ public sealed record CircuitBreaker : IHostPolicy
 
     /// <summary>Who decides: sidecar (default) or mesh.</summary>
     public string? Scope { get; init; }
+
+    /// <summary>What has a breaker of its own: host (default) or endpoint.</summary>
+    public string? Per { get; init; }
 
     /// <summary>With scope mesh: who tries while the circuit is half-open.</summary>
     public BreakerProberRule? Probers { get; init; }
@@ -104,6 +110,9 @@ public sealed record CircuitBreaker : IHostPolicy
         .Enum("scope", static (o, v) => o with { Scope = v },
             "Who decides. sidecar (default): each caller's sidecar by what it sees. mesh: the control plane, on the sum over all callers and for all of them; while it is away its last word holds for some seconds, then each sidecar decides.",
             "sidecar", MeshScope)
+        .Enum("per", static (o, v) => o with { Per = v },
+            "What has a breaker of its own. host (default): all endpoints of the host together. endpoint: each of them; calls go to the others while one is open, and are refused when all are. It takes the place of outlierDetection for that host.",
+            "host", PerEndpoint)
         .Field("probers", BreakerProberRule.Schema, static (o, v) => o with { Probers = v },
             "With scope mesh: which callers make the calls on trial; all others send nothing until the circuit closes.")
         .Enum("state", static (o, v) => o with { State = v },

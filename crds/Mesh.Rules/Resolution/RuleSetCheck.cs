@@ -17,7 +17,7 @@ public static class RuleSetCheck
     {
         RuleDocument[] rules = [.. all];
         ExternalHosts hosts = new(rules);
-        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts), .. PartnerMaximum.Find(rule, PartnerMaximum.EntriesOf(rules), sidecars)];
+        return [.. Conflicts(rule, rules), .. RuleAdvice.Check(rule, hosts), .. RuleAdvice.CheckEndpoints(rule, hosts), .. EndpointBreakerAdvice.Check(rule, rules), .. PartnerMaximum.Find(rule, PartnerMaximum.EntriesOf(rules), sidecars)];
     }
 
     /// <summary>Those of the warnings that are about rules of one kind which meet each other.</summary>

@@ -126,6 +126,12 @@ public sealed record BreakerConfig
     /// <summary>All callers together decide: the control plane on the sum of their reports. Without its word each sidecar does.</summary>
     public bool IsMesh { get; init; }
 
+    /// <summary>Each endpoint has a breaker of its own.</summary>
+    public bool IsPerEndpoint { get; init; }
+
+    /// <summary>It keeps calls away from single endpoints, as the ejection does whose place it takes (semantics 11.4).</summary>
+    public bool ReplacesEjection => this is { IsPerEndpoint: true, IsShadow: false, Mode: BreakerMode.Auto or BreakerMode.ForcedOpen };
+
     /// <summary>Who tries while the shared circuit is half-open.</summary>
     public BreakerProbers Probers { get; init; }
 
@@ -149,7 +155,7 @@ public sealed record BreakerConfig
     private (BreakerMode, bool, double, double, bool, int, int, int, BreakerFailures) Numbers =>
         (Mode, IsShadow, FailureRate, SlowRate, IsTimeBased, WindowSize, MinimumCalls, TrialCalls, Failures);
 
-    private (bool, BreakerProbers, int, string) Sharing => (IsMesh, Probers, ProberCount, Rule);
+    private (bool, bool, BreakerProbers, int, string) Sharing => (IsMesh, IsPerEndpoint, Probers, ProberCount, Rule);
 
     private (TimeSpan, TimeSpan, double, TimeSpan, TimeSpan, TimeSpan, TimeSpan) Times => (SlowCall, OpenTime, OpenTimeGrowth, LongestOpenTime, LongestTrial, TrialTimeout, Recovery);
 }

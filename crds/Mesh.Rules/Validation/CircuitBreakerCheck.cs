@@ -27,6 +27,16 @@ internal static class CircuitBreakerCheck
             spec.Field("scope").Error("the breaker of one route is each sidecar's own; leave out scope, or route");
         }
 
+        if (breaker is { Per: CircuitBreaker.PerEndpoint, Scope: CircuitBreaker.MeshScope })
+        {
+            spec.Field("per").Error("the breaker of one endpoint is each sidecar's own; leave out per, or scope");
+        }
+
+        if (breaker is { Per: CircuitBreaker.PerEndpoint, Route: not null })
+        {
+            spec.Field("per").Error("the breaker of one route is for all endpoints together; leave out per, or route");
+        }
+
         CheckThreshold(breaker.FailureRateThreshold, spec.Field("failureRateThreshold"));
         CheckThreshold(breaker.SlowCallRateThreshold, spec.Field("slowCallRateThreshold"));
         CheckWindow(breaker, spec);

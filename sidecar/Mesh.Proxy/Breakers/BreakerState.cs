@@ -63,6 +63,9 @@ internal readonly record struct BreakerRefusal(BreakerState State, string? Field
     /// <summary>All callers together have decided, not this sidecar.</summary>
     public bool IsMesh { get; init; }
 
+    /// <summary>Of breakers of single endpoints: which endpoint, in words; null for others.</summary>
+    public string? Place { get; init; }
+
     /// <summary>Whether the call is refused.</summary>
     public bool IsSet => Field is not null;
 
@@ -87,7 +90,11 @@ internal sealed record BreakerChange(BreakerState From, BreakerState To, string 
 /// <param name="State">State.</param>
 /// <param name="Figures">What it looks back on.</param>
 /// <param name="Order">What the control plane decided for all callers; null when this sidecar decides.</param>
-public readonly record struct BreakerView(string? Route, BreakerConfig Config, BreakerState State, BreakerFigures Figures, OrderInForce? Order);
+public readonly record struct BreakerView(string? Route, BreakerConfig Config, BreakerState State, BreakerFigures Figures, OrderInForce? Order)
+{
+    /// <summary>The endpoint it is for; null for all of them together.</summary>
+    public string? Endpoint { get; init; }
+}
 
 /// <summary>What a window holds.</summary>
 /// <param name="Calls">Calls.</param>

@@ -119,7 +119,7 @@ internal sealed partial class CircuitBreaker
         {
             return IsOrderedLocked ? _mesh!.IsShut(now) : State switch
             {
-                BreakerState.Open => Elapsed(_since, now) < _openTime,
+                BreakerState.Open => now < EndOf(_openTime),
                 BreakerState.HalfOpen => _permits == 0 && !IsTrialOver(now),
                 BreakerState.ForcedOpen => true,
                 _ => false,
@@ -187,7 +187,10 @@ internal sealed partial class CircuitBreaker
 
     private TimeSpan Elapsed(long since, long now) => TimeSpan.FromSeconds((now - since) / (double)_frequency);
 
-    private bool IsTrialOver(long now) => _config.LongestTrial > TimeSpan.Zero && Elapsed(_since, now) >= _config.LongestTrial;
+    // To the nearest timestamp, so that who comes back at the end finds it over.
+    private long EndOf(TimeSpan time) => _since + (long)Math.Min(Math.Round(time.TotalSeconds * _frequency), long.MaxValue / 2);
+
+    private bool IsTrialOver(long now) => _config.LongestTrial > TimeSpan.Zero && now >= EndOf(_config.LongestTrial);
 
     /// <summary>Changes that time alone brings; they happen when somebody calls.</summary>
     private BreakerChange? AgeLocked(long now)
@@ -197,7 +200,7 @@ internal sealed partial class CircuitBreaker
             return expired;
         }
 
-        if (State == BreakerState.Open && !IsOrderedLocked && Elapsed(_since, now) >= _openTime)
+        if (State == BreakerState.Open && !IsOrderedLocked && now >= EndOf(_openTime))
         {
             return ChangeLocked(BreakerState.HalfOpen, "wait_over", now);
         }
@@ -219,33 +222,40 @@ internal sealed partial class CircuitBreaker
     private BreakerRefusal EnterLocked(long now, Random? chance, out BreakerPermit permit)
     {
         permit = default;
+        bool isOrdered = State is BreakerState.Open or BreakerState.HalfOpen && IsOrderedLocked;
+        bool isNews = false;
+        BreakerRefusal refusal = isOrdered ? _mesh!.TryEnter(now, out isNews) : RefusalLocked(now, _recoveredAt != 0 && chance is not null ? chance.NextDouble() : 0);
+        _hasNews |= isNews;
+        if (refusal.IsSet || State == BreakerState.Disabled)
+        {
+            return refusal;
+        }
+
+        _permits -= State == BreakerState.HalfOpen && !isOrdered ? 1 : 0;
+        permit = new BreakerPermit(_mark);
+        return default;
+    }
+
+    /// <summary>Why a call may not go out, as far as this sidecar decides.</summary>
+    /// <param name="now">Timestamp.</param>
+    /// <param name="luck">Of the call, for a recovery: from 0 on, below 1; the less the better.</param>
+    /// <param name="waiting">Calls that may take a place of a trial before it.</param>
+    private BreakerRefusal RefusalLocked(long now, double luck, int waiting = 0)
+    {
         switch (State)
         {
-            case BreakerState.Open or BreakerState.HalfOpen when IsOrderedLocked:
-                if (_mesh!.TryEnter(now, out bool isNews) is { IsSet: true } refusal)
-                {
-                    _hasNews |= isNews;
-                    return refusal;
-                }
-
-                break;
             case BreakerState.Open:
-                return _opened with { RetryAfter = _openTime - Elapsed(_since, now) };
-            case BreakerState.HalfOpen when _permits == 0:
+                TimeSpan left = _openTime - Elapsed(_since, now);
+                return _opened with { RetryAfter = left > TimeSpan.Zero ? left : TimeSpan.Zero };
+            case BreakerState.HalfOpen when _permits <= waiting:
                 return new BreakerRefusal(BreakerState.HalfOpen, "permittedNumberOfCallsInHalfOpenState", _config.TrialCalls, _config.TrialCalls, TimeSpan.FromSeconds(1));
-            case BreakerState.HalfOpen:
-                _permits--;
-                break;
-            case BreakerState.Closed when _recoveredAt != 0 && chance?.NextDouble() >= Share(now):
+            case BreakerState.Closed when _recoveredAt != 0 && luck >= Share(now):
                 return new BreakerRefusal(BreakerState.Closed, "recoveryDuration", (long)_config.Recovery.TotalMilliseconds, (long)Elapsed(_since, now).TotalMilliseconds, TimeSpan.FromSeconds(1));
             case BreakerState.ForcedOpen:
                 return new BreakerRefusal(BreakerState.ForcedOpen, "state", -1, -1, TimeSpan.Zero);
-            case BreakerState.Disabled:
+            default:
                 return default;
         }
-
-        permit = new BreakerPermit(_mark);
-        return default;
     }
 
     private void GiveBackLocked()

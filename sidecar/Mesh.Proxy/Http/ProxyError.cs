@@ -91,7 +91,7 @@ internal static class ProxyErrors
     private static DecisionRecord DecisionOf(in BreakerRefusal refusal, string? rule) =>
         new(DecisionReason.CircuitOpen, rule, refusal.Field is { Length: > 0 } field ? field : null, refusal.Limit, refusal.Now)
         {
-            Detail = refusal.Field switch { "" => "opened by hand", BreakerRefusal.ProbersField => "other callers are trying", _ => null },
+            Detail = refusal.Place ?? refusal.Field switch { "" => "opened by hand", BreakerRefusal.ProbersField => "other callers are trying", _ => null },
             Scope = refusal.IsMesh ? DecisionScope.Mesh : DecisionScope.Sidecar,
         };
 

@@ -17,6 +17,20 @@ internal sealed partial class Http1Exchange
 
     private CircuitBreaker? BreakerInForce => _cluster!.BreakerFor(_routeName);
 
+    // Of the breaker in force, or of those that the endpoints have.
+    private BreakerConfig? BreakerRule => BreakerInForce?.Config ?? _cluster!.EndpointRule;
+
+    /// <summary>Says by what luck breakers of single endpoints are asked, where there are some: one draw for the whole call, so that together they let through what each lets through.</summary>
+    private PickContext WithLuck(in PickContext pick)
+    {
+        if (_cluster!.EndpointRule is not { } rule || BreakerInForce is not null || IsExempt(rule))
+        {
+            return pick;
+        }
+
+        return pick with { Luck = rule.Recovery > TimeSpan.Zero && !rule.IsShadow ? context.Runtime.Random.NextDouble() : 0 };
+    }
+
     /// <summary>Asks before the attempt; false when the circuit is open, and <see cref="_refusal"/> says why. The few places of a trial are not for those who may have to wait.</summary>
     private bool EntersBreaker(long now)
     {
@@ -36,7 +50,9 @@ internal sealed partial class Http1Exchange
     }
 
     /// <summary>A connection is there: takes the place of a trial, and looks whether the circuit has opened meanwhile.</summary>
-    private bool IsStillWelcome() => _breaker is not { } breaker || breaker.IsCurrent(_permit) || TakesPermit(breaker, context.Now);
+    private bool IsStillWelcome(UpstreamConnection upstream) =>
+        _breaker is { } breaker ? breaker.IsCurrent(_permit) || TakesPermit(breaker, context.Now)
+        : _pick.Luck is null || upstream.Endpoint.Breaker is not { } own || TakesPermit(own, context.Now);
 
     private bool TakesPermit(CircuitBreaker breaker, long now)
     {
@@ -56,29 +72,43 @@ internal sealed partial class Http1Exchange
     private TimeSpan TrialTimeout => _breaker is { } breaker && _permit.IsTrial && !_request.IsConnect ? breaker.Config.TrialTimeout : TimeSpan.Zero;
 
     // Which call is one turns out later.
-    private bool HasTrials => BreakerInForce is { } breaker && breaker.Config.TrialTimeout > TimeSpan.Zero;
+    private bool HasTrials => BreakerRule is { } rule && rule.TrialTimeout > TimeSpan.Zero;
 
     // A retry does not knock at an open circuit: the caller gets what the upstream has said.
-    private bool IsShutOut => BreakerInForce is { Config.IsShadow: false } breaker && breaker.IsShut(context.Now) && !IsExempt(breaker.Config);
+    private bool IsShutOut => BreakerInForce is { } breaker ? !breaker.Config.IsShadow && breaker.IsShut(context.Now) && !IsExempt(breaker.Config)
+        : _pick.Luck is not null && _cluster!.IsShut(_lastEndpoint, _pick with { Luck = 0 });
 
     private ValueTask<bool> RefuseByBreakerAsync(UpstreamConnection? unused)
     {
-        _again = Again.No;
         unused?.Release(reusable: true);
-        return RefuseAsync(ProxyErrors.CircuitOpen(_refusal, BreakerInForce?.Config.Source), goesOn: true);
+        if (_pick.Luck is null || unused is null)
+        {
+            _again = Again.No;
+            return RefuseAsync(ProxyErrors.CircuitOpen(_refusal, BreakerRule?.Source), goesOn: true);
+        }
+
+        _again = Again.Beside; // while it waited, its endpoint has opened, or others took the places of the trial
+        return new(false);
+    }
+
+    private ValueTask<bool> RefuseByEndpointsAsync(Endpoint? first)
+    {
+        _again = Again.No;
+        _refusal = _cluster!.RefuseFor(first, _pick.Luck ?? 0);
+        return RefuseAsync(ProxyErrors.CircuitOpen(_refusal, BreakerRule?.Source), goesOn: true);
     }
 
     /// <summary>No connection could be had. What our own limits refused says nothing about the upstream.</summary>
     private void TellBreaker(in RentResult rent)
     {
-        if (_breaker is { } breaker)
+        if ((_breaker ?? (_pick.Luck is null ? null : rent.Endpoint?.Breaker)) is { } breaker)
         {
             bool isLate = rent.Status == RentStatus.Cancelled && IsRouteOver && rent.FailureText is not null; // no connection within the time of the route
             if (!isLate && rent.Status is not (RentStatus.ConnectFailure or RentStatus.ConnectTimeout))
             {
                 TellBreaker(BreakerOutcome.Ignored, TimeSpan.Zero);
             }
-            else if (_permit.IsHeld || (!breaker.IsShut(context.Now) && TakesPermit(breaker, context.Now)))
+            else if ((_breaker is not null && _permit.IsHeld) || (!breaker.IsShut(context.Now) && TakesPermit(breaker, context.Now)))
             {
                 TellBreaker(isLate ? BreakerFailures.Timeout : BreakerFailures.ConnectFailure, TimeSpan.Zero);
             }

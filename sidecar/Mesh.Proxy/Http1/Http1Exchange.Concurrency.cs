@@ -18,7 +18,7 @@ internal sealed partial class Http1Exchange
     /// <summary>Takes a place, at once; true too when none is needed.</summary>
     private bool TakesPlace()
     {
-        if (_cluster!.Bulkhead is not { } bulkhead || (_attempt > 1 && _again != Again.Elsewhere))
+        if (_cluster!.Bulkhead is not { } bulkhead || _again == Again.Beside || (_attempt > 1 && _again != Again.Elsewhere))
         {
             return true;
         }

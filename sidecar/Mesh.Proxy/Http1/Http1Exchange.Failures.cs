@@ -123,7 +123,7 @@ internal sealed partial class Http1Exchange
         {
             TimeLimit.Route when _isRouteTimeTheCallers => ProxyErrors.CallerDeadline(_callerLimit),
             TimeLimit.Route => ProxyErrors.RouteTimeout(_policy?.Source, _timer!.RouteLimit),
-            TimeLimit.PerTry when _timer!.IsTrialsLimit => ProxyErrors.TrialTimeout(BreakerInForce?.Config.Source, _timer.PerTryLimit),
+            TimeLimit.PerTry when _timer!.IsTrialsLimit => ProxyErrors.TrialTimeout(BreakerRule?.Source, _timer.PerTryLimit),
             TimeLimit.PerTry => ProxyErrors.PerTryTimeout((Side.IsInbound ? _cluster?.Config.InboundRetry : _policy?.Retry)?.Source, _timer!.PerTryLimit),
             _ => ProxyErrors.WriteTimeout(_cluster?.Config.ResilienceSource, _timer!.WriteLimit),
         };

@@ -148,7 +148,7 @@ internal sealed partial class Http1Exchange
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome;
         _newCookie = null;
         _transactionLength = 0; // the other host has a form of its own, or none
-        _pick = PickFor(_cluster!.Config);
+        _pick = WithLuck(PickFor(_cluster!.Config));
     }
 
     /// <summary>An answer begins to pass: copies it on its way when it is a good one of a request that may be answered with it again.</summary>

@@ -39,6 +39,9 @@ internal sealed partial class Http1Exchange
         /// <summary>A retry by policy.</summary>
         Retry,
 
+        /// <summary>The same at once at another endpoint: the breaker of the one chosen takes no call any more. Nothing has gone out.</summary>
+        Beside,
+
         /// <summary>Another host gets it, by a Fallback.</summary>
         Elsewhere,
     }
@@ -323,6 +326,11 @@ internal sealed partial class Http1Exchange
     private TimeSpan PrepareNext()
     {
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
+        if (_again == Again.Beside)
+        {
+            return TimeSpan.Zero;
+        }
+
         if (_again == Again.Replay)
         {
             _hasReplayed = true;
@@ -342,6 +350,7 @@ internal sealed partial class Http1Exchange
             LeavePriorities(last);
         }
 
+        _pick = _pick.Luck > 0 ? _pick with { Luck = 0 } : _pick; // who was let through before needs no more of it
         RenewTimer();
         _outcome = _outcome == RequestOutcome.Answered ? RequestOutcome.Unknown : _outcome; // of the next attempt nobody knows yet
         _pause ??= new Pause(context.Runtime.Time);

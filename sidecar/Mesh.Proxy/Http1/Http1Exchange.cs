@@ -180,7 +180,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             KeepForMirrors();
         }
 
-        _pick = PickFor(_cluster.Config);
+        _pick = WithLuck(PickFor(_cluster.Config));
         return _cluster.RateLimiters is { } limiters ? LimitAndAttemptAsync(limiters, 0, 0, now) : AttemptAsync(now);
     }
 
@@ -189,7 +189,7 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
     {
         while (true)
         {
-            _attempt++;
+            _attempt += _again == Again.Beside ? 0 : 1;
             if (IsCallerGone)
             {
                 return await RefuseLateAsync(null);
@@ -209,10 +209,10 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
             {
                 ValueTask<RentResult> renting = _request.IsConnect
                     ? _cluster!.RentTcpAsync(_stop.Token, _client.Loop, _pick) : _cluster!.RentHttpAsync(_stop.Token, _client.Loop, _pick);
-                isAtOnce &= renting.IsCompleted && _attempt == 1;
+                isAtOnce &= renting.IsCompleted && _attempt == 1 && _again != Again.Beside;
                 UpstreamConnection? upstream = Take(await renting);
                 goesOn = await (upstream is null ? EndWithoutConnectionAsync()
-                    : !IsStillWelcome() ? RefuseByBreakerAsync(upstream)
+                    : !IsStillWelcome(upstream) ? RefuseByBreakerAsync(upstream)
                     : IsCallerGone ? RefuseLateAsync(upstream) : ForwardAsync(upstream, isAtOnce ? now : context.Now));
             }
 
@@ -256,6 +256,11 @@ internal sealed partial class Http1Exchange(ProxyContext context, MirrorSender m
 
     private ValueTask<bool> EndWithoutConnectionAsync()
     {
+        if (_lastRent.Status == RentStatus.CircuitOpen)
+        {
+            return RefuseByEndpointsAsync(_lastRent.Endpoint);
+        }
+
         TellBreaker(_lastRent);
         _again = AfterRent(_lastRent);
         return _again == Again.No ? FailWithoutConnectionAsync(_lastRent) : new(false);

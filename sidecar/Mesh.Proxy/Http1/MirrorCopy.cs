@@ -27,7 +27,7 @@ internal sealed class MirrorCopy(MirrorSender sender, ProxyContext context)
     /// <summary>Takes the next copy.</summary>
     public void Begin(Cluster cluster, in MirrorMessage message, PipeScheduler? loop, PickContext pick)
     {
-        (_cluster, _message, _loop, _pick) = (cluster, message, loop, pick);
+        (_cluster, _message, _loop, _pick) = (cluster, message, loop, pick with { Luck = 0 }); // no copy to an open endpoint
         _holdsBytes = true;
         _body.Reset();
     }

@@ -16,6 +16,9 @@ namespace Mesh.Proxy.Telemetry;
 public sealed record BreakerEvent(
     DateTimeOffset Timestamp, string Cluster, string From, string To, string Reason, int Calls, double FailureRate, double SlowRate, string Rule, bool IsEnforced)
 {
+    /// <summary>The endpoint that the breaker is for; null for all of them together.</summary>
+    public string? Endpoint { get; init; }
+
     /// <summary>What the control plane said; null when this sidecar decided.</summary>
     public CircuitOrder? Order { get; init; }
 }

@@ -21,6 +21,12 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
     /// <summary>Of these, slow.</summary>
     public int BreakerSlow { get; init; }
 
+    /// <summary>Endpoints whose own circuit is open.</summary>
+    public int BreakerEndpointsOpen { get; init; }
+
+    /// <summary>Endpoints whose own circuit is on trial.</summary>
+    public int BreakerEndpointsHalfOpen { get; init; }
+
     /// <summary>Calls that hold a place of the bulkhead.</summary>
     public int ConcurrencyActive { get; init; }
 
@@ -134,6 +140,8 @@ public static class ClusterStatRows
         new("breaker_calls", StatType.Gauge, "Calls in the window of the circuit breaker", static c => c.BreakerCalls),
         new("breaker_failures", StatType.Gauge, "Failed calls in the window of the circuit breaker", static c => c.BreakerFailures),
         new("breaker_slow_calls", StatType.Gauge, "Slow calls in the window of the circuit breaker", static c => c.BreakerSlow),
+        new("breaker_endpoints_open", StatType.Gauge, "Endpoints whose own circuit breaker is open; 0 where all have one together", static c => c.BreakerEndpointsOpen),
+        new("breaker_endpoints_half_open", StatType.Gauge, "Endpoints whose own circuit breaker is half-open; 0 where all have one together", static c => c.BreakerEndpointsHalfOpen),
         OfBreaker("breaker_rejected", "Calls that the circuit breaker refused", static b => b.Rejected),
         OfBreaker("breaker_shadow_rejected", "Calls that a circuit breaker in shadow mode would have refused", static b => b.ShadowRejected),
         OfBreaker("breaker_opened", "Times that the circuit breaker opened", static b => b.Opened),

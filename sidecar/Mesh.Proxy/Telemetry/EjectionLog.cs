@@ -94,6 +94,11 @@ public sealed class EjectionLog(Action<string> write)
             json.WriteStartObject();
             json.WriteString("type", "CIRCUIT_BREAKER");
             json.WriteString("cluster_name", change.Cluster);
+            if (change.Endpoint is { } endpoint)
+            {
+                json.WriteString("upstream_url", endpoint);
+            }
+
             json.WriteString("from", change.From);
             json.WriteString("to", change.To);
             json.WriteString("reason", change.Reason);

@@ -11,21 +11,24 @@ public sealed partial class Cluster
     private volatile CircuitBreaker? _breaker;
     private volatile ImmutableSortedDictionary<string, CircuitBreaker>? _routeBreakers;
 
-    /// <summary>State of the circuit breaker; closed where there is none.</summary>
-    public BreakerState BreakerState => _breaker?.State ?? BreakerState.Closed;
+    /// <summary>State of the circuit breaker; closed where there is none, and where one of several endpoints takes calls.</summary>
+    public BreakerState BreakerState => _breaker?.State ?? (_endpointRule is null ? BreakerState.Closed : StateOfEndpoints());
 
-    /// <summary>Calls and rates that the circuit breaker looks back on; empty where there is none.</summary>
-    public BreakerFigures BreakerFigures => _breaker?.Figures(Now) ?? default;
+    /// <summary>Calls and rates that the circuit breaker looks back on, or those of all endpoints together; empty where there is none.</summary>
+    public BreakerFigures BreakerFigures => _breaker?.Figures(Now) ?? (_endpointRule is null ? default : FiguresOfEndpoints());
 
     /// <summary>What the control plane decided for all callers of this upstream; null when this sidecar decides.</summary>
     public OrderInForce? CircuitOrder => _breaker?.Order(Now);
 
-    /// <summary>All circuit breakers, as they are now: the upstream's, then those of single routes.</summary>
+    /// <summary>All circuit breakers, as they are now: the upstream's, those of its endpoints, then those of single routes.</summary>
     public IEnumerable<BreakerView> Breakers()
     {
         long now = Now;
-        IEnumerable<(string? Route, CircuitBreaker Breaker)> all = (_routeBreakers ?? ImmutableSortedDictionary<string, CircuitBreaker>.Empty).Select(static r => ((string?)r.Key, r.Value));
-        return (_breaker is { } own ? all.Prepend((null, own)) : all).Select(b => new BreakerView(b.Route, b.Breaker.Config, b.Breaker.State, b.Breaker.Figures(now), b.Breaker.Order(now)));
+        IEnumerable<CircuitBreaker> own = _breaker is { } breaker ? [breaker] : _hosts.All.Select(static e => e.Breaker).OfType<CircuitBreaker>();
+        IEnumerable<KeyValuePair<string, CircuitBreaker>> routes = _routeBreakers ?? ImmutableSortedDictionary<string, CircuitBreaker>.Empty;
+        return own.Select(b => View(null, b)).Concat(routes.Select(r => View(r.Key, r.Value)));
+
+        BreakerView View(string? route, CircuitBreaker b) => new(route, b.Config, b.State, b.Figures(now), b.Order(now)) { Endpoint = b.Endpoint };
     }
 
     /// <summary>The circuit breaker for calls by no route of its own, or null.</summary>
@@ -37,10 +40,11 @@ public sealed partial class Cluster
     /// <summary>Asks the breaker of this cluster for a permit; in shadow mode a refusal is counted apart, and its caller lets the call pass. Attempts after the first need no luck in a recovery.</summary>
     internal BreakerRefusal EnterBreaker(CircuitBreaker breaker, long now, bool isFirst, out BreakerPermit permit)
     {
-        BreakerRefusal refusal = breaker.TryEnter(now, isFirst ? Services.Runtime.Random : null, out permit, out BreakerChange? change);
+        bool isDrawn = breaker.Endpoint is not null && !breaker.Config.IsShadow; // when it was chosen
+        BreakerRefusal refusal = breaker.TryEnter(now, isFirst && !isDrawn ? Services.Runtime.Random : null, out permit, out BreakerChange? change);
         if (change is not null)
         {
-            Tell(breaker, change);
+            Follow(breaker, change);
         }
 
         if (!refusal.IsSet)
@@ -50,8 +54,12 @@ public sealed partial class Cluster
 
         PassOnNews(breaker);
         bool isShadow = breaker.Config.IsShadow;
-        (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
-        return refusal with { IsShadow = isShadow };
+        if (isShadow || breaker.Endpoint is null) // else there may be another
+        {
+            (isShadow ? Stats.Breaker!.ShadowRejected : Stats.Breaker!.Rejected).Add();
+        }
+
+        return refusal with { IsShadow = isShadow, Place = isShadow && breaker.Endpoint is not null ? breaker.PassedOver : null };
     }
 
     /// <summary>Gives a permit back.</summary>
@@ -59,7 +67,7 @@ public sealed partial class Cluster
     {
         if (breaker.Leave(permit, outcome, time, now) is { } change)
         {
-            Tell(breaker, change);
+            Follow(breaker, change);
         }
 
         PassOnNews(breaker);
@@ -81,7 +89,9 @@ public sealed partial class Cluster
             Stats.Breaker ??= new BreakerStats();
         }
 
-        _breaker = Updated(_breaker, config.Breaker);
+        bool isPerEndpoint = config.Breaker is { IsPerEndpoint: true };
+        _breaker = Updated(_breaker, isPerEndpoint ? null : config.Breaker);
+        UpdateEndpointBreakers(isPerEndpoint ? config.Breaker : null);
         _routeBreakers = routes?.ByRoute.ToImmutableSortedDictionary(static r => r.Key, r => Updated(_routeBreakers?.GetValueOrDefault(r.Key), r.Value)!, StringComparer.Ordinal);
     }
 
@@ -100,12 +110,22 @@ public sealed partial class Cluster
         return breaker;
     }
 
+    private void Follow(CircuitBreaker breaker, BreakerChange change)
+    {
+        if (breaker.Endpoint is not null)
+        {
+            FollowBreaker(breaker);
+        }
+
+        Tell(breaker, change);
+    }
+
     private void Tell(CircuitBreaker breaker, BreakerChange change)
     {
-        bool isInForce = ReferenceEquals(breaker, _breaker) || _routeBreakers?.ContainsValue(breaker) == true;
+        bool isInForce = breaker.Endpoint is not null ? IsOfAnEndpoint(breaker) : ReferenceEquals(breaker, _breaker) || _routeBreakers?.ContainsValue(breaker) == true;
         if (!isInForce || Stats.Breaker is not { } stats)
         {
-            return; // its rule is gone; a call was still under way
+            return; // its rule is gone, or its endpoint; a call was still under way
         }
 
         Count(stats, change);
@@ -114,6 +134,7 @@ public sealed partial class Cluster
             Services.Runtime.Time.GetUtcNow(), Name, BreakerText.Of(change.From), BreakerText.Of(change.To), change.Reason,
             figures.Calls, figures.FailureRate, figures.SlowRate, breaker.Config.Source, !breaker.Config.IsShadow)
         {
+            Endpoint = breaker.Endpoint,
             Order = change.Order,
         });
     }

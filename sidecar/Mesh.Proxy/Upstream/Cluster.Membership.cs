@@ -163,10 +163,13 @@ public sealed partial class Cluster
     {
         if (!_draining.Remove(config.Address, out Endpoint? endpoint))
         {
-            return new Endpoint(this, config);
+            Endpoint created = new(this, config);
+            created.Breaker = NewEndpointBreaker(created);
+            return created;
         }
 
         endpoint.IsRemoved = false;
+        endpoint.Breaker = NewEndpointBreaker(endpoint);
         endpoint.JoinedAt = Now;
         endpoint.Update(_config, config);
         return endpoint;
@@ -175,6 +178,7 @@ public sealed partial class Cluster
     private void RemoveLocked(Endpoint endpoint, ref Deferred deferred)
     {
         endpoint.IsRemoved = true;
+        endpoint.Breaker = null;
         _originals.Remove(endpoint.Addresses[0]);
         ForgetShadowLocked(endpoint);
         endpoint.Pool.DrainLocked(DrainCause.Removed, ref deferred);

@@ -18,9 +18,9 @@ public sealed partial class Cluster
     /// <summary>The endpoint of this address, as the endpoints are identified; null when there is none now.</summary>
     internal Endpoint? Find(string address) => _byAddress.GetValueOrDefault(address);
 
-    private Endpoint? PickOnDemand(string? target)
+    private Endpoint? PickOnDemand(in PickContext pick)
     {
-        if (target is not null && Find(target) is { IsHealthy: true } endpoint)
+        if (pick.Target is { } target && Find(target) is { IsFit: true } endpoint && endpoint.Welcomes(in pick, Services.Runtime.Time))
         {
             return endpoint;
         }
@@ -73,9 +73,10 @@ public sealed partial class Cluster
         return true;
     }
 
-    /// <summary>Why <paramref name="target"/> has no endpoint.</summary>
-    private RentResult Unresolved(string? target)
+    /// <summary>Why the host that <paramref name="pick"/> names has no endpoint.</summary>
+    private RentResult Unresolved(in PickContext pick)
     {
+        string? target = pick.Target;
         if (target is not null && !_onDemand.Has(target))
         {
             return new RentResult(
@@ -84,7 +85,7 @@ public sealed partial class Cluster
 
         if (target is not null && Find(target) is { } ejected)
         {
-            return new RentResult(
+            return RefuseByBreakers([ejected], in pick) ?? new RentResult(
                 RentStatus.NoHealthyUpstream, null, ejected, new DecisionRecord(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, 1, 0), null, TimeSpan.Zero);
         }
 

@@ -18,10 +18,10 @@ public sealed partial class Cluster
     private readonly Dictionary<IPEndPoint, Endpoint> _originals = []; // guarded by the lock
     private readonly TickEntry _originalsCheck;
 
-    /// <summary>The endpoint of <paramref name="destination"/>, made now if need be; null when nobody knows the destination or when there are too many.</summary>
-    private Endpoint? PickOriginal(IPEndPoint? destination)
+    /// <summary>The endpoint of the caller's destination, made now if need be; null when nobody knows it, when there are too many, or when its circuit breaker is against it.</summary>
+    private Endpoint? PickOriginal(in PickContext pick)
     {
-        if (destination is null || _isRetired)
+        if (pick.Destination is not { } destination || _isRetired)
         {
             Stats.CxNoneHealthy.Add();
             return null;
@@ -43,7 +43,7 @@ public sealed partial class Cluster
         }
 
         deferred.Run(this);
-        return endpoint;
+        return endpoint?.Welcomes(in pick, Services.Runtime.Time) == true ? endpoint : null;
     }
 
     private Endpoint? AddOriginalLocked(IPEndPoint destination, ref Deferred deferred)
@@ -105,7 +105,7 @@ public sealed partial class Cluster
     private static ClientAddresses? ClientOf(ClusterConfig config, in PickContext pick) =>
         pick.Client ?? (config.UsesOriginalDestination && pick.Destination is BorrowedEndPoint borrowed ? borrowed.Client : null);
 
-    private RentResult NoOriginalLocked(IPEndPoint? destination) => destination is not null && !_isRetired
-        ? Refuse(DecisionReason.DestinationOverflow, "destinations", MaxOriginals, _originals.Count, null)
+    private RentResult NoOriginalLocked(in PickContext pick) => pick.Destination is { } destination && !_isRetired
+        ? (_originals.TryGetValue(destination, out Endpoint? endpoint) ? RefuseByBreakers([endpoint], in pick) : null) ?? Refuse(DecisionReason.DestinationOverflow, "destinations", MaxOriginals, _originals.Count, null)
         : new(RentStatus.NoHealthyUpstream, null, null, new DecisionRecord(DecisionReason.NoOriginalDestination), null, TimeSpan.Zero);
 }

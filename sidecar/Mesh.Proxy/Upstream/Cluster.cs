@@ -38,6 +38,7 @@ public sealed partial class Cluster
         _connectionCheck = new(CheckConnections);
         _originalsCheck = new(RemoveUnusedOriginals);
         _orderEnd = new(EndOrder);
+        _breakerWake = new(WakeBreakers);
         UpdateMeshLimits(config.MeshLimits);
         ScheduleSweep(config);
         UpdateRateLimits(config.RateLimits);
@@ -130,8 +131,8 @@ public sealed partial class Cluster
 
             HostSet hosts = _hosts;
             ClusterConfig config = _config;
-            Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(pick.Destination)
-                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(pick.Target) : hosts.Pick(Stats, in pick);
+            Endpoint? endpoint = config.UsesOriginalDestination ? PickOriginal(in pick)
+                : config.Dns == DnsDiscovery.Dynamic ? PickOnDemand(in pick) : hosts.Pick(Stats, in pick);
             Deferred deferred = default;
             PendingRequest? waiter = null;
             RentResult result;
@@ -150,8 +151,8 @@ public sealed partial class Cluster
                 }
                 else if (endpoint is null)
                 {
-                    result = config.UsesOriginalDestination ? NoOriginalLocked(pick.Destination)
-                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(pick.Target) : NoUpstream(hosts);
+                    result = config.UsesOriginalDestination ? NoOriginalLocked(in pick)
+                        : config.Dns == DnsDiscovery.Dynamic ? Unresolved(in pick) : NoUpstream(hosts, in pick);
                 }
                 else if (endpoint.IsRemoved)
                 {
@@ -178,8 +179,13 @@ public sealed partial class Cluster
         return result;
     }
 
-    private RentResult NoUpstream(HostSet hosts)
+    private RentResult NoUpstream(HostSet hosts, in PickContext pick)
     {
+        if (RefuseByBreakers(hosts.All, in pick) is { } refusal)
+        {
+            return refusal;
+        }
+
         DecisionRecord decision = hosts.All.Length == 0
             ? new(DecisionReason.NoEndpoints) { Detail = DnsProblem }
             : new(DecisionReason.NoHealthyUpstream, _config.OutlierSource, null, hosts.All.Length, hosts.HealthyCount);

@@ -26,6 +26,9 @@ internal sealed partial class ConnectionPool(Cluster cluster, Endpoint endpoint)
 
     public bool IsWaitedFor => _pending.Count > 0;
 
+    /// <summary>Requests that wait for a connection. Without the lock: what it was a moment ago.</summary>
+    public int Waiting => _pending.Count;
+
     /// <summary>Connections that nobody uses.</summary>
     public int Idle => _ready.Count;
 

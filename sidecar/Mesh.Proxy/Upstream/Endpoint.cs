@@ -1,4 +1,5 @@
 using System.Net;
+using Mesh.Proxy.Breakers;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Outlier;
 using Mesh.Proxy.Shadows;
@@ -14,6 +15,7 @@ public sealed class Endpoint : ILoadTarget
     private volatile DestinationLabels _labels;
     private volatile IPEndPoint[] _addresses;
     private EndpointOutlierState? _shadowOutlier; // only where a rule asks for one
+    private volatile CircuitBreaker? _breaker;
 
     /// <summary>Creates it.</summary>
     /// <param name="cluster">The cluster.</param>
@@ -42,8 +44,11 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>How often it was ejected.</summary>
     public long Ejections => Outlier.Ejections;
 
-    /// <summary>Whether the load balancer may choose it: reported as ready and not ejected.</summary>
-    public bool IsHealthy => _config.IsHealthy && !IsEjected;
+    /// <summary>Whether the load balancer may choose it: reported as ready, not ejected, and its circuit, if it has one, not open.</summary>
+    public bool IsHealthy => IsFit && !IsOpen;
+
+    /// <summary>Whether a circuit breaker of its own keeps calls away.</summary>
+    public bool IsOpen => _breaker is { KeepsOut: true };
 
     /// <summary>cx_active: connections, connecting and draining ones included.</summary>
     public Gauge CxActive { get; } = new();
@@ -84,6 +89,12 @@ public sealed class Endpoint : ILoadTarget
     /// <summary>Original destinations only: chosen since the last look for unused ones. Guarded by the cluster's lock.</summary>
     internal bool WasChosen { get; set; }
 
+    /// <summary>Healthy, whatever its circuit breaker says.</summary>
+    internal bool IsFit => _config.IsHealthy && !IsEjected;
+
+    /// <summary>Its own circuit breaker; null unless a rule asks for one for each endpoint. Written under the cluster's lock, read by whoever chooses.</summary>
+    internal CircuitBreaker? Breaker { get => _breaker; set => _breaker = value; }
+
     internal EndpointOutlierState Outlier { get; } = new();
 
     /// <summary>The same for a detector in shadow mode.</summary>
@@ -100,6 +111,10 @@ public sealed class Endpoint : ILoadTarget
 
     /// <summary>No longer in the cluster's list; lives on until its last connection has ended. Guarded by the cluster's lock; a stale host set looks at it without.</summary>
     internal bool IsRemoved { get; set; }
+
+    /// <summary>Whether its circuit breaker, if it has one, lets a call be led here.</summary>
+    internal bool Welcomes(in PickContext pick, TimeProvider time) =>
+        _breaker is not { } breaker || pick.Luck is not { } luck || breaker.Welcomes(luck, time, Pool.Waiting);
 
     /// <summary>Takes a new configuration of the same address, and of the cluster.</summary>
     internal void Update(ClusterConfig cluster, EndpointConfig config)

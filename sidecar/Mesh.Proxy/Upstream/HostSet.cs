@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.LoadBalancing;
 using Mesh.Proxy.Telemetry;
 
@@ -18,22 +19,27 @@ internal sealed class HostSet
 
     private readonly ImmutableArray<HostGroup> _groups;
     private readonly Shares _shares;
+    private readonly ProxyRuntime _runtime;
     private readonly Random _random;
     private readonly bool _byHash;
+    private readonly int[] _priorities; // in use
+    private readonly bool _hasReserve; // other priorities wait
 
     /// <param name="all">Endpoints in the cluster now.</param>
     /// <param name="groups">What is chosen from.</param>
     /// <param name="byHash">Whether the choice goes by the key of the request.</param>
     /// <param name="isStale">The groups are those of an earlier membership; the right ones are being built.</param>
-    /// <param name="random">Chance.</param>
-    public HostSet(Endpoint[] all, ImmutableArray<HostGroup> groups, bool byHash, bool isStale, Random random)
+    /// <param name="runtime">Clock and chance.</param>
+    public HostSet(Endpoint[] all, ImmutableArray<HostGroup> groups, bool byHash, bool isStale, ProxyRuntime runtime)
     {
         All = all;
         HealthyCount = all.Count(static e => e.IsHealthy);
         IsStale = isStale;
         _groups = groups;
         _byHash = byHash;
-        _random = random;
+        (_runtime, _random) = (runtime, runtime.Random);
+        _priorities = [.. groups.Select(static g => g.Choices[0].Config.Priority).Distinct()];
+        _hasReserve = Array.Exists(all, e => !_priorities.Contains(e.Config.Priority));
         _shares = new Shares([.. groups.Select(static g => g.Share)]);
     }
 
@@ -48,15 +54,14 @@ internal sealed class HostSet
     public bool IsEmpty => _groups.IsEmpty;
 
     /// <summary>These endpoints, chosen by the groups of <paramref name="older"/> until there are new ones.</summary>
-    public static HostSet Between(Endpoint[] all, HostSet older) => new(all, older._groups, older._byHash, isStale: true, older._random);
+    public static HostSet Between(Endpoint[] all, HostSet older) => new(all, older._groups, older._byHash, isStale: true, older._runtime);
 
     /// <summary>Chooses an endpoint, one that was not tried if it finds one soon (semantics 4.7); null when there is none to choose.</summary>
     public Endpoint? Pick(ClusterStats stats, in PickContext context)
     {
         if (_groups.IsEmpty)
         {
-            stats.CxNoneHealthy.Add();
-            return null;
+            return PickAny(stats, in context);
         }
 
         if (context.LeftPriorities is not null && PickElsewhere(context) is { } elsewhere)
@@ -67,15 +72,15 @@ internal sealed class HostSet
         ulong hash = !_byHash ? 0 : context.Hash ?? (ulong)_random.NextInt64(long.MaxValue); // without the key: as good as RANDOM
         HostGroup group = _groups.Length == 1 ? _groups[0] : ChooseGroup(hash);
         Endpoint choice = group.Choices[group.Balancer.Pick(hash)];
-        for (int i = 1; i <= MaxExtraPicks && (context.Tried?.Contains(choice) == true || (IsStale && !IsUsable(choice, group.IsPanic))); i++)
+        for (int i = 1; i <= MaxExtraPicks && (context.Tried?.Contains(choice) == true || !Suits(choice, group.IsPanic, in context)); i++)
         {
             group = _groups.Length == 1 || _byHash ? group : ChooseGroup(hash); // one key stays in one group, as in Envoy
             choice = group.Choices[group.Balancer.Pick(hash, i)];
         }
 
-        if (IsStale && !IsUsable(choice, group.IsPanic))
+        if (!Suits(choice, group.IsPanic, in context))
         {
-            return PickAny(stats);
+            return PickAny(stats, in context);
         }
 
         if (group.IsPanic)
@@ -110,29 +115,58 @@ internal sealed class HostSet
             return null;
         }
 
-        Endpoint[] healthy = Array.FindAll(levels[level], static e => IsUsable(e, isPanic: false));
+        Endpoint[] healthy = Array.FindAll(levels[level], e => IsUsable(e, isPanic: false) && e.Welcomes(in context, _runtime.Time));
+        if (healthy.Length == 0)
+        {
+            return null;
+        }
+
         Endpoint[] fresh = Array.FindAll(healthy, e => context.Tried?.Contains(e) != true);
         Endpoint[] choices = fresh.Length > 0 ? fresh : healthy;
         Shares shares = new([.. choices.Select(static e => (long)((ILoadTarget)e).Weight)]);
         return choices[shares.At(_random.NextInt64(shares.Total))];
     }
 
-    // Between two tables, and the old one is of no use any more: whoever is there.
-    private Endpoint? PickAny(ClusterStats stats)
+    // The old table is of no use any more, or circuits on trial take no more calls: whoever is there and does. Who asks no breaker gets an open one rather than none.
+    private Endpoint? PickAny(ClusterStats stats, in PickContext context)
     {
-        int start = All.Length == 0 ? 0 : _random.Next(All.Length);
-        for (int i = 0; i < All.Length; i++)
+        Endpoint? choice = IsStale || (context.Luck is null && Array.Exists(All, static e => e.IsOpen)) ? PickFit(All, in context) : null;
+        for (int i = 0; choice is null && !IsStale && i < _groups.Length; i++)
         {
-            Endpoint endpoint = All[(start + i) % All.Length];
-            if (IsUsable(endpoint, isPanic: false))
+            choice = PickFit(_groups[i].Choices, in context, _groups[i].IsPanic);
+        }
+
+        if (choice is null && _hasReserve && !_groups.IsEmpty)
+        {
+            choice = PickElsewhere(context with { LeftPriorities = _priorities });
+        }
+
+        if (choice is null)
+        {
+            stats.CxNoneHealthy.Add();
+        }
+
+        return choice;
+    }
+
+    private Endpoint? PickFit(Endpoint[] choices, in PickContext context, bool isPanic = false)
+    {
+        int start = choices.Length == 0 ? 0 : _random.Next(choices.Length);
+        for (int i = 0; i < choices.Length; i++)
+        {
+            Endpoint endpoint = choices[(start + i) % choices.Length];
+            if ((isPanic || endpoint.IsFit) && !endpoint.IsRemoved && endpoint.Welcomes(in context, _runtime.Time))
             {
                 return endpoint;
             }
         }
 
-        stats.CxNoneHealthy.Add();
         return null;
     }
 
-    private static bool IsUsable(Endpoint endpoint, bool isPanic) => (isPanic || endpoint.IsHealthy) && !endpoint.IsRemoved;
+    private bool Suits(Endpoint endpoint, bool isPanic, in PickContext context) =>
+        (!IsStale || IsUsable(endpoint, isPanic)) && (endpoint.Breaker is null || endpoint.Welcomes(in context, _runtime.Time));
+
+    // Panic passes over health, not over an open circuit.
+    private static bool IsUsable(Endpoint endpoint, bool isPanic) => (isPanic ? !endpoint.IsOpen : endpoint.IsHealthy) && !endpoint.IsRemoved;
 }

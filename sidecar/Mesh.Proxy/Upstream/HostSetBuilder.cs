@@ -13,14 +13,14 @@ internal sealed class HostSetBuilder(ProxyRuntime runtime)
     private readonly List<Rotation> _rotations = [new(runtime.Random)];
 
     /// <summary>A set without endpoints.</summary>
-    public HostSet Empty { get; } = new([], [], byHash: false, isStale: false, runtime.Random);
+    public HostSet Empty { get; } = new([], [], byHash: false, isStale: false, runtime);
 
     /// <summary>Divides <paramref name="all"/> into priorities and localities, with a balancer for each that gets traffic. Rings and tables take long.</summary>
     public HostSet Build(ClusterConfig config, Endpoint[] all)
     {
         if (config.UsesOriginalDestination)
         {
-            return new HostSet(all, [], byHash: false, isStale: false, runtime.Random); // there is nothing to choose: each is meant for its own callers
+            return new HostSet(all, [], byHash: false, isStale: false, runtime); // there is nothing to choose: each is meant for its own callers
         }
 
         Endpoint[][] levels = [.. all.GroupBy(static e => e.Config.Priority).OrderBy(static g => g.Key).Select(static g => g.ToArray())];
@@ -35,7 +35,7 @@ internal sealed class HostSetBuilder(ProxyRuntime runtime)
             }
         }
 
-        return new HostSet(all, groups.ToImmutable(), config.Hash is not null, isStale: false, runtime.Random);
+        return new HostSet(all, groups.ToImmutable(), config.Hash is not null, isStale: false, runtime);
     }
 
     /// <summary>When the next warm-up is over, so that the set must be built again; null when nobody warms up.</summary>
@@ -56,7 +56,7 @@ internal sealed class HostSetBuilder(ProxyRuntime runtime)
 
     private void AddLevel(ClusterConfig config, Endpoint[] level, long share, bool isPanic, ImmutableArray<HostGroup>.Builder groups)
     {
-        Endpoint[] choices = isPanic ? level : Array.FindAll(level, static e => e.IsHealthy);
+        Endpoint[] choices = Array.FindAll(level, e => isPanic ? !e.IsOpen : e.IsHealthy);
         bool byLocality = !isPanic && Array.Exists(level, static e => e.Config.LocalityWeight > 0);
         if (byLocality)
         {

@@ -10,13 +10,15 @@ namespace Mesh.Proxy.Upstream;
 /// <param name="Client">TCP: who the connection has to be made for, because its first bytes will name them; null when any will do.</param>
 /// <param name="Destination">Where the caller was going, and in whose name to go there; null when nobody knows. Only clusters of original destinations look at it.</param>
 /// <param name="Target">The host that was asked for, <c>name:port</c> in lower case; null when nobody said. Only clusters that resolve on demand look at it.</param>
+/// <param name="Luck">What breakers of single endpoints draw by while they recover, from 0 on, below 1; null for who does not ask them: an open endpoint serves it too, when there is no other.</param>
 public readonly record struct PickContext(
     ulong? Hash = null,
     IReadOnlyList<Endpoint>? Tried = null,
     ClientAddresses? Client = null,
     IReadOnlyList<int>? LeftPriorities = null,
     IPEndPoint? Destination = null,
-    string? Target = null)
+    string? Target = null,
+    double? Luck = null)
 {
     /// <summary>Goes by the IP of <paramref name="client"/>; its port does not count.</summary>
     public static PickContext OfSource(EndPoint? client)

@@ -11,6 +11,9 @@ public enum RentStatus
     /// <summary>A circuit-breaker limit refused it (UO).</summary>
     Overflow,
 
+    /// <summary>The circuit breakers of the endpoints let none be used (UO); <see cref="RentResult.Endpoint"/> is the one that will be tried first.</summary>
+    CircuitOpen,
+
     /// <summary>No endpoint may be used (UH).</summary>
     NoHealthyUpstream,
 

@@ -70,6 +70,8 @@ internal sealed record AdminContext
             BreakerCalls = figures.Calls,
             BreakerFailures = figures.Failures,
             BreakerSlow = figures.Slow,
+            BreakerEndpointsOpen = cluster.BrokenEndpoints.Open,
+            BreakerEndpointsHalfOpen = cluster.BrokenEndpoints.HalfOpen,
             BreakerEpoch = cluster.CircuitOrder?.Order.Epoch ?? 0,
             RateLimitPlanLeft = cluster.RateLimitPlanLeft,
             FallbackEntries = cluster.FallbackEntries,

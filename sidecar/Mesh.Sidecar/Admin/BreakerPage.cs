@@ -15,7 +15,12 @@ internal static class BreakerPage
     private static string Text(string cluster, BreakerView breaker)
     {
         BreakerFigures figures = breaker.Figures;
-        string at = breaker.Route is null ? $"{cluster}::breaker::" : $"{cluster}::breaker::route::{breaker.Route}::";
+        string at = breaker switch
+        {
+            { Endpoint: { } endpoint } => $"{cluster}::{endpoint}::breaker::",
+            { Route: { } route } => $"{cluster}::breaker::route::{route}::",
+            _ => $"{cluster}::breaker::",
+        };
         return string.Create(
             CultureInfo.InvariantCulture,
             $"{at}state::{BreakerText.Of(breaker.State)}\n{at}calls::{figures.Calls}\n{at}failure_rate::{figures.FailureRate:0.#}\n{at}slow_call_rate::{figures.SlowRate:0.#}\n{at}rule::{breaker.Config.Source}\n{TextOfOrder(at, breaker.Config, breaker.Order)}");
@@ -36,7 +41,12 @@ internal static class BreakerPage
         foreach (BreakerView breaker in cluster.Breakers())
         {
             BreakerFigures figures = breaker.Figures;
-            json.WriteStartObject(breaker.Route is null ? "breaker" : $"breaker of route {breaker.Route}");
+            json.WriteStartObject(breaker switch
+            {
+                { Endpoint: { } endpoint } => $"breaker of endpoint {endpoint}",
+                { Route: { } route } => $"breaker of route {route}",
+                _ => "breaker",
+            });
             json.WriteString("state", BreakerText.Of(breaker.State));
             json.WriteNumber("calls", figures.Calls);
             json.WriteNumber("failures", figures.Failures);
@@ -94,6 +104,7 @@ internal static class BreakerPage
         json.WriteString("state", config.Mode.ToString());
         json.WriteBoolean("shadow", config.IsShadow);
         json.WriteString("scope", config.IsMesh ? "mesh" : "sidecar");
+        json.WriteString("per", config.IsPerEndpoint ? "endpoint" : "host");
         json.WriteString("sliding_window_type", config.IsTimeBased ? "TIME_BASED" : "COUNT_BASED");
         json.WriteNumber("sliding_window_size", config.WindowSize);
         json.WriteNumber("minimum_number_of_calls", config.MinimumCalls);

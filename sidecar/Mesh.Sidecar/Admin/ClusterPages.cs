@@ -31,15 +31,12 @@ internal sealed class ClusterPages(AdminContext context)
             : Respond.TextAsync(http, 200, Text(clusters));
     }
 
-    /// <summary>Envoy's word for the health of an endpoint.</summary>
-    private static string HealthFlags(Endpoint endpoint) =>
-        (endpoint.IsEjected, endpoint.Config.IsHealthy) switch
-        {
-            (false, true) => "healthy",
-            (true, true) => "/failed_outlier_check",
-            (false, false) => "/failed_eds_health",
-            (true, false) => "/failed_outlier_check/failed_eds_health",
-        };
+    /// <summary>Envoy's words for the health of an endpoint, and one of ours for an open circuit.</summary>
+    private static string HealthFlags(Endpoint endpoint)
+    {
+        string flags = (endpoint.IsEjected ? "/failed_outlier_check" : "") + (endpoint.Config.IsHealthy ? "" : "/failed_eds_health") + (endpoint.IsOpen ? "/circuit_open" : "");
+        return flags.Length > 0 ? flags : "healthy";
+    }
 
     private static string Text(List<Cluster> clusters)
     {

@@ -20,6 +20,7 @@ internal static class PolicyValues
 {
     private const string Connections = "DestinationRule";
     private const string Routes = "VirtualService";
+    private const int MostNames = 5; // of endpoints in one value
 
     /// <summary>All values of <paramref name="cluster"/>.</summary>
     public static IEnumerable<PolicyValue> Of(Cluster cluster) =>
@@ -145,10 +146,19 @@ internal static class PolicyValues
 
     private static IEnumerable<PolicyValue> Breaker(Cluster cluster)
     {
-        return cluster.Breakers().SelectMany(static b => Breaker(b));
+        IEnumerable<BreakerView> views = cluster.Breakers().Where(static b => b.Endpoint is null);
+        return (cluster.Config.Breaker is { IsPerEndpoint: true } rule ? views.Prepend(new BreakerView(null, rule, cluster.BreakerState, cluster.BreakerFigures, null)) : views)
+            .SelectMany(b => Breaker(b, b.Config.IsPerEndpoint ? Endpoints(cluster) : null));
     }
 
-    private static IEnumerable<PolicyValue> Breaker(BreakerView breaker)
+    private static string Endpoints(Cluster cluster)
+    {
+        BreakerView[] broken = [.. cluster.Breakers().Where(static b => b is { Endpoint: not null, State: not BreakerState.Closed })];
+        string names = string.Join(", ", broken.Take(MostNames).Select(static b => $"{b.Endpoint} {BreakerText.Of(b.State)}"));
+        return broken.Length == 0 ? $"all {cluster.Endpoints.Count} closed" : $"{broken.Length} of {cluster.Endpoints.Count} not closed: {names}{(broken.Length > MostNames ? ", ..." : "")}";
+    }
+
+    private static IEnumerable<PolicyValue> Breaker(BreakerView breaker, string? endpoints)
     {
         (BreakerConfig config, BreakerFigures figures) = (breaker.Config, breaker.Figures);
         if (breaker.Route is { } route)
@@ -159,6 +169,11 @@ internal static class PolicyValues
         string calls = figures.Calls == 1 ? "1 call" : $"{figures.Calls} calls";
         yield return Value("mode", config.IsShadow ? "shadow" : "enforce");
         yield return Value("scope", config.IsMesh ? "mesh" : "sidecar", !config.IsMesh ? null : breaker.Order is null ? "decided by this sidecar: the control plane has no word in force" : "decided by the control plane");
+        if (endpoints is not null)
+        {
+            yield return Value("per", "endpoint", endpoints);
+        }
+
         yield return Value("state", StateOf(config.Mode), BreakerText.Of(breaker.State));
         yield return Value("failureRateThreshold", Percent(config.FailureRate), $"{Percent(figures.FailureRate)} of {calls} failed");
         yield return Value("slowCallRateThreshold", $"{Percent(config.SlowRate)} slower than {RoutePage.Seconds(config.SlowCall)}", $"{Percent(figures.SlowRate)} of {calls} slow");

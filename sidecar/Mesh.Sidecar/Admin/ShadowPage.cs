@@ -18,7 +18,7 @@ internal static class ShadowPage
     /// <param name="Limit">Its value; null where it is none.</param>
     /// <param name="MaxSeen">The most there really was of what it limits; null where nobody counts.</param>
     /// <param name="Evaluated">Calls or outcomes looked at; null where nobody counts.</param>
-    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry, answer.</param>
+    /// <param name="Would">What it would have done: refuse, hold_back, delay, eject, keep_in, time_out, retry, not_retry, answer, lead_elsewhere.</param>
     /// <param name="Count">How often since the rules are as they are now; of breakers, limits, bulkheads and fallbacks since the process began.</param>
     /// <param name="Last">When last; null where nobody knows.</param>
     private sealed record Line(string? Rule, string Field, long? Limit, long? MaxSeen, long? Evaluated, string Would, long Count, DateTimeOffset? Last)
@@ -119,7 +119,12 @@ internal static class ShadowPage
             yield return new Line(rules, "tokens", limits.Length == 1 ? limits[0].Tokens : null, null, null, "refuse", stats.RateLimit?.ShadowLimited.Value ?? 0, null);
         }
 
-        foreach (BreakerView breaker in cluster.Breakers().Where(static b => b.Config.IsShadow))
+        if (cluster.Config.Breaker is { IsPerEndpoint: true, IsShadow: true } ofEach)
+        {
+            yield return new Line(ofEach.Source, "per", null, null, cluster.BreakerFigures.Calls, "lead_elsewhere", stats.Breaker?.ShadowRejected.Value ?? 0, null);
+        }
+
+        foreach (BreakerView breaker in cluster.Breakers().Where(static b => b.Config.IsShadow && b.Endpoint is null))
         {
             yield return new Line(breaker.Config.Source, "", null, null, breaker.Figures.Calls, "refuse", stats.Breaker?.ShadowRejected.Value ?? 0, null);
         }

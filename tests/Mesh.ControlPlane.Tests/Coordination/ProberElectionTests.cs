@@ -70,6 +70,26 @@ public sealed class ProberElectionTests
         Assert.Equal((2, 0, 2), (bench.Order("a")!.Trials, bench.Order("e")!.Trials, bench.Order("c")!.Trials));
     }
 
+    [Theory]
+    [InlineData(2, 0)] // both hang
+    [InlineData(0, 2)] // one does, the other has made its calls
+    public void CallsHang_NoOthersAreSentForAWhile(int underWay, int ended)
+    {
+        CircuitBench bench = CircuitBench.With(5).HalfOpen();
+        bench.Try("a", 0, underWay: 2);
+        bench.Try("e", ended, underWay: underWay);
+        for (int second = 1; second < 29; second++)
+        {
+            bench.Wait(1).ReportAll();
+            bench.Report("c", refused: 1);
+            Assert.Equal((2, 2, 0), (bench.Order("a")!.Trials, bench.Order("e")!.Trials, bench.Order("c")!.Trials));
+        }
+
+        bench.Wait(2).ReportAll();
+        Assert.Equal(4 - ended, bench.Circuit.Callers.Sum(static c => c.Unused)); // they may hang for ever
+        Assert.True(ended > 0 ? bench.Order("e")!.Trials == 4 : bench.Order("c")!.Trials > 0);
+    }
+
     [Fact]
     public void ProberThatHasBegun_IsRelievedOfTheRestWhenItsTrafficEnds()
     {

@@ -88,9 +88,18 @@ public sealed class AllocationTests(ITestOutputHelper output)
         [],
         new RateLimitConfig { Tokens = RateLimitConfig.MostTokens, Burst = RateLimitConfig.MostTokens, KeySource = key, KeyName = "host", Paths = ["/"], ExemptPaths = ["/no/*"], Headers = [new NamedMatch("cookie", new(StringMatchKind.Present, ""))], MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10 });
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task RequestToEndpointsWithABreakerEach_InSteadyState_AllocatesNothing(bool isRecovering) => HoldAsync(
+        "GET / HTTP/1.1\r\nHost: a.test\r\n\r\n",
+        "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok",
+        [],
+        breaker: new BreakerConfig { IsPerEndpoint = true, Recovery = isRecovering ? TimeSpan.FromHours(1) : TimeSpan.Zero });
+
     private Task HoldAsync(string request, string answer, params ImmutableArray<HttpRouteConfig> routes) => HoldAsync(request, answer, routes, null);
 
-    private async Task HoldAsync(string request, string answer, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit)
+    private async Task HoldAsync(string request, string answer, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit = null, BreakerConfig? breaker = null)
     {
         if (!OperatingSystem.IsLinux())
         {
@@ -99,7 +108,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
 
         using TcpListener upstream = new(IPAddress.Loopback, 0);
         upstream.Start();
-        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, routes, limit);
+        await using ProxyHost host = await StartAsync(upstream.LocalEndpoint.ToString()!, routes, limit, breaker);
         byte[][] requestPieces = Pieces(request);
         byte[][] answerPieces = Pieces(answer);
         using CountdownEvent allAtOnce = new(Connections); // the first answers wait for each other: every connection has had all it needs when it counts
@@ -142,7 +151,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
         }
     }
 
-    private static async Task<ProxyHost> StartAsync(string upstream, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit)
+    private static async Task<ProxyHost> StartAsync(string upstream, ImmutableArray<HttpRouteConfig> routes, RateLimitConfig? limit, BreakerConfig? breaker)
     {
         ProxyStats stats = new();
         ProxyOptions options = new() { Outbound = new IPEndPoint(IPAddress.Loopback, 0), Concurrency = 1, Transport = TransportKind.Epoll };
@@ -158,7 +167,7 @@ public sealed class AllocationTests(ITestOutputHelper output)
             RateLimits = limit is null ? null : new RateLimitConfigs([limit, limit with { Source = "all", KeySource = RateLimitKeySource.None, IsMesh = false }]),
             TransactionId = limit is null ? null : new TransactionIdConfig("X-Tran-Id"),
             AsyncReply = limit is null ? null : new AsyncReplyConfig(),
-            Breaker = new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
+            Breaker = breaker ?? new BreakerConfig { ExemptPaths = ["/never", "/no/*"], IsMesh = limit is not null, Rule = "r" },
             Concurrency = new ConcurrencyConfig { MaxCalls = 100, MaxWait = TimeSpan.FromSeconds(1), MaxQueue = 10, Adaptive = limit is null ? null : new AdaptiveConcurrencyConfig() },
             Fallback = new FallbackConfig { Codes = [503], LastGood = new LastGoodConfig { Vary = ["accept-language"] } }, // keeps a copy a second
             WriteTimeout = routes.IsEmpty ? TimeSpan.Zero : routes[^1].Timeout,

@@ -7,7 +7,7 @@ namespace Mesh.Proxy.Tests.Telemetry;
 public sealed class StatNamesTests
 {
     private const string Breaker = """
-        breaker_calls breaker_closed breaker_failures breaker_forced breaker_half_opened breaker_mesh_epoch breaker_mesh_expired breaker_mesh_stale
+        breaker_calls breaker_closed breaker_endpoints_half_open breaker_endpoints_open breaker_failures breaker_forced breaker_half_opened breaker_mesh_epoch breaker_mesh_expired breaker_mesh_stale
         breaker_opened breaker_rejected
         breaker_shadow_rejected breaker_slow_calls breaker_state
         """;

@@ -65,6 +65,23 @@ public sealed class AdviceTests
         AssertSingle(check, path, message, Among(Document("DestinationRule", spec, "dr")));
 
     [Theory]
+    [InlineData("host: a.test\nper: endpoint", "host: a.test\ntrafficPolicy: {outlierDetection: {}}", "spec.trafficPolicy.outlierDetection")]
+    [InlineData("host: '*.test'\nper: endpoint", "host: a.test\nsubsets: [{name: v1}, {name: v2, trafficPolicy: {outlierDetection: {}}}]", "spec.subsets[1].trafficPolicy.outlierDetection")]
+    [InlineData("host: a.test\nper: endpoint", "host: '*.test'\ntrafficPolicy: {portLevelSettings: [{port: {number: 80}, outlierDetection: {}}]}", "spec.trafficPolicy.portLevelSettings[0].outlierDetection")]
+    [InlineData("host: a.test\nper: endpoint", "host: b.test\ntrafficPolicy: {outlierDetection: {}}", null)]
+    [InlineData("host: a.test\nper: endpoint", "host: a.test\ntrafficPolicy: {loadBalancer: {simple: RANDOM}}", null)]
+    [InlineData("host: a.test\nper: endpoint\nmode: shadow", "host: a.test\ntrafficPolicy: {outlierDetection: {}}", null)]
+    [InlineData("host: a.test\nper: host", "host: a.test\ntrafficPolicy: {outlierDetection: {}}", null)]
+    public void BreakerForEachEndpoint_BesideOutlierDetection_IsSaidToBoth(string breaker, string destination, string? path)
+    {
+        RuleDocument cb = RuleText.Read(RuleText.Document("CircuitBreaker", breaker).Replace("networking.istio.io/v1", "resilience.mesh.dev/v1alpha1", StringComparison.Ordinal)).Document!;
+        RuleDocument dr = Document("DestinationRule", destination, "dr");
+
+        AssertSingle("ejection-replaced", path, "which has a breaker for each endpoint in its place", RuleSetCheck.Check(dr, [dr, cb]));
+        AssertSingle("ejection-replaced", path is null ? null : "spec.per", "outlierDetection of DestinationRule default/dr ejects nobody there any more", RuleSetCheck.Check(cb, [cb, dr]));
+    }
+
+    [Theory]
     [InlineData("pay.example.com", "name: r", "spec.http[0].timeout", "'pay.example.com' is outside the mesh")]
     [InlineData("pay.example.com", "timeout: 9s", null, "")]
     [InlineData("products", "name: r", null, "")]

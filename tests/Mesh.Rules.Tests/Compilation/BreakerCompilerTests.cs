@@ -39,4 +39,36 @@ public sealed class BreakerCompilerTests
         Assert.NotEqual(config, config with { ProberCount = 6 });
         Assert.NotEqual(config, config with { Rule = "CircuitBreaker/shop/other" });
     }
+
+    [Theory]
+    [InlineData("per: endpoint", true)]
+    [InlineData("{per: endpoint, state: forcedOpen}", true)]
+    [InlineData("{per: endpoint, state: disabled}", false)]
+    [InlineData("{per: endpoint, state: metricsOnly}", false)]
+    [InlineData("{per: endpoint, mode: shadow}", false)]
+    [InlineData("per: host", false)]
+    public void PerEndpoint_TakesThePlaceOfOutlierDetection_AndSaysSo(string spec, bool isReplaced)
+    {
+        CompileResult result = MeshText.Compile(MeshText.Service("a.test") + Rule(spec) + Detector("minHealthPercent: 30"));
+
+        ClusterConfig cluster = result.Snapshot.Clusters["outbound|80||a.test"];
+        Assert.Equal((spec.Contains("endpoint", StringComparison.Ordinal), isReplaced, 30), (cluster.Breaker!.IsPerEndpoint, cluster.Outlier is null, cluster.PanicThresholdPercent));
+        Assert.Equal(isReplaced ? ["dr spec.trafficPolicy.outlierDetection"] : [], result.Diagnostics.Of("ejection-replaced"));
+        Assert.NotEqual(cluster.Breaker, cluster.Breaker with { IsPerEndpoint = !cluster.Breaker.IsPerEndpoint });
+    }
+
+    [Fact]
+    public void PerEndpoint_WithoutOutlierDetection_KnowsNoPanic()
+    {
+        CompileResult result = MeshText.Compile(MeshText.Service("a.test") + Rule("per: endpoint"));
+
+        Assert.Equal(0, result.Snapshot.Clusters["outbound|80||a.test"].PanicThresholdPercent);
+        Assert.Empty(result.Diagnostics.Of("ejection-replaced"));
+    }
+
+    private static string Rule(string spec) =>
+        $"---\napiVersion: resilience.mesh.dev/v1alpha1\nkind: CircuitBreaker\nmetadata: {{name: cb, namespace: default}}\nspec: {{host: a.test, {spec.Trim('{', '}')}}}\n";
+
+    private static string Detector(string fields) =>
+        $"---\napiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: dr, namespace: default}}\nspec: {{host: a.test, trafficPolicy: {{outlierDetection: {{maxEjectionPercent: 100, {fields}}}}}}}\n";
 }

@@ -157,21 +157,6 @@ public sealed class ShadowCompilerTests
         Assert.Equal(["try spec.mode"], result.Diagnostics.Of("hidden-policy"));
     }
 
-    /// <summary>Limits hold together anyway: what is tried is evaluated beside what is in force, and the narrower one takes no other's place.</summary>
-    [Fact]
-    public void Compile_RateLimitInShadow_IsEvaluatedBesideThoseInForce()
-    {
-        CompileResult result = MeshText.Compile(
-            Service + Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, port: 80, mode: shadow, tokens: 2}"));
-
-        Assert.Equal(
-            [("default/held#spec", false), ("default/try#spec", true)],
-            result.Snapshot.Clusters["outbound|80||a.test"].RateLimits!.All.Select(static l => (l.Source, l.IsShadow)));
-        Assert.Empty(result.Diagnostics.Of("hidden-policy"));
-        RuleDocument[] rules = [.. MeshText.Read(Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, mode: shadow, tokens: 2}")).Values];
-        Assert.All(rules, r => Assert.DoesNotContain(RuleSetCheck.Check(r, rules), static d => d.Path == "spec.mode"));
-    }
-
     /// <summary>What kubectl apply says, which sees rules and no upstreams.</summary>
     [Theory]
     [InlineData("host: a.test", "host: a.test, mode: shadow", true)]
@@ -188,6 +173,21 @@ public sealed class ShadowCompilerTests
 
         Assert.Equal(isTold, findings.Any(static d => d.Path == "spec.mode" && d.Message.Contains("'held' is in force", StringComparison.Ordinal)));
         Assert.DoesNotContain(RuleSetCheck.Check(rules.Single(static r => r.Key.Name == "held"), rules), static d => d.Path == "spec.mode");
+    }
+
+    /// <summary>Limits hold together anyway: what is tried is evaluated beside what is in force, and the narrower one takes no other's place.</summary>
+    [Fact]
+    public void Compile_RateLimitInShadow_IsEvaluatedBesideThoseInForce()
+    {
+        CompileResult result = MeshText.Compile(
+            Service + Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, port: 80, mode: shadow, tokens: 2}"));
+
+        Assert.Equal(
+            [("default/held#spec", false), ("default/try#spec", true)],
+            result.Snapshot.Clusters["outbound|80||a.test"].RateLimits!.All.Select(static l => (l.Source, l.IsShadow)));
+        Assert.Empty(result.Diagnostics.Of("hidden-policy"));
+        RuleDocument[] rules = [.. MeshText.Read(Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, mode: shadow, tokens: 2}")).Values];
+        Assert.All(rules, r => Assert.DoesNotContain(RuleSetCheck.Check(r, rules), static d => d.Path == "spec.mode"));
     }
 
     [Theory]

@@ -13,6 +13,7 @@ public sealed class CircuitBreakerMessagesTests
         port: 443
         mode: enforce
         scope: mesh
+        per: host
         probers: {mode: random-n, count: 3}
         state: auto
         slidingWindowType: TIME_BASED
@@ -59,6 +60,9 @@ public sealed class CircuitBreakerMessagesTests
     [InlineData("host: a\nwaitDurationInOpenState: 2s\nmaxWaitDurationInOpenState: 1s\nwaitDurationGrowth: 2", "spec.maxWaitDurationInOpenState", "greater than or equal to waitDurationInOpenState")]
     [InlineData("host: a\nscope: mesh\nprobers: {mode: first}", "spec.probers.mode", "write one of first-and-last, per-zone, random-n, lowest-load")]
     [InlineData("host: a\nroute: search\nscope: mesh", "spec.scope", "the breaker of one route is each sidecar's own; leave out scope, or route")]
+    [InlineData("host: a\nper: pod", "spec.per", "write one of host, endpoint")]
+    [InlineData("host: a\nper: endpoint\nscope: mesh", "spec.per", "the breaker of one endpoint is each sidecar's own; leave out per, or scope")]
+    [InlineData("host: a\nper: endpoint\nroute: search", "spec.per", "the breaker of one route is for all endpoints together; leave out per, or route")]
     [InlineData("host: a\nscope: mesh\nprobers: {mode: random-n, count: 0}", "spec.probers.count", "1..1000")]
     [InlineData("host: a\nfailures: [4xx]", "spec.failures[0]", "write 5xx, gateway-error")]
     [InlineData("host: a\nfailures: ['99']", "spec.failures[0]", "or a status code")]

@@ -92,6 +92,11 @@ public sealed class ShadowPageTests
             Plain with { Concurrency = new ConcurrencyConfig(), RateLimits = new RateLimitConfigs(new RateLimitConfig { Tokens = 50, Burst = 50 }), Breaker = new BreakerConfig(), Fallback = new FallbackConfig() }, static _ => { }));
     }
 
+    [Fact]
+    public async Task Text_BreakerForEachEndpoint_HasOneLineForAllOfThem() => Assert.Equal(
+        "c::shadow::per::would_lead_elsewhere::5\n",
+        await TextAsync(Plain with { Breaker = new BreakerConfig { IsShadow = true, IsPerEndpoint = true } }, static cluster => cluster.Stats.Breaker!.ShadowRejected.Add(5)));
+
     private static async Task<string> TextAsync(ClusterConfig config, Action<Cluster> happens)
     {
         ProxyRuntime runtime = new(new FakeTimeProvider(), new Random(1), NullLoggerFactory.Instance);
