@@ -76,11 +76,11 @@ internal sealed class HostPolicyTable
     private static bool IsBeside(RuleDocument one, RuleDocument other) =>
         ((IHostPolicy)one.Spec).IsPassedOver == ((IHostPolicy)other.Spec).IsPassedOver && Selection(one) == Selection(other);
 
-    /// <summary>The policy of the same kind and namespace that is in force wherever <paramref name="rule"/>, in shadow mode, would be evaluated; or null. Resilience policies are evaluated beside it.</summary>
+    /// <summary>The policy of the same kind and namespace that is in force wherever <paramref name="rule"/>, in shadow mode, would be evaluated; or null. Resilience policies and rate limits are evaluated beside it.</summary>
     public static RuleDocument? InForceBeside(RuleDocument rule, IEnumerable<RuleDocument> all)
     {
         (string host, string subset, int? port, string? route, bool isCallee) = Selection(rule);
-        return ((IHostPolicy)rule.Spec).IsPassedOver && rule.Spec is not ResiliencePolicy ? InOrder(all.Where(IsInForceThere)).FirstOrDefault() : null;
+        return ((IHostPolicy)rule.Spec).IsPassedOver && rule.Spec is not (ResiliencePolicy or RateLimit) ? InOrder(all.Where(IsInForceThere)).FirstOrDefault() : null;
 
         bool IsInForceThere(RuleDocument other) =>
             other.Key != rule.Key && other.Key.Namespace == rule.Key.Namespace && other.Key.Kind == rule.Key.Kind && other.Spec is IHostPolicy { IsPassedOver: false } && Selection(other) is var wider

@@ -66,7 +66,7 @@ public static class RuleSetCheck
         Check = "hidden-policy",
     };
 
-    /// <summary>A policy in shadow mode where another of its kind is in force: an upstream has one breaker, one limit, one fallback.</summary>
+    /// <summary>A policy in shadow mode where another of its kind is in force: an upstream has one breaker and one fallback.</summary>
     internal static Diagnostic Unevaluated(RuleDocument inForce) => Warning(
         "spec.mode", $"not evaluated where '{inForce.Key.Name}' is in force, which it stays: of one kind one policy holds for an upstream; try it on a port or subset that '{inForce.Key.Name}' does not select") with
     {

@@ -17,7 +17,13 @@ public sealed class RateLimiterKeyShareTests
 
     private static readonly RateLimitConfig TwentyASecond = new()
     {
-        IsMesh = true, Rule = Rule, Tokens = 20, Burst = 20, Interval = TimeSpan.FromSeconds(1), KeySource = RateLimitKeySource.Header, KeyName = "x-user",
+        IsMesh = true,
+        Rule = Rule,
+        Tokens = 20,
+        Burst = 20,
+        Interval = TimeSpan.FromSeconds(1),
+        KeySource = RateLimitKeySource.Header,
+        KeyName = "x-user",
     };
 
     private readonly FakeTimeProvider _time = new();

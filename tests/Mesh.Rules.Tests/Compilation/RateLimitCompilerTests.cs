@@ -38,7 +38,10 @@ public sealed class RateLimitCompilerTests
         RateLimitConfig even = Only(Compile(RateLimit("rl", new() { Host = "products", Plan = plan })).Clusters[Name()]);
         RateLimitConfig fast = Only(Compile(RateLimit("rl", new()
         {
-            Host = "products", Plan = plan with { Window = null }, Tokens = 5, AllowedHours = new AllowedHours { From = "22:00", To = "04:00" },
+            Host = "products",
+            Plan = plan with { Window = null },
+            Tokens = 5,
+            AllowedHours = new AllowedHours { From = "22:00", To = "04:00" },
         })).Clusters[Name()]);
 
         Assert.Equal((600, TimeSpan.FromHours(1), 1, new PlanConfig(600, TimeSpan.FromHours(1))), (even.Tokens, even.Interval, even.Burst, even.Plan!));

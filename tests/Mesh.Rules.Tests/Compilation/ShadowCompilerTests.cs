@@ -186,6 +186,8 @@ public sealed class ShadowCompilerTests
             [("default/held#spec", false), ("default/try#spec", true)],
             result.Snapshot.Clusters["outbound|80||a.test"].RateLimits!.All.Select(static l => (l.Source, l.IsShadow)));
         Assert.Empty(result.Diagnostics.Of("hidden-policy"));
+        RuleDocument[] rules = [.. MeshText.Read(Ours("RateLimit", "held", "{host: a.test, tokens: 5}") + Ours("RateLimit", "try", "{host: a.test, mode: shadow, tokens: 2}")).Values];
+        Assert.All(rules, r => Assert.DoesNotContain(RuleSetCheck.Check(r, rules), static d => d.Path == "spec.mode"));
     }
 
     [Theory]
