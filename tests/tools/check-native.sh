@@ -8,7 +8,7 @@ cp "$work/last" "$work/publish"
 check "native publish warns of nothing" sh -c "! grep -iE 'warning|error' '$work/publish'"
 [ -x "$MESH_SIDECAR" ] || done_checking
 check "lock files of the normal build are untouched" git diff --exit-code --stat -- '*packages.lock.json'
-check "it is a program of its own, below 36 MB" sh -c "head -c4 '$MESH_SIDECAR' | grep -q ELF && [ \$(stat -c %s '$MESH_SIDECAR') -lt 36000000 ]"
+check "it is a program of its own, below 25 MB" sh -c "head -c4 '$MESH_SIDECAR' | grep -q ELF && [ \$(stat -c %s '$MESH_SIDECAR') -lt 25000000 ]"
 check "--version" says '0\.1\.0' "$MESH_SIDECAR" --version
 check "--help" says '--access-log-format' "$MESH_SIDECAR" --help
 
