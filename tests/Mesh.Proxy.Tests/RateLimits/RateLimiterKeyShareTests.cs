@@ -87,6 +87,58 @@ public sealed class RateLimiterKeyShareTests
         Assert.Equal(2, Passes("ann", 60 * Second, 99));
     }
 
+    /// <summary>The control plane holds no more keys, or knows none: it says nothing of this one.</summary>
+    [Fact]
+    public void KeyWithoutAnOrder_GoesWithThePart_UntilItHasOne()
+    {
+        Follow("", 20, 1);
+        Passes("ann", 0, 99);
+        string ann = Report(Second)[1].Key;
+
+        Follow("", 5, 2); // three more sidecars are called
+        Assert.Equal((5, 0), (Passes("ann", 5 * Second, 99), Passes("ann", 5 * Second, 99)));
+        Assert.Equal(5, Report(5 * Second)[1].Share);
+        Follow("", 10, 3);
+        Assert.Equal(10, Passes("ann", 9 * Second, 99));
+
+        Follow(ann, 12, 1);
+        Follow("", 5, 4);
+        Assert.Equal((12, 5), (Passes("ann", 19 * Second, 99), Passes("bob", 19 * Second, 99)));
+    }
+
+    [Fact]
+    public void Report_AfterTheLastCall_WantsNothingSoon()
+    {
+        _limiter.Update(TwentyASecond with { Interval = TimeSpan.FromMinutes(1) });
+        Passes("ann", 0, 1);
+
+        int[] wanted = [.. Enumerable.Range(1, 20).Select(at => Report(at * Second)[0].Wanted)];
+
+        Assert.Equal((20, 20, 0, 0), (wanted[0], wanted[9], wanted[10], wanted[19]));
+        Passes("ann", 21 * Second, 1);
+        Assert.Equal(20, Report(22 * Second)[0].Wanted);
+    }
+
+    /// <summary>The clock begins at midnight, half a minute before the hours.</summary>
+    [Fact]
+    public void KeyThatIsForgotten_WhoWaitsForTheHours_HasItsTokenFromTheirBeginning()
+    {
+        AllowedHoursConfig hours = new(new TimeOnly(0, 0, 30), new TimeOnly(6, 0), "UTC");
+        RateLimiter limiter = new(
+            TwentyASecond with { Burst = 1, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = 9, AllowedHours = hours }, _time.TimestampFrequency, _stats, _time);
+        LinePlace[] places = [new(_time), new(_time), new(_time)];
+        long begin = _time.GetTimestamp();
+        Assert.All(places, p => Assert.Equal(LimitAnswer.Waits, limiter.Take("ann"u8, begin, p).Answer));
+        for (int at = 0; at < 20; at++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            limiter.Report("c", _time.GetTimestamp(), ImmutableArray.CreateBuilder<LimitReport>());
+        }
+
+        Assert.Equal(0, limiter.Share!.Value.Keys);
+        Assert.Equal([30.0, 31.0, 32.0], places.Select(p => _time.GetElapsedTime(begin, limiter.DueAt(p)).TotalSeconds));
+    }
+
     [Fact]
     public void Follow_AKeyThatIsNotReported_ChangesNothing()
     {
