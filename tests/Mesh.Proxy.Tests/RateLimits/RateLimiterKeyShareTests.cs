@@ -129,14 +129,19 @@ public sealed class RateLimiterKeyShareTests
         LinePlace[] places = [new(_time), new(_time), new(_time)];
         long begin = _time.GetTimestamp();
         Assert.All(places, p => Assert.Equal(LimitAnswer.Waits, limiter.Take("ann"u8, begin, p).Answer));
+        limiter.Follow(new LimitOrder(Rule, "c", "tokens", 10, 20, 1, Report(begin, limiter)[1].Key), begin);
+        Assert.Equal([30.0, 30.1, 30.2], Due());
+
         for (int at = 0; at < 20; at++)
         {
             _time.Advance(TimeSpan.FromSeconds(1));
-            limiter.Report("c", _time.GetTimestamp(), ImmutableArray.CreateBuilder<LimitReport>());
+            Report(_time.GetTimestamp(), limiter);
         }
 
         Assert.Equal(0, limiter.Share!.Value.Keys);
-        Assert.Equal([30.0, 31.0, 32.0], places.Select(p => _time.GetElapsedTime(begin, limiter.DueAt(p)).TotalSeconds));
+        Assert.Equal([30.0, 31.0, 32.0], Due());
+
+        double[] Due() => [.. places.Select(p => _time.GetElapsedTime(begin, limiter.DueAt(p)).TotalSeconds)];
     }
 
     [Fact]
@@ -194,10 +199,10 @@ public sealed class RateLimiterKeyShareTests
         return Enumerable.Range(0, asked).Count(_ => _limiter.Take(Encoding.ASCII.GetBytes(key), now, null).Answer == LimitAnswer.Passes);
     }
 
-    private LimitReport[] Report(long now)
+    private LimitReport[] Report(long now, RateLimiter? limiter = null)
     {
         ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
-        _limiter.Report("c", now, reports);
+        (limiter ?? _limiter).Report("c", now, reports);
         return [.. reports];
     }
 }
