@@ -88,7 +88,7 @@ public sealed record RateLimit : IHostPolicy
         .Enum("side", static (o, v) => o with { Side = v },
             "Where the bucket stands. caller (default): in each caller's sidecar, in front of the host. callee: in the host's own sidecar, in front of the application.", "caller", CalleeSide)
         .Enum("scope", static (o, v) => o with { Scope = v },
-            "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval; side caller alone. With key each key has an even part of them in every sidecar that is called; one that wants more gets a share of its own within a second or two. A key then passes at most twice its tokens, or one for each sidecar where there are more of them than tokens.", "sidecar", MeshScope)
+            "Whose requests share the tokens. sidecar (default): each sidecar has as many. mesh: all sidecars together; the control plane gives each a share of tokens and burst, at least one for each interval; side caller alone. With key each key has an even part of them in every sidecar that is called; one that wants more gets a share of its own within a second or two. A key then passes at most its tokens, and as many again or one for each further sidecar, whichever is more.", "sidecar", MeshScope)
         .Whole("tokens", static (o, v) => o with { Tokens = v },
             "Requests that are let through for each interval; a retry is one more. Required without plan; beside one it is the most at which is made up for requests that did not come before.",
             min: 1, max: Snapshots.RateLimitConfig.MostTokens)

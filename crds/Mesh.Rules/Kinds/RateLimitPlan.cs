@@ -16,5 +16,5 @@ public sealed record RateLimitPlan
             "Requests that are let through in each window, evenly.", min: 1, max: Snapshots.PlanConfig.MostTotal)
             .Required("total is required: how many requests are to be let through in the window, such as 2400000")
         .Duration("window", static (o, v) => o with { Window = v },
-            "Length of a window, such as 6h, at most 24h; windows follow each other, as counted from midnight UTC. With allowedHours leave it out: those hours are the window.");
+            "Length of a window, such as 6h, of which a day is a whole number; windows follow each other from midnight UTC on. With allowedHours leave it out: those hours are the window.");
 }

@@ -53,5 +53,9 @@ internal static class RateLimitPlanCheck
         {
             at.Field("window").Error("must be at most 24h; write what is to be done in a day");
         }
+        else if (plan.Window is { Ticks: > 0 } window && LongestWindow.Ticks % window.Ticks != 0)
+        {
+            at.Field("window").Error("a day must be a whole number of windows, or they would begin at other times each day; write one such as 30m, 1h, 2h, 3h, 4h, 6h, 8h, 12h or 24h");
+        }
     }
 }

@@ -39,6 +39,9 @@ internal sealed class MeshShare
     /// <summary>Number of the order in force; 0 before the first.</summary>
     public long Epoch => _epoch;
 
+    /// <summary>An order was followed. Before that the share is what it began with, whatever the number.</summary>
+    public bool IsOrdered { get; private set; }
+
     /// <summary>The limit for all.</summary>
     public int Total { get; private set; }
 
@@ -51,6 +54,9 @@ internal sealed class MeshShare
         Total = total;
         Share = isAlone ? total : Math.Min(Share, total);
     }
+
+    /// <summary>Another share to begin with.</summary>
+    public void Begin(int first) => Share = Math.Clamp(first, 1, Total);
 
     /// <summary>Puts an order in force; what was in use before a smaller share came is not reported any more, but what is left of it is.</summary>
     /// <returns>True when it made the share smaller.</returns>
@@ -68,7 +74,7 @@ internal sealed class MeshShare
             _mostInUse = 0;
         }
 
-        (Share, _epoch) = (next, order.Epoch);
+        (Share, _epoch, IsOrdered) = (next, order.Epoch, true);
         return isSmaller;
     }
 

@@ -11,6 +11,10 @@ internal sealed class AskedRate(double perSecond = 0, long since = 0)
     private long _asked;
     private long _since = since;
     private double _perSecond = perSecond;
+    private long _askedAt = since;
+
+    /// <summary>A token was asked for in the last while, as far as was known at the last <see cref="Read"/>. The rate itself takes longer to be nothing.</summary>
+    public bool IsRecent { get; private set; }
 
     /// <summary>A token was asked for, whatever came of it.</summary>
     public void Count() => _asked++;
@@ -27,6 +31,8 @@ internal sealed class AskedRate(double perSecond = 0, long since = 0)
         {
             double memory = Math.Clamp(10 * interval.TotalSeconds / tokens, Shortest.TotalSeconds, Longest.TotalSeconds);
             _perSecond += Math.Min(1, seconds / memory) * ((_asked / seconds) - _perSecond);
+            _askedAt = _asked > 0 ? now : _askedAt;
+            IsRecent = _asked > 0 || (IsRecent && now - _askedAt < memory * frequency);
             (_asked, _since) = (0, now);
         }
 

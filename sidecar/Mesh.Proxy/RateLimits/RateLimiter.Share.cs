@@ -66,9 +66,13 @@ internal sealed partial class RateLimiter
             }
 
             long wanted = _asked.Read(_config.Tokens, _config.Interval, now, _frequency);
-            wanted = _sharedKeys is null || wanted == 0 ? wanted : _config.Tokens;
+            wanted = _sharedKeys is null ? wanted : _asked.IsRecent ? _config.Tokens : 0;
             reports.Add(share.ReportOf(cluster, (int)Math.Min(wanted, share.Share), wanted));
-            _sharedKeys?.Report(_keyed!.Rate, cluster, now, reports);
+            if (_sharedKeys is { } keys)
+            {
+                keys.Weed(_keyed!.Rate, now).ForEach(k => ChangeLocked(k.Line, _keyed.Rate, now));
+                keys.Report(cluster, reports);
+            }
         }
     }
 
@@ -80,10 +84,10 @@ internal sealed partial class RateLimiter
             return;
         }
 
-        _stats.Share.Set(rate.Tokens);
         if (_keyed is { } keyed)
         {
             keyed.Change(rate, now);
+            _sharedKeys?.BeginAt(rate.Tokens).ForEach(k => ChangeLocked(k.Line, rate, now));
         }
         else
         {
@@ -107,8 +111,6 @@ internal sealed partial class RateLimiter
     {
         _share = config.IsMesh ? _share is { } former && former.Rule == config.Rule ? former : new MeshShare(config.Rule, RateLimitConfig.TokensField, config.Tokens, _isAlone) : null;
         _share?.Limit(config.Tokens, _isAlone);
-        TokenRate rate = _share is { } share ? TokenRate.OfShare(config, share.Share, _frequency) : new TokenRate(config, _frequency);
-        _stats.Share.Set(rate.Tokens);
-        return rate;
+        return _share is { } share ? TokenRate.OfShare(config, share.Share, _frequency) : new TokenRate(config, _frequency);
     }
 }

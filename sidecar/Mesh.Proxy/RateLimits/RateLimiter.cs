@@ -67,7 +67,7 @@ internal sealed partial class RateLimiter
         return true;
     }
 
-    /// <summary>Puts another rule in force. Buckets stay unless rate, burst or key changed; who waits keeps its place.</summary>
+    /// <summary>Puts another rule in force. Buckets stay unless rate, burst or key changed, and what is left of a plan unless the plan did; who waits keeps its place.</summary>
     public void Update(RateLimitConfig next)
     {
         lock (_gate)
@@ -264,8 +264,9 @@ internal sealed partial class RateLimiter
 
     private void FillLocked(RateLimitConfig config)
     {
-        _plan = config.Plan is null ? null : new PlanWindow(config, _time, _frequency);
-        TokenRate rate = _plan?.Rate ?? ShareLocked(config);
+        TokenRate tokens = ShareLocked(config);
+        _plan = config.Plan is null ? null : new PlanWindow(config, _time, _frequency, _plan);
+        TokenRate rate = _plan?.Rate ?? tokens;
         bool hasKey = config.KeySource != RateLimitKeySource.None;
         _stats.Keys.Add(-(_keyed?.Count ?? 0));
         _only = hasKey ? null : new TokenLine(rate);

@@ -75,41 +75,47 @@ internal sealed class SharedKeys(RateLimitConfig config, long frequency, long ep
     /// <summary>The key of that hash; null for one that has no share here.</summary>
     public SharedKey? Find(string hash) => _byHash.GetValueOrDefault(hash);
 
-    /// <summary>Adds what to report of each, and forgets those for which a part is enough; when others had no place, the one that wants least goes too.</summary>
+    /// <summary>The part of each key is another one: so is the share of those that have had no order. Returns them; their buckets are to follow.</summary>
     /// <param name="part">What each key has in this sidecar.</param>
-    /// <param name="cluster">The upstream.</param>
+    public List<SharedKey> BeginAt(int part)
+    {
+        List<SharedKey> keys = [.. _byHash.Values.Where(static k => !k.Share.IsOrdered)];
+        keys.ForEach(k => k.Share.Begin(part));
+        return keys;
+    }
+
+    /// <summary>Forgets the keys for which a part is enough; when others had no place, the one that wants least goes too. Returns them; their buckets are to have the part.</summary>
+    /// <param name="part">What each key has in this sidecar.</param>
     /// <param name="now">Timestamp.</param>
-    /// <param name="reports">Where to.</param>
-    public void Report(TokenRate part, string cluster, long now, ImmutableArray<LimitReport>.Builder reports)
+    public List<SharedKey> Weed(TokenRate part, long now)
     {
         foreach (SharedKey key in _byHash.Values)
         {
             key.Wanted = key.Asked.Read(config.Tokens, config.Interval, now, frequency);
         }
 
-        foreach (SharedKey key in _byHash.Values.Where(k => k.Wanted <= Math.Max(1, part.Tokens / 2)).ToArray())
+        List<SharedKey> gone = [.. _byHash.Values.Where(k => k.Wanted <= Math.Max(1, part.Tokens / 2))];
+        if (_isCrowded && gone.Count == 0 && Count == Most)
         {
-            TakeShare(key, part, now);
-        }
-
-        if (_isCrowded && Count == Most)
-        {
-            TakeShare(_byHash.Values.MinBy(static k => k.Wanted)!, part, now);
+            gone.Add(_byHash.Values.MinBy(static k => k.Wanted)!);
         }
 
         _isCrowded = false;
+        gone.ForEach(Remove);
+        return gone;
+    }
+
+    /// <summary>Adds what to report of each.</summary>
+    /// <param name="cluster">The upstream.</param>
+    /// <param name="reports">Where to.</param>
+    public void Report(string cluster, ImmutableArray<LimitReport>.Builder reports)
+    {
         foreach (SharedKey key in _byHash.Values)
         {
             LimitReport report = key.Share.ReportOf(cluster, (int)Math.Min(key.Wanted, key.Share.Share), key.Wanted);
             (report.Key, report.Share) = (key.Hash, key.Share.Share); // before the first order too: it has its part
             reports.Add(report);
         }
-    }
-
-    private void TakeShare(SharedKey key, TokenRate part, long now)
-    {
-        Remove(key);
-        key.Line.Change(part, now);
     }
 
     private void Add(ReadOnlySpan<byte> key, TokenLine line, int part, long now)

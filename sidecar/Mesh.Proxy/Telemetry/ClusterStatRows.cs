@@ -39,6 +39,9 @@ public sealed record ClusterStatsView(string Name, ClusterStats Stats, CircuitBr
     /// <summary>Epoch of what the control plane decided for all callers of the circuit; 0 while this sidecar decides.</summary>
     public long BreakerEpoch { get; init; }
 
+    /// <summary>This sidecar's part of a rate limit of all sidecars together.</summary>
+    public long RateLimitShare { get; init; }
+
     /// <summary>What the plans of rate limits still let through.</summary>
     public long RateLimitPlanLeft { get; init; }
 
@@ -185,7 +188,7 @@ public static class ClusterStatRows
         new("rate_limit.waiting", StatType.Gauge, "Requests that wait for a token of the rate limit", static c => c.Stats.RateLimit?.Waiting.Value ?? 0),
         OfRateLimit("rate_limit.shadow_limited", "Requests that a rate limit in shadow mode would have refused", static s => s.ShadowLimited),
         OfRateLimit("rate_limit.returned", "Tokens of a rate limit given back, since another one refused the request", static s => s.Returned),
-        new("rate_limit.share", StatType.Gauge, "Tokens of the rate limit for each interval in this sidecar: with scope mesh its part of those of all", static c => c.Stats.RateLimit?.Share.Value ?? 0),
+        new("rate_limit.share", StatType.Gauge, "This sidecar's part of the tokens of a rate limit with scope mesh, of several the smallest; 0 without one", static c => c.RateLimitShare),
         new("rate_limit.plan_left", StatType.Gauge, "Requests that the plan of a rate limit still lets through in its window; 0 without a plan", static c => c.RateLimitPlanLeft),
         new("rate_limit.keys", StatType.Gauge, "Buckets of a rate limit with a key", static c => c.Stats.RateLimit?.Keys.Value ?? 0),
         OfRateLimit("rate_limit.keys_evicted", "Buckets of a rate limit that made room for others", static s => s.Evicted),

@@ -21,9 +21,6 @@ public sealed class RateLimitStats
     /// <summary>rate_limit.returned: tokens given back, since another limit refused the request.</summary>
     public StripedCounter Returned { get; } = new();
 
-    /// <summary>rate_limit.share: tokens that this sidecar has for each interval; of several limits those of the one that was given another share last.</summary>
-    public Gauge Share { get; } = new();
-
     /// <summary>rate_limit.keys: buckets of a limit with a key.</summary>
     public Gauge Keys { get; } = new();
 

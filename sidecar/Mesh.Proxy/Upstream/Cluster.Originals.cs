@@ -105,7 +105,19 @@ public sealed partial class Cluster
     private static ClientAddresses? ClientOf(ClusterConfig config, in PickContext pick) =>
         pick.Client ?? (config.UsesOriginalDestination && pick.Destination is BorrowedEndPoint borrowed ? borrowed.Client : null);
 
-    private RentResult NoOriginalLocked(in PickContext pick) => pick.Destination is { } destination && !_isRetired
-        ? (_originals.TryGetValue(destination, out Endpoint? endpoint) ? RefuseByBreakers([endpoint], in pick) : null) ?? Refuse(DecisionReason.DestinationOverflow, "destinations", MaxOriginals, _originals.Count, null)
-        : new(RentStatus.NoHealthyUpstream, null, null, new DecisionRecord(DecisionReason.NoOriginalDestination), null, TimeSpan.Zero);
+    private RentResult NoOriginalLocked(in PickContext pick)
+    {
+        if (pick.Destination is not { } destination || _isRetired)
+        {
+            return new(RentStatus.NoHealthyUpstream, null, null, new DecisionRecord(DecisionReason.NoOriginalDestination), null, TimeSpan.Zero);
+        }
+
+        if (!_originals.TryGetValue(destination, out Endpoint? endpoint))
+        {
+            return Refuse(DecisionReason.DestinationOverflow, "destinations", MaxOriginals, _originals.Count, null);
+        }
+
+        return RefuseByBreakers([endpoint], in pick) ?? new RentResult( // its circuit was against it, and is not any more
+            RentStatus.NoHealthyUpstream, null, endpoint, new DecisionRecord(DecisionReason.NoHealthyUpstream, null, null, 1, 0), null, TimeSpan.Zero);
+    }
 }

@@ -15,6 +15,9 @@ public sealed partial class Cluster
     /// <summary>What the plans of rate limits still let through in their windows; 0 without one.</summary>
     public long RateLimitPlanLeft => (_rateLimiters ?? []).Sum(l => (long)(l.PlanLeft(Now) ?? 0));
 
+    /// <summary>This sidecar's part of the tokens of a limit of all sidecars together, of several the smallest; 0 without one.</summary>
+    public long RateLimitShare => (_rateLimiters ?? []).Min(static l => l.Share?.Share) ?? 0;
+
     private void UpdateRateLimits(RateLimitConfigs? next)
     {
         RateLimiter[] former = _rateLimiters ?? [];

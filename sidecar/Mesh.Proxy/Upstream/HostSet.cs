@@ -115,7 +115,12 @@ internal sealed class HostSet
             return null;
         }
 
-        Endpoint[] healthy = Array.FindAll(levels[level], e => IsUsable(e, isPanic: false) && e.Welcomes(in context, _runtime.Time));
+        Endpoint[] healthy = [];
+        for (int i = 0; i < levels.Length && healthy.Length == 0; i++) // where all circuits on trial are full, on to the next level
+        {
+            healthy = Array.FindAll(levels[(level + i) % levels.Length], e => IsUsable(e, isPanic: false) && e.Welcomes(in context, _runtime.Time));
+        }
+
         if (healthy.Length == 0)
         {
             return null;

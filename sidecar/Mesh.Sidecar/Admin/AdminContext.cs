@@ -73,6 +73,7 @@ internal sealed record AdminContext
             BreakerEndpointsOpen = cluster.BrokenEndpoints.Open,
             BreakerEndpointsHalfOpen = cluster.BrokenEndpoints.HalfOpen,
             BreakerEpoch = cluster.CircuitOrder?.Order.Epoch ?? 0,
+            RateLimitShare = cluster.RateLimitShare,
             RateLimitPlanLeft = cluster.RateLimitPlanLeft,
             FallbackEntries = cluster.FallbackEntries,
             FallbackBytes = cluster.FallbackBytes,

@@ -1,4 +1,5 @@
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Wire;
 using Mesh.Testing;
 using Xunit;
 
@@ -40,6 +41,17 @@ public sealed class RateLimitTogetherTests
         Assert.Equal("429 rule=default/batch#spec.tokens", await CallAsync(scene, Batch));
         RateLimitStats stats = scene.Cluster("b.test").Stats.RateLimit!;
         Assert.Equal((2, 4 + 3), (stats.Returned.Value, stats.Ok.Value)); // three tokens of the class, of which two came back, and four for all
+    }
+
+    [Fact]
+    public async Task Share_IsThatOfTheLimitOfAllSidecars_WhateverStandsBesideIt()
+    {
+        await using RuleScene scene = await RuleScene.StartAsync(ForAll, RuleTexts.Limit("host: b.test\ntokens: 9\nscope: mesh", "mesh"), ForBatch);
+        scene.Cluster("b.test").Follow(new LimitOrder("RateLimit/default/mesh", scene.Cluster("b.test").Name, "tokens", 7, 9, 1));
+        Assert.Equal(7, scene.Cluster("b.test").RateLimitShare);
+
+        await scene.ApplyAsync(RuleTexts.Services, ForAll, ForBatch);
+        Assert.Equal(0, scene.Cluster("b.test").RateLimitShare);
     }
 
     [Fact]

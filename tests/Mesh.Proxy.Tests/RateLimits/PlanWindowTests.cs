@@ -95,5 +95,76 @@ public sealed class PlanWindowTests
         Assert.Null(limiter.PlanLeft(_time.GetTimestamp()));
     }
 
+    [Fact]
+    public void Update_OfThePaceAlone_KeepsWhatIsLeft()
+    {
+        RateLimiter limiter = Limiter(Hourly);
+        _time.Advance(TimeSpan.FromMinutes(30));
+        Assert.Equal(3, Passes(limiter, 9));
+
+        limiter.Update(Hourly with { Tokens = 4, Burst = 20 });
+
+        Assert.Equal(497, limiter.PlanLeft(_time.GetTimestamp())); // not the half of it that a start in mid-window would leave
+        Assert.Equal(20, Passes(limiter, 99));
+        _time.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(0, Passes(limiter, 9)); // 477 in half an hour
+        limiter.Update(Hourly);
+        _time.Advance(TimeSpan.FromMinutes(30));
+        Assert.Equal(500, limiter.PlanLeft(_time.GetTimestamp()));
+    }
+
+    [Theory]
+    [InlineData(-20, 30)] // within the window, which is longer then
+    [InlineData(-70, 80)] // into the one before: it is not done again either
+    [InlineData(5, 5)]
+    public void ClockThatIsSet_MovesTheEnd_AndGivesNothingBack(int by, int endsIn)
+    {
+        SettableClock clock = new(_time);
+        RateLimiter limiter = new(Hourly, _time.TimestampFrequency, _stats, clock);
+        Go(TimeSpan.FromMinutes(30));
+        Go(TimeSpan.FromMinutes(20));
+        int left = limiter.PlanLeft(clock.GetTimestamp())!.Value;
+        Assert.InRange(left, 490, 499);
+
+        clock.Shift = TimeSpan.FromMinutes(by);
+        Go(TimeSpan.FromSeconds(2));
+        Go(TimeSpan.FromMinutes(endsIn) - TimeSpan.FromSeconds(4));
+        Assert.InRange(limiter.PlanLeft(clock.GetTimestamp())!.Value, left - 10, left);
+        Go(TimeSpan.FromSeconds(4));
+        Assert.Equal(499, limiter.PlanLeft(clock.GetTimestamp())); // the next window has begun
+
+        void Go(TimeSpan time)
+        {
+            _time.Advance(time);
+            limiter.Take(default, clock.GetTimestamp(), null);
+        }
+    }
+
+    [Fact]
+    public void ClockThatWasADayAhead_BeginsWithinItsWindow()
+    {
+        SettableClock clock = new(_time) { Shift = TimeSpan.FromDays(1) };
+        RateLimiter limiter = new(Hourly, _time.TimestampFrequency, _stats, clock);
+        clock.Shift = TimeSpan.Zero;
+        _time.Advance(TimeSpan.FromMinutes(30));
+        limiter.Take(default, clock.GetTimestamp(), null);
+
+        Assert.Equal(249, limiter.PlanLeft(clock.GetTimestamp()));
+    }
+
+    private int Passes(RateLimiter limiter, int asked) => Enumerable.Range(0, asked).Count(_ => limiter.Take(default, _time.GetTimestamp(), null).Answer == LimitAnswer.Passes);
+
+    /// <summary>A clock on the wall that is set, beside timestamps that go on.</summary>
+    private sealed class SettableClock(FakeTimeProvider time) : TimeProvider
+    {
+        public TimeSpan Shift { get; set; }
+
+        public override long TimestampFrequency => time.TimestampFrequency;
+
+        public override long GetTimestamp() => time.GetTimestamp();
+
+        public override DateTimeOffset GetUtcNow() => time.GetUtcNow() + Shift;
+    }
+
     private RateLimiter Limiter(RateLimitConfig config) => new(config, _time.TimestampFrequency, _stats, _time);
 }

@@ -87,6 +87,63 @@ public sealed class RateLimiterKeyShareTests
         Assert.Equal(2, Passes("ann", 60 * Second, 99));
     }
 
+    /// <summary>The control plane holds no more keys, or knows none: it says nothing of this one.</summary>
+    [Fact]
+    public void KeyWithoutAnOrder_GoesWithThePart_UntilItHasOne()
+    {
+        Follow("", 20, 1);
+        Passes("ann", 0, 99);
+        string ann = Report(Second)[1].Key;
+
+        Follow("", 5, 2); // three more sidecars are called
+        Assert.Equal((5, 0), (Passes("ann", 5 * Second, 99), Passes("ann", 5 * Second, 99)));
+        Assert.Equal(5, Report(5 * Second)[1].Share);
+        Follow("", 10, 3);
+        Assert.Equal(10, Passes("ann", 9 * Second, 99));
+
+        Follow(ann, 12, 1);
+        Follow("", 5, 4);
+        Assert.Equal((12, 5), (Passes("ann", 19 * Second, 99), Passes("bob", 19 * Second, 99)));
+    }
+
+    [Fact]
+    public void Report_AfterTheLastCall_WantsNothingSoon()
+    {
+        _limiter.Update(TwentyASecond with { Interval = TimeSpan.FromMinutes(1) });
+        Passes("ann", 0, 1);
+
+        int[] wanted = [.. Enumerable.Range(1, 20).Select(at => Report(at * Second)[0].Wanted)];
+
+        Assert.Equal((20, 20, 0, 0), (wanted[0], wanted[9], wanted[10], wanted[19]));
+        Passes("ann", 21 * Second, 1);
+        Assert.Equal(20, Report(22 * Second)[0].Wanted);
+    }
+
+    /// <summary>The clock begins at midnight, half a minute before the hours.</summary>
+    [Fact]
+    public void KeyThatIsForgotten_WhoWaitsForTheHours_HasItsTokenFromTheirBeginning()
+    {
+        AllowedHoursConfig hours = new(new TimeOnly(0, 0, 30), new TimeOnly(6, 0), "UTC");
+        RateLimiter limiter = new(
+            TwentyASecond with { Burst = 1, MaxWait = TimeSpan.FromMinutes(1), MaxQueue = 9, AllowedHours = hours }, _time.TimestampFrequency, _stats, _time);
+        LinePlace[] places = [new(_time), new(_time), new(_time)];
+        long begin = _time.GetTimestamp();
+        Assert.All(places, p => Assert.Equal(LimitAnswer.Waits, limiter.Take("ann"u8, begin, p).Answer));
+        limiter.Follow(new LimitOrder(Rule, "c", "tokens", 10, 20, 1, Report(begin, limiter)[1].Key), begin);
+        Assert.Equal([30.0, 30.1, 30.2], Due());
+
+        for (int at = 0; at < 20; at++)
+        {
+            _time.Advance(TimeSpan.FromSeconds(1));
+            Report(_time.GetTimestamp(), limiter);
+        }
+
+        Assert.Equal(0, limiter.Share!.Value.Keys);
+        Assert.Equal([30.0, 31.0, 32.0], Due());
+
+        double[] Due() => [.. places.Select(p => _time.GetElapsedTime(begin, limiter.DueAt(p)).TotalSeconds)];
+    }
+
     [Fact]
     public void Follow_AKeyThatIsNotReported_ChangesNothing()
     {
@@ -142,10 +199,10 @@ public sealed class RateLimiterKeyShareTests
         return Enumerable.Range(0, asked).Count(_ => _limiter.Take(Encoding.ASCII.GetBytes(key), now, null).Answer == LimitAnswer.Passes);
     }
 
-    private LimitReport[] Report(long now)
+    private LimitReport[] Report(long now, RateLimiter? limiter = null)
     {
         ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
-        _limiter.Report("c", now, reports);
+        (limiter ?? _limiter).Report("c", now, reports);
         return [.. reports];
     }
 }

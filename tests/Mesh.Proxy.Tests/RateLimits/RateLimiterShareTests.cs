@@ -27,7 +27,7 @@ public sealed class RateLimiterShareTests
         Assert.Equal(1, Passes(limiter, 0, 9));
         Assert.Equal(0, Passes(limiter, Second - 1, 9));
         Assert.Equal(1, Passes(limiter, Second, 9));
-        Assert.Equal(1, _stats.Share.Value);
+        Assert.Equal(1, limiter.Share!.Value.Share);
         LimitVerdict refused = limiter.Take(default, Second, null);
         Assert.Equal(("tokens", 1, true), (refused.Field, refused.Limit, refused.IsMesh));
     }
@@ -43,7 +43,7 @@ public sealed class RateLimiterShareTests
         Assert.Equal(0, Passes(limiter, Second / 2, 9));
         Assert.Equal(1, Passes(limiter, Second * 55 / 100, 9)); // the other half comes ten times faster
         Assert.Equal(5, Passes(limiter, 9 * Second, 9)); // half of the burst
-        Assert.Equal(10, _stats.Share.Value);
+        Assert.Equal(10, limiter.Share!.Value.Share);
     }
 
     [Fact]
@@ -175,7 +175,20 @@ public sealed class RateLimiterShareTests
         Assert.Equal(6, limiter.Share!.Value.Share);
         limiter.Update(TwentyASecond with { IsMesh = false });
         Assert.Null(limiter.Share);
-        Assert.Equal(20, _stats.Share.Value);
+    }
+
+    [Fact]
+    public void Update_ToAPlan_HasNoShareAnyMore()
+    {
+        RateLimiter limiter = Limiter(TwentyASecond);
+        limiter.Follow(Order(12, 1), 0);
+
+        limiter.Update(new RateLimitConfig { Plan = new PlanConfig(3600, TimeSpan.FromHours(1)), Tokens = 3600, Interval = TimeSpan.FromHours(1) });
+        limiter.Follow(Order(20, 2), 0);
+
+        Assert.Null(limiter.Share);
+        Assert.Null(Report(limiter, Second));
+        Assert.Equal((1, 0), (Passes(limiter, 0, 9), Passes(limiter, Second / 2, 9))); // one a second, as planned
     }
 
     [Theory]

@@ -42,6 +42,22 @@ public sealed class EndpointBreakerTests
     }
 
     [Fact]
+    public async Task Reserve_WhoseTrialsAreFull_LeavesTheCallToTheNextPriority()
+    {
+        using UpstreamHarness harness = new(
+            Config(static c => c), [new EndpointConfig("10.0.0.1:80"), new EndpointConfig("10.0.0.2:80") { Priority = 1 }, new EndpointConfig("10.0.0.3:80") { Priority = 2 }]);
+        Open(harness, 0);
+        Open(harness, 1);
+        harness.Time.Advance(TimeSpan.FromSeconds(60));
+        for (int i = 0; i < 2; i++) // both on trial, with all the calls that they take
+        {
+            harness.Cluster.EnterBreaker(harness.Cluster.Endpoints[i].Breaker!, harness.Time.GetTimestamp(), isFirst: true, out _);
+        }
+
+        Assert.Equal(["10.0.0.3:80"], (await AskAsync(harness, 5)).Distinct());
+    }
+
+    [Fact]
     public async Task EndpointsThatAreNotReady_AreNoReasonForTheBreakersWord()
     {
         using UpstreamHarness harness = new(Config(static c => c), [new EndpointConfig("10.0.0.1:80") { IsHealthy = false }, new EndpointConfig("10.0.0.2:80")]);
@@ -84,6 +100,40 @@ public sealed class EndpointBreakerTests
         RentResult again = await harness.Cluster.RentHttpAsync(default, null, one);
         Assert.Equal((RentStatus.Ok, BreakerState.Closed), (again.Status, again.Endpoint!.Breaker!.State));
         again.Connection!.Release(reusable: false);
+    }
+
+    [Fact]
+    public async Task OriginalDestination_WhoseCircuitChangesMeanwhile_IsNotOneTooMany()
+    {
+        using UpstreamHarness harness = new(Config(static c => c with { UsesOriginalDestination = true }), []);
+        harness.Connector.ConnectsAtOnce = true;
+        PickContext one = new(Destination: IPEndPoint.Parse("10.1.0.1:80"), Luck: 0);
+        (await harness.Cluster.RentHttpAsync(default, null, one)).Connection!.Release(reusable: false);
+        Open(harness, 0);
+
+        RentResult refused = await harness.Cluster.RentHttpAsync(
+            default, null, one with { Destination = new WatchedEndPoint(one.Destination!, looks: 2, () => harness.Configure(static c => c with { Breaker = null })) });
+
+        Assert.Equal((RentStatus.NoHealthyUpstream, "10.1.0.1:80"), (refused.Status, refused.Endpoint!.Address));
+        Assert.Equal(RentStatus.Ok, (await harness.Cluster.RentHttpAsync(default, null, one)).Status);
+    }
+
+    /// <summary>Does something when it is looked up for the nth time.</summary>
+    private sealed class WatchedEndPoint(IPEndPoint at, int looks, Action then) : IPEndPoint(at.Address, at.Port)
+    {
+        private int _left = looks;
+
+        public override int GetHashCode()
+        {
+            if (--_left == 0)
+            {
+                then();
+            }
+
+            return base.GetHashCode();
+        }
+
+        public override bool Equals(object? comparand) => base.Equals(comparand);
     }
 
     [Fact]

@@ -47,6 +47,7 @@ public sealed class RateLimitMessagesTests
     [InlineData("host: a\nplan: {window: 6h}", "spec.plan.total", "total is required")]
     [InlineData("host: a\nplan: {total: 5}", "spec.plan.window", "or write allowedHours")]
     [InlineData("host: a\nplan: {total: 5, window: 25h}", "spec.plan.window", "at most 24h")]
+    [InlineData("host: a\nplan: {total: 5, window: 5h}", "spec.plan.window", "3h, 4h, 6h")]
     [InlineData("host: a\nplan: {total: 5, window: 6h}\nallowedHours: {from: '00:00', to: '06:00'}", "spec.plan.window", "leave window out")]
     [InlineData("host: a\nplan: {total: 5, window: 6h}\nkey: {path: true}", "spec.plan", "leave key out")]
     [InlineData("host: a\nplan: {total: 5, window: 6h}\nscope: mesh", "spec.plan", "write scope: sidecar")]
