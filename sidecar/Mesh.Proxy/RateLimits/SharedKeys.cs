@@ -80,7 +80,8 @@ internal sealed class SharedKeys(RateLimitConfig config, long frequency, long ep
     /// <param name="cluster">The upstream.</param>
     /// <param name="now">Timestamp.</param>
     /// <param name="reports">Where to.</param>
-    public void Report(TokenRate part, string cluster, long now, ImmutableArray<LimitReport>.Builder reports)
+    /// <param name="most">Most keys for which the report has room; those that want least give their share back.</param>
+    public void Report(TokenRate part, string cluster, long now, ImmutableArray<LimitReport>.Builder reports, int most = Most)
     {
         foreach (SharedKey key in _byHash.Values)
         {
@@ -98,6 +99,11 @@ internal sealed class SharedKeys(RateLimitConfig config, long frequency, long ep
         }
 
         _isCrowded = false;
+        foreach (SharedKey key in _byHash.Values.OrderByDescending(static k => k.Wanted).Skip(most).ToArray())
+        {
+            TakeShare(key, part, now);
+        }
+
         foreach (SharedKey key in _byHash.Values)
         {
             LimitReport report = key.Share.ReportOf(cluster, (int)Math.Min(key.Wanted, key.Share.Share), key.Wanted);
