@@ -224,6 +224,7 @@ public sealed class SharedLimitsTests
             Assert.Equal("a1 b19", Round(("a", 0), ("b", 20)));
             Round(("a", 20), ("b", 0));
             Round(("a", 20), ("b", 0));
+            Round(("a", 20), ("b", 0));
             Assert.Equal("a19 b1", Round(("a", 20), ("b", 0)));
         }
     }
