@@ -9,8 +9,11 @@ internal static class BreakerChecks
     /// <summary>Longest time from the call that passes the threshold, or the trial that succeeds, until all callers know.</summary>
     public static readonly TimeSpan Prompt = TimeSpan.FromSeconds(2);
 
-    /// <summary>Longest time without a prober that lives: a lease, by which a killed one is missed, and the time until somebody looks.</summary>
-    public static readonly TimeSpan Missed = TimeSpan.FromSeconds(4);
+    /// <summary>
+    /// Longest time without a prober that lives: a lease of 3 s, by which a killed one is missed, and a second until somebody looks; another lease, since all begin anew when the control plane
+    /// itself stood still for more than a second and a half; and what a busy machine may add.
+    /// </summary>
+    public static readonly TimeSpan Missed = TimeSpan.FromSeconds(3 + 1 + 3) + SplitChecks.Slack;
 
     /// <summary>One caller fails alone, and so much that the sum is past the threshold: the circuit stays closed, and that caller is named.</summary>
     /// <param name="answers">What all callers got.</param>

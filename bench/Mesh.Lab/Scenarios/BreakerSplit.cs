@@ -23,11 +23,7 @@ internal sealed class BreakerSplit(SplitWorld mesh)
         DateTimeOffset start = mesh.Time.GetUtcNow();
         await mesh.Partner.FailAsync(stop);
         mesh.StartAll(Pause);
-        DateTimeOffset wordEnds = await WaitForOpeningAsync(result, stop);
-        DateTimeOffset split = mesh.Time.GetUtcNow();
-        mesh.Cut();
-        await mesh.Partner.ResetAsync(stop);
-
+        (DateTimeOffset split, DateTimeOffset wordEnds) = await CutWhileOpenAsync(result, stop);
         List<(bool First, bool Second)> looks = await WaitForTheOtherAsync(stop);
         DateTimeOffset led = mesh.Time.GetUtcNow();
         long before = await mesh.HighestEpochAsync(stop);
@@ -52,10 +48,13 @@ internal sealed class BreakerSplit(SplitWorld mesh)
         result.Checks.Add(LabCheck.Within("all follow it, after the ways were mended", SplitChecks.Reunion, reunited));
     }
 
-    /// <summary>Waits until the circuit has just opened and all know. Returns when that word ends.</summary>
-    private async Task<DateTimeOffset> WaitForOpeningAsync(PhaseResult result, CancellationToken stop)
+    /// <summary>
+    /// Waits until the circuit has just opened and all know, and splits the replicas. On a busy machine that may take so long that the circuit is half-open when the ways are cut, and the other side has
+    /// another last word: then they are mended, and it waits for the next time. Returns when they were cut, and when the last word ends.
+    /// </summary>
+    private async Task<(DateTimeOffset Split, DateTimeOffset WordEnds)> CutWhileOpenAsync(PhaseResult result, CancellationToken stop)
     {
-        DateTimeOffset ends = default;
+        (DateTimeOffset split, DateTimeOffset ends) = (default, default);
         List<long> epochs = [];
         await mesh.WaitAsync(
             "it has just opened, for all", async () =>
@@ -67,11 +66,25 @@ internal sealed class BreakerSplit(SplitWorld mesh)
                 }
 
                 (ends, epochs) = (now + view.Left + Lease, await mesh.EpochsAsync(stop));
-                return epochs.TrueForAll(e => e == view.Epoch);
+                if (!epochs.TrueForAll(e => e == view.Epoch))
+                {
+                    return false;
+                }
+
+                await mesh.Partner.ResetAsync(stop); // no call comes while it is open: from here on both sides count the same
+                split = mesh.Time.GetUtcNow();
+                mesh.Cut();
+                bool isAsBefore = await mesh.CircuitAsync(stop) is { State: "open" } after && after.Epoch == view.Epoch;
+                if (!isAsBefore)
+                {
+                    mesh.Mend();
+                }
+
+                return isAsBefore;
             },
             stop);
         result.Checks.Add(SplitChecks.OneDecision("before the split", epochs));
-        return ends;
+        return (split, ends);
     }
 
     /// <summary>Looks who leads until the other replica does.</summary>

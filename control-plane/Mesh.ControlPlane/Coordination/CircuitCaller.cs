@@ -18,6 +18,8 @@ internal sealed class CircuitCaller(Reporter reporter)
     private DateTimeOffset? _calledAt;
     private DateTimeOffset _triedAt; // when it was last asked to try, or last said that it had begun to
     private bool _isFormerProber; // of the trial before
+    private CallCounts _trialsBefore; // of this epoch, that it made before we knew it, or before it was silent for a lease: they count where they were counted then
+    private long _ahead; // how much higher its numbers are than others'
     private int _granted; // calls on trial of this epoch, also those that were taken back: they may have been under way
 
     /// <summary>Who it is.</summary>
@@ -59,6 +61,9 @@ internal sealed class CircuitCaller(Reporter reporter)
     /// <summary>Calls that it may make on trial in this epoch, all in all.</summary>
     public int Quota { get; private set; }
 
+    /// <summary>The same, as it counts them itself: with those that are none of ours.</summary>
+    public int Granted => Quota == 0 ? 0 : (int)Math.Min(int.MaxValue, _trialsBefore.Calls + Quota);
+
     /// <summary>Those of them that have ended.</summary>
     public CallCounts Trials { get; private set; }
 
@@ -73,6 +78,12 @@ internal sealed class CircuitCaller(Reporter reporter)
 
     /// <summary>It could try and does not: a report's time after it was asked to, or began a call last, it has said that nothing of it is under way.</summary>
     public bool IsIdle => IsProber && Unused > 0 && UnderWay == 0 && ReportedAt - _triedAt >= EndpointRegistry.ReportInterval;
+
+    /// <summary>The number by which it knows the decision that has number <paramref name="epoch"/>.</summary>
+    public long NumberOf(long epoch) => epoch + _ahead;
+
+    /// <summary>It follows a number above all that clocks show: what it is told from now on, when others are told <paramref name="epoch"/>, is higher.</summary>
+    public void Catch(long said, long epoch) => _ahead = said > NumberOf(epoch) ? said - epoch + 1 : _ahead;
 
     /// <summary>Takes its report. The first is what all later ones are compared with, and so is one whose counts went back: another process counts anew.</summary>
     /// <param name="report">The report.</param>
@@ -92,18 +103,21 @@ internal sealed class CircuitCaller(Reporter reporter)
     }
 
     /// <summary>Takes what it says of the trial that is under way. Of calls that nobody granted it says nothing: one caller must not decide for all.</summary>
-    public void TakeTrials(CircuitReport report)
+    /// <param name="report">The report.</param>
+    /// <param name="isFirst">True for its first one.</param>
+    public void TakeTrials(CircuitReport report, bool isFirst)
     {
         long begun = Trials.Calls + UnderWay;
-        CallCounts trials = CallCounts.TrialsOf(report);
-        trials = new CallCounts(Math.Min(trials.Calls, _granted), Math.Min(trials.Failures, _granted), Math.Min(trials.Slow, _granted));
+        _trialsBefore = isFirst ? CallCounts.TrialsOf(report) : _trialsBefore;
+        CallCounts trials = CallCounts.TrialsOf(report) - _trialsBefore;
+        trials = new CallCounts(Math.Min(trials.Calls, _granted), Math.Clamp(trials.Failures, 0, _granted), Math.Clamp(trials.Slow, 0, _granted));
         Trials = trials.Calls >= Trials.Calls ? trials : Trials;
         UnderWay = Math.Clamp(report.TrialsUnderWay, 0, _granted - (int)Trials.Calls);
         _triedAt = Trials.Calls + UnderWay > begun ? ReportedAt : _triedAt;
     }
 
     /// <summary>A trial begins.</summary>
-    public void ClearTrials() => (_isFormerProber, IsProber, Quota, Trials, UnderWay, _granted) = (IsProber, false, 0, default, 0, 0);
+    public void ClearTrials() => (_isFormerProber, IsProber, Quota, Trials, _trialsBefore, UnderWay, _granted) = (IsProber, false, 0, default, default, 0, 0);
 
     /// <summary>It may make <paramref name="more"/> calls on trial.</summary>
     public void Grant(int more, DateTimeOffset now)

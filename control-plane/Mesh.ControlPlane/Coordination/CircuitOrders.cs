@@ -21,7 +21,7 @@ internal static class CircuitOrders
         TimeSpan retryAfter = circuit.State == CircuitState.HalfOpen ? SharedCircuit.ShortestState : Longest(wait, TimeSpan.Zero);
         PassedLimit passed = circuit.Passed ?? new PassedLimit("", 0, 0);
         return new CircuitOrder(
-            circuit.Config.Rule, cluster, circuit.State, circuit.Epoch, Milliseconds(hold), circuit.State == CircuitState.HalfOpen ? caller.Quota : 0, Milliseconds(retryAfter), passed.Field, passed.Limit, passed.Now);
+            circuit.Config.Rule, cluster, circuit.State, caller.NumberOf(circuit.Epoch), Milliseconds(hold), circuit.State == CircuitState.HalfOpen ? caller.Granted : 0, Milliseconds(retryAfter), passed.Field, passed.Limit, passed.Now);
     }
 
     /// <summary>An order of the replica that decides, passed on by another that has had it for so long: it ends when it would have ended there.</summary>

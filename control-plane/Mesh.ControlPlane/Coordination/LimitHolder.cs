@@ -6,6 +6,8 @@ namespace Mesh.ControlPlane.Coordination;
 internal sealed class LimitHolder
 {
     private readonly List<(long Epoch, int Share)> _told = []; // the one that it says is in force, and all that came after it
+    private const long Unheard = 1_000_000; // orders that may be on their way to it from before we heard of it, and more
+    private bool _isOurs; // the last one of them
     private int _wantedBefore;
 
     /// <param name="reporter">The sidecar.</param>
@@ -41,6 +43,7 @@ internal sealed class LimitHolder
         {
             _told.Clear();
             _told.Add((report.Epoch, Math.Max(1, report.Share)));
+            _isOurs = false;
         }
 
         while (_told.Count > 1 && _told[1].Epoch <= report.Epoch)
@@ -54,10 +57,11 @@ internal sealed class LimitHolder
         Sum();
     }
 
-    /// <summary>Tells it another share.</summary>
+    /// <summary>Tells it another share. The number is above all that it says it has, which is nobody else's trouble: nobody compares numbers of two holders.</summary>
     public void Order(int share, long epoch)
     {
-        _told.Add((epoch, share));
+        _told.Add((epoch > Epoch ? epoch : Epoch + (_isOurs ? 1 : Unheard), share));
+        _isOurs = true;
         Sum();
     }
 

@@ -111,9 +111,15 @@ internal sealed class MeshCoordinator(TimeProvider time, ImmutableArray<ICoordin
         }
 
         Dictionary<string, SidecarOrders> orders = new(StringComparer.Ordinal);
-        foreach (ReplicaCaller caller in report.Callers.Where(static c => c is not null && (c.Report is not { } said || ReportCheck.Problem(said) is null))) // one bad caller is not the others' trouble
+        foreach (ReplicaCaller caller in report.Callers.Where(static c => c is not null))
         {
-            SidecarOrders? own = caller.Report is { } said
+            SidecarReport? said = caller.Report is { } full ? ReportCheck.WithoutExcess(full) : null;
+            if (said is not null && ReportCheck.Problem(said) is not null)
+            {
+                continue; // one bad caller is not the others' trouble
+            }
+
+            SidecarOrders? own = said is not null
                 ? Report(new Reporter(caller.Id, caller.Zone, caller.StartedAt, caller.Address), said)
                 : OrdersFor(caller.Id);
             orders[caller.Id] = own ?? new SidecarOrders();

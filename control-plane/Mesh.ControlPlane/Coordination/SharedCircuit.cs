@@ -19,14 +19,15 @@ internal sealed class SharedCircuit
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be judged a thousand times a second
 
     private const long MostAhead = 60_000; // milliseconds by which clocks that somebody keeps may differ
-    private static readonly long HighestEpoch = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+    private const long MostEpoch = long.MaxValue / 2; // what is above leaves no room to count on
+    private static readonly long HighestClock = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
 
     private readonly Dictionary<string, CircuitCaller> _callers = new(StringComparer.Ordinal);
     private readonly DateTimeOffset _speaksFrom;
     private readonly Random _random;
     private RateThreshold[] _limits;
     private SharedWindow _window;
-    private long _highestEpoch; // that anybody reported
+    private long _highestEpoch; // that anybody reported and that a clock can show
     private DateTimeOffset _judgedAt;
     private DateTimeOffset? _suspectedAt; // since when one caller alone makes the sum pass
     private int _openings; // since it was last closed
@@ -80,10 +81,10 @@ internal sealed class SharedCircuit
     private int Minimum => Config.IsTimeBased ? Config.MinimumCalls : Math.Min(Config.MinimumCalls, Config.WindowSize);
 
     /// <summary>
-    /// Whether an order of some control plane can have had that number. Any clock may have been wrong, by years too, and whoever comes after must count on from there; but there is an end to
-    /// what a clock can show, so that one made-up number does not use them all up.
+    /// Whether an order of some control plane can have had that number. Any clock may have been wrong, by years too, and whoever comes after must count on from there, for all callers; but
+    /// no further than a clock can show. Who follows a higher number, because somebody made up the highest one, gets its own numbers, so that a made-up one costs nobody else any.
     /// </summary>
-    public static bool IsPossible(long epoch) => epoch >= 0 && epoch <= HighestEpoch;
+    public static bool IsPossible(long epoch) => epoch is >= 0 and <= MostEpoch;
 
     /// <summary>By how much the number of the decision is ahead of our clock; zero where it is not, or by no more than clocks differ.</summary>
     public TimeSpan Ahead(DateTimeOffset now)
@@ -113,7 +114,8 @@ internal sealed class SharedCircuit
     /// <param name="load">Requests in progress at its sidecar; null when it does not say.</param>
     public void Report(Reporter reporter, CircuitReport report, DateTimeOffset now, int? load = null)
     {
-        if (!_callers.TryGetValue(reporter.Id, out CircuitCaller? caller))
+        bool isFirst = !_callers.TryGetValue(reporter.Id, out CircuitCaller? caller);
+        if (caller is null)
         {
             _callers.Add(reporter.Id, caller = new CircuitCaller(reporter));
         }
@@ -126,12 +128,19 @@ internal sealed class SharedCircuit
         }
 
         bool isPossible = IsPossible(report.Epoch);
-        _highestEpoch = isPossible ? Math.Max(_highestEpoch, report.Epoch) : _highestEpoch;
-        Unbelievable = !isPossible ? reporter : Unbelievable == reporter ? null : Unbelievable;
-
-        if (_trial is not null && report.Epoch == Epoch)
+        Unbelievable = !isPossible ? Unbelievable ?? reporter : Unbelievable == reporter ? null : Unbelievable;
+        if (isPossible && report.Epoch > HighestClock)
         {
-            caller.TakeTrials(report);
+            caller.Catch(report.Epoch, Epoch != 0 ? Epoch : now.ToUnixTimeMilliseconds());
+        }
+        else if (isPossible)
+        {
+            _highestEpoch = Math.Max(_highestEpoch, report.Epoch);
+        }
+
+        if (_trial is not null && report.Epoch == caller.NumberOf(Epoch))
+        {
+            caller.TakeTrials(report, isFirst);
         }
     }
 
@@ -213,10 +222,10 @@ internal sealed class SharedCircuit
         Epoch == 0 || !_callers.TryGetValue(reporter.Id, out CircuitCaller? caller) ? null
             : CircuitOrders.Of(this, caller, cluster, now);
 
-    // Who holds an order that is not ours goes by it until it ends, since we do not know what it said; then we take over.
+    // Who holds an order that is not ours goes by it until it ends, since we do not know what it said; then we take over. What is impossible is no order.
     private bool Speaks(DateTimeOffset now)
     {
-        if (Epoch == 0 && now >= _speaksFrom && _callers.Values.All(static c => c.Epoch == 0))
+        if (Epoch == 0 && now >= _speaksFrom && _callers.Values.All(static c => c.Epoch == 0 || !IsPossible(c.Epoch)))
         {
             (Epoch, Since) = (NextEpoch(now), now);
         }

@@ -7,6 +7,7 @@ namespace Mesh.ControlPlane.Coordination;
 internal sealed class SharedLimit
 {
     private readonly List<LimitHolder> _holders = []; // in order of deployment
+    private readonly Dictionary<string, LimitHolder> _byId = new(StringComparer.Ordinal); // of the sidecar: it is asked for often, and there is one of an id at a time
 
     /// <summary>The limit for all together; 0 until it is known.</summary>
     public int Total { get; set; }
@@ -18,17 +19,25 @@ internal sealed class SharedLimit
     public long Held => _holders.Sum(static h => (long)h.Held);
 
     /// <summary>The holder of that name; null when it has no share.</summary>
-    public LimitHolder? Find(Reporter reporter) => _holders.Find(h => h.Reporter == reporter);
+    public LimitHolder? Find(Reporter reporter) => _byId.TryGetValue(reporter.Id, out LimitHolder? holder) && holder.Reporter == reporter ? holder : null;
 
     /// <summary>Adds one.</summary>
     public void Add(LimitHolder holder)
     {
         int at = _holders.FindIndex(h => Reporter.Compare(holder.Reporter, h.Reporter) < 0);
         _holders.Insert(at < 0 ? _holders.Count : at, holder);
+        _byId[holder.Reporter.Id] = holder;
     }
 
     /// <summary>Takes one away, and its share with it.</summary>
-    public void Remove(Reporter reporter) => _holders.RemoveAll(h => h.Reporter == reporter);
+    public void Remove(Reporter reporter)
+    {
+        if (Find(reporter) is { } holder)
+        {
+            _holders.Remove(holder);
+            _byId.Remove(reporter.Id);
+        }
+    }
 
     /// <summary>Lowers and raises shares to what is fair, as far as it is needed and certain.</summary>
     /// <param name="heard">Who has just reported; null for nobody.</param>

@@ -17,11 +17,14 @@ internal readonly record struct LimitName(string Rule, string Cluster, string Li
 /// <param name="settling">Time from the start, or from when this replica began to decide, after which all callers have said what they have; null for a lease, which is enough where all report to this process.</param>
 internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider time, TimeSpan? settling = null) : ICoordinated
 {
-    /// <summary>Most limits: a sidecar that makes up names must not fill the memory.</summary>
+    /// <summary>Most limits, keys apart: a sidecar that makes up names must not fill the memory.</summary>
     public const int Most = 10_000;
 
     /// <summary>Most keys of one limit that have shares; others get along with what each key has anyway.</summary>
     public const int MostKeys = 1_000;
+
+    /// <summary>Most keys of all limits: they take no limit's place.</summary>
+    public const int MostKeysOfAll = 10_000;
 
     private const int FewHolders = 32;
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100); // a thousand callers need not be weighed against each other a thousand times a second
@@ -31,9 +34,13 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     private readonly Dictionary<LimitName, int> _keys = []; // how many each limit has
     private readonly Dictionary<Reporter, HashSet<LimitName>> _names = [];
     private readonly TimeSpan _settling = settling ?? EndpointRegistry.Lease;
+    private int _allKeys;
     private long _decidesSince = time.GetTimestamp();
     private long _begin;
     private long _epoch;
+
+    /// <summary>What is not shared, since there is too much of it.</summary>
+    public LimitRefusals Refusals { get; } = new(time);
 
     /// <inheritdoc/>
     public bool Report(Reporter reporter, SidecarReport report, long now)
@@ -53,7 +60,7 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         foreach (LimitReport limit in report.Limits)
         {
             LimitName name = new(limit.Rule, limit.Cluster, limit.Limit, limit.Key);
-            if (Take(reporter, name, limit))
+            if (Take(reporter, name, limit, now))
             {
                 former.Remove(name);
                 names.Add(name);
@@ -86,7 +93,11 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
     }
 
     /// <inheritdoc/>
-    public bool Advance(long now) => false; // shares move by reports alone
+    public bool Advance(long now)
+    {
+        Refusals.Advance(now);
+        return false; // shares move by reports alone
+    }
 
     /// <inheritdoc/>
     public void Restart(long now) => _decidesSince = now;
@@ -124,21 +135,28 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
             })]),
         })]);
 
-    /// <summary>Takes what is said of one limit; false for a limit that no rule knows. One that was known stays: the sidecars still have their shares when the rule comes back.</summary>
-    private bool Take(Reporter reporter, LimitName name, LimitReport said)
+    /// <summary>Takes what is said of one limit; false for a limit that no rule knows, or for which there is no room. One that was known stays: the sidecars still have their shares when the rule comes back.</summary>
+    private bool Take(Reporter reporter, LimitName name, LimitReport said, long now)
     {
         if (!_limits.TryGetValue(name, out SharedLimit? limit))
         {
-            if (_limits.Count >= Most || totalOf(name) is not { } total || !MayAddKey(name))
+            if (totalOf(name) is not { } total)
             {
                 return false;
             }
+
+            if (!HasRoom(name))
+            {
+                Refusals.Note(name, now);
+                return false;
+            }
+
+            CountKey(name, 1);
 
             _limits.Add(name, limit = new SharedLimit { Total = total });
         }
 
         LimitReport report = Sane(said, limit.Total);
-        _epoch = Math.Max(_epoch, report.Epoch);
         LimitHolder? holder = limit.Find(reporter);
         if (holder is null)
         {
@@ -149,28 +167,27 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         return true;
     }
 
-    private bool MayAddKey(LimitName name)
+    private bool HasRoom(LimitName name) => name.Key.Length == 0
+        ? _limits.Count - _allKeys < Most
+        : _allKeys < MostKeysOfAll && _keys.GetValueOrDefault(name with { Key = "" }) < MostKeys;
+
+    private void CountKey(LimitName name, int more)
     {
-        LimitName whole = name with { Key = "" };
-        int keys = name.Key.Length == 0 ? 0 : _keys.GetValueOrDefault(whole);
-        if (name.Key.Length > 0 && keys < MostKeys)
+        if (name.Key.Length == 0)
         {
-            _keys[whole] = keys + 1;
+            return;
         }
 
-        return keys < MostKeys;
-    }
-
-    private void RemoveKey(LimitName name)
-    {
         LimitName whole = name with { Key = "" };
-        if (name.Key.Length > 0 && --_keys[whole] == 0)
+        int keys = _keys[whole] = _keys.GetValueOrDefault(whole) + more;
+        _allKeys += more;
+        if (keys == 0)
         {
             _keys.Remove(whole);
         }
     }
 
-    // Nobody is trusted: an epoch that was never given by anybody would leave no number for our orders, and more than there is cannot be in use.
+    // Nobody is trusted: an epoch that was never given by anybody would leave no number for its own next order, and more than there is cannot be in use.
     private static LimitReport Sane(LimitReport said, int total)
     {
         int most = total > 0 ? total : int.MaxValue;
@@ -193,7 +210,7 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         }
 
         _limits.Remove(name);
-        RemoveKey(name);
+        CountKey(name, -1);
         _balancedAt.Remove(name);
         return false;
     }
@@ -215,6 +232,6 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
         return limit.Balance(limit.Find(reporter), isSettled, NextEpoch).Exists(h => h.Reporter != reporter);
     }
 
-    // Grows over restarts too, as far as the clock does; and above what sidecars say they have, whatever the clock does.
+    // Grows over restarts too, as far as the clock does. Who has a higher number is told a still higher one, and only it: see LimitHolder.
     private long NextEpoch() => _epoch = Math.Max(_epoch + 1, time.GetUtcNow().ToUnixTimeMilliseconds());
 }

@@ -60,9 +60,10 @@ internal sealed class ControlPlaneServer : IAsyncDisposable
         _status = new StatusWriter(store, _registry, runtime.Time, logs.CreateLogger<StatusWriter>(),
             cluster is null ? null : new StatusReplicas(() => cluster.Elector.IsLeader, cluster.Board, () => Hub!.Current.Rules))
         {
-            Shared = _shared.Circuits.Warnings,
+            Shared = rule => [.. _shared.Circuits.Warnings(rule), .. _shared.Refusals.Of(rule)],
         };
         _shared.Circuits.WarningsChanged += _status.Signal.Set;
+        _shared.Refusals.Changed += _status.Signal.Set;
         Hub = new PushHub(store, _registry, runtime.Time, runtime.Random, logs.CreateLogger<PushHub>());
 
         DoorGuard guard = new(door.Callers, door.Operators, door.Stats);

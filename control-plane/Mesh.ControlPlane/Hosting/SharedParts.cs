@@ -51,6 +51,9 @@ internal sealed class SharedParts : IDisposable
     /// <summary>The circuits.</summary>
     public SharedCircuits Circuits { get; }
 
+    /// <summary>What of the limits is not shared.</summary>
+    public LimitRefusals Refusals => _limits.Refusals;
+
     /// <summary>Adds the pages.</summary>
     public void Map(IEndpointRouteBuilder routes)
     {

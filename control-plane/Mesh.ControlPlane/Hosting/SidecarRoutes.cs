@@ -132,6 +132,7 @@ internal sealed class SidecarRoutes(
             return;
         }
 
+        report = ReportCheck.WithoutExcess(report);
         if (ReportCheck.Problem(report) is { } problem)
         {
             await Answers.TextAsync(context, StatusCodes.Status400BadRequest, problem);

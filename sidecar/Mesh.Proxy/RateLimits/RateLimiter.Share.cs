@@ -56,7 +56,7 @@ internal sealed partial class RateLimiter
     /// Adds what to report of the share, if it has one. Nothing is in use beyond a share, since a smaller one slows at once; so what it says of that is the rate. A limit with keys wants
     /// all or nothing for itself: its part of all keys is the larger the fewer sidecars are called.
     /// </summary>
-    public void Report(string cluster, long now, ImmutableArray<LimitReport>.Builder reports)
+    public void Report(string cluster, long now, ImmutableArray<LimitReport>.Builder reports, int mostKeys = SharedKeys.Most)
     {
         lock (_gate)
         {
@@ -70,7 +70,7 @@ internal sealed partial class RateLimiter
             reports.Add(share.ReportOf(cluster, (int)Math.Min(wanted, share.Share), wanted));
             if (_sharedKeys is { } keys)
             {
-                keys.Weed(_keyed!.Rate, now).ForEach(k => ChangeLocked(k.Line, _keyed.Rate, now));
+                keys.Weed(_keyed!.Rate, now, mostKeys).ForEach(k => ChangeLocked(k.Line, _keyed.Rate, now));
                 keys.Report(cluster, reports);
             }
         }

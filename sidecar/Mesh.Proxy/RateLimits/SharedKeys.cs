@@ -87,7 +87,8 @@ internal sealed class SharedKeys(RateLimitConfig config, long frequency, long ep
     /// <summary>Forgets the keys for which a part is enough; when others had no place, the one that wants least goes too. Returns them; their buckets are to have the part.</summary>
     /// <param name="part">What each key has in this sidecar.</param>
     /// <param name="now">Timestamp.</param>
-    public List<SharedKey> Weed(TokenRate part, long now)
+    /// <param name="most">Most keys for which the report has room; those that want least go.</param>
+    public List<SharedKey> Weed(TokenRate part, long now, int most = Most)
     {
         foreach (SharedKey key in _byHash.Values)
         {
@@ -101,6 +102,7 @@ internal sealed class SharedKeys(RateLimitConfig config, long frequency, long ep
         }
 
         _isCrowded = false;
+        gone.AddRange(_byHash.Values.Except(gone).OrderByDescending(static k => k.Wanted).Skip(most).ToArray());
         gone.ForEach(Remove);
         return gone;
     }

@@ -79,11 +79,13 @@ public sealed partial class Cluster
     }
 
     /// <summary>Adds what to report of the shares; what it says of use begins anew. Any thread.</summary>
-    public void ReportShares(ImmutableArray<LimitReport>.Builder reports)
+    /// <param name="reports">Where to.</param>
+    /// <param name="mostKeys">Most keys of one limit; others give their share back.</param>
+    public void ReportShares(ImmutableArray<LimitReport>.Builder reports, int mostKeys = int.MaxValue)
     {
         foreach (RateLimiter limiter in RateLimiters ?? [])
         {
-            limiter.Report(Name, Now, reports);
+            limiter.Report(Name, Now, reports, mostKeys);
         }
 
         lock (_gate)

@@ -66,10 +66,10 @@ public sealed class BreakerCheckTests
     public void Replaced_FoundClosed_Fails() => Expect("looks that found the circuit closed", BreakerChecks.Replaced(Looks(OnTrial, OnTrial, Closed), 8, 4, 2, 0));
 
     [Theory]
-    [InlineData("", "b", 3.9, "half_open")]
-    [InlineData("without a prober that lives", "b", 4.0, "half_open")]
-    [InlineData("without a prober that lives", "b", 4.0, "open")] // the trial ended at the last moment it was seen not to have
-    [InlineData("", "a", 4.0, "half_open")]
+    [InlineData("", "b", 8.9, "half_open")]
+    [InlineData("without a prober that lives", "b", 9.0, "half_open")]
+    [InlineData("without a prober that lives", "b", 9.0, "open")] // the trial ended at the last moment it was seen not to have
+    [InlineData("", "a", 9.0, "half_open")]
     public void Replaced_ProberIsDead(string wrong, string living, double seconds, string next)
     {
         CircuitView byOne = OnTrial with { Probers = ["a"] };
@@ -80,7 +80,7 @@ public sealed class BreakerCheckTests
             dead,
             dead with { At = dead.At.AddSeconds(seconds / 2) },
             dead with { At = dead.At.AddSeconds(seconds), View = byOne with { State = next, Probers = ["b"] }, Living = new HashSet<string> { "b" } },
-            dead with { At = dead.At.AddSeconds(9), View = byOne with { Probers = ["b"] }, Living = new HashSet<string> { "b" } },
+            dead with { At = dead.At.AddSeconds(12), View = byOne with { Probers = ["b"] }, Living = new HashSet<string> { "b" } },
         ];
 
         Expect(wrong, BreakerChecks.Replaced(looks, 8, 4, 2, 0));

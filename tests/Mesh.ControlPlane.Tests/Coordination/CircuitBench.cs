@@ -72,9 +72,9 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
     public CircuitChange? Try(string id, int trials, int failed = 0, int slow = 0, int underWay = 0)
     {
         (Reporter who, CircuitReport report) = Of(id);
-        if (report.Epoch != Circuit.Epoch)
+        if (Circuit.OrderFor(who, Cluster, Now) is { } order && report.Epoch != order.Epoch)
         {
-            (report.Epoch, report.Trials, report.FailedTrials, report.SlowTrials) = (Circuit.Epoch, 0, 0, 0);
+            (report.Epoch, report.Trials, report.FailedTrials, report.SlowTrials) = (order.Epoch, 0, 0, 0);
         }
 
         report.Trials += trials;
@@ -96,6 +96,9 @@ internal sealed class CircuitBench(BreakerConfig config, DateTimeOffset? speaksF
         Assert.True(_callers.Remove(id, out var caller));
         return Note(Circuit.Forget(caller.Who, Now));
     }
+
+    /// <summary>A caller is not heard of for a lease; it goes on.</summary>
+    public CircuitChange? Silence(string id) => Note(Circuit.Forget(Of(id).Who, Now));
 
     public CircuitChange? Advance() => Note(Circuit.Advance(Now));
 

@@ -156,10 +156,11 @@ public sealed class RelayTests
                 new ReplicaCaller { Id = "null", Report = new SidecarReport { Circuits = [null!] } },
                 new ReplicaCaller { Id = "many", Report = new SidecarReport { Circuits = [.. Enumerable.Repeat(good, ReportCheck.Most + 1)] } },
                 new ReplicaCaller { Id = "good", Report = new SidecarReport { Circuits = [good] } },
+                new ReplicaCaller { Id = "keys", Report = new SidecarReport { Circuits = [good], Limits = [.. Enumerable.Range(0, ReportCheck.Most + 1).Select(static n => new LimitReport { Rule = "r", Cluster = "c", Limit = "tokens", Key = n.ToString("x32") })] } },
             ],
         };
 
-        Assert.Equal("good", Assert.Single(_leader.Coordinator.Relay(report)!.Orders.Keys));
+        Assert.Equal(["good", "keys"], _leader.Coordinator.Relay(report)!.Orders.Keys.Order(StringComparer.Ordinal));
         Assert.NotNull(_leader.Coordinator.OrdersFor("good"));
         _other.Report("b");
         Assert.False(_other.Coordinator.Run(now => (_other.Relay.Take(new ReplicaOrders { Orders = System.Collections.Immutable.ImmutableDictionary<string, SidecarOrders>.Empty.Add("b", null!) }, now), false)));

@@ -52,9 +52,9 @@ public sealed class SharedCircuitOrderTests
     }
 
     [Theory]
-    [InlineData(253_402_300_800_000)]
+    [InlineData((long.MaxValue / 2) + 1)]
     [InlineData(long.MaxValue)]
-    public void Epoch_ThatNoClockCanShow_IsNotCountedOnFromAndItsCallerIsNamed(long epoch)
+    public void Epoch_ThatLeavesNoRoom_IsNotCountedOnFromAndItsCallerIsNamed(long epoch)
     {
         CircuitBench bench = CircuitBench.With(2);
         bench.Report("a", epoch: epoch);
@@ -65,6 +65,55 @@ public sealed class SharedCircuitOrderTests
         Assert.Equal("a", bench.Circuit.Unbelievable!.Id); // another's word changes nothing
         bench.Report("a", epoch: 0);
         Assert.Null(bench.Circuit.Unbelievable);
+    }
+
+    [Fact]
+    public void Epoch_MadeUp_TheOthersGoOn_AlsoAfterARestart()
+    {
+        long highest = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds();
+        long inForce = 0;
+        for (int restart = 0; restart < 3; restart++)
+        {
+            CircuitBench bench = CircuitBench.With(3);
+            bench.Report("a", epoch: inForce); // it refused our order as stale
+            Assert.True(bench.Order("a")!.Epoch > inForce);
+            bench.Report("a", epoch: bench.Order("a")!.Epoch);
+            bench.Report("liar", epoch: highest); // as high as reports can move us
+            bench.Report("liar", epoch: long.MaxValue / 2);
+            inForce = bench.Order("a")!.Epoch;
+            Assert.InRange(inForce, highest + 1, 10 * highest);
+
+            bench.Report("a", epoch: inForce);
+            Assert.Null(bench.Circuit.Unbelievable);
+            bench.HalfOpen();
+            Assert.Equal(CircuitState.HalfOpen, bench.Order("a")!.State);
+            Assert.True(bench.Order("a")!.Epoch > inForce);
+            inForce = bench.Order("a")!.Epoch;
+        }
+    }
+
+    [Fact]
+    public void Trials_OfACallerWithNumbersOfItsOwn_Count()
+    {
+        CircuitBench bench = CircuitBench.With(1);
+        long former = DateTimeOffset.MaxValue.ToUnixTimeMilliseconds() + 9;
+        bench.Report("a", epoch: former);
+        bench.HalfOpen();
+        Assert.Equal(former + 1 - CircuitBench.Start.ToUnixTimeMilliseconds(), bench.Order("a")!.Epoch - bench.Circuit.Epoch);
+
+        Assert.Equal(CircuitState.Closed, bench.Try("a", bench.Order("a")!.Trials)!.To);
+    }
+
+    [Fact]
+    public void Restart_CallerSaysWhatCannotBe_TheOthersAreNotKeptWaiting()
+    {
+        CircuitBench bench = new(CircuitBench.Config, CircuitBench.Start.AddSeconds(3));
+        bench.Report("a");
+        bench.Report("liar", epoch: long.MaxValue);
+
+        bench.Wait(3).Report("a");
+
+        Assert.NotNull(bench.Order("a"));
     }
 
     [Fact]

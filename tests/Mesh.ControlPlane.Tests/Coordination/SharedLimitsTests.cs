@@ -1,5 +1,6 @@
 using System.Text.Json.Nodes;
 using Mesh.ControlPlane.Coordination;
+using Mesh.Rules.Reading;
 using Mesh.Rules.Wire;
 using Mesh.Testing;
 using Xunit;
@@ -10,6 +11,8 @@ namespace Mesh.ControlPlane.Tests.Coordination;
 public sealed class SharedLimitsTests
 {
     private static readonly LimitName Name = new("ResiliencePolicy/default/partner", "outbound|80||partner.test", "meshLimits.maxConnections");
+
+    private static readonly RuleKey Rule = new("ResiliencePolicy", "default", "partner");
 
     private readonly FakeTimeProvider _time = new();
     private readonly Dictionary<string, (int Share, long Epoch)> _inForce = [];
@@ -188,6 +191,8 @@ public sealed class SharedLimitsTests
     [Theory]
     [InlineData(long.MaxValue - 1)]
     [InlineData(long.MinValue)]
+    [InlineData(253_402_300_799_999)] // the last one that a clock can show
+    [InlineData(long.MaxValue / 2)]
     public void Epoch_ThatNobodyGave_StopsNothing(long epoch)
     {
         Settle("a", "b");
@@ -201,6 +206,27 @@ public sealed class SharedLimitsTests
 
         Assert.Equal("a19 b1", Shares());
         Assert.InRange(_inForce["a"].Epoch, 1, _time.GetUtcNow().ToUnixTimeMilliseconds() + 1000);
+    }
+
+    [Theory]
+    [InlineData(253_402_300_799_999)]
+    [InlineData(long.MaxValue / 4)]
+    public void Epoch_OfAClockThatWasAhead_ItsHolderIsToldHigherOnes_AlsoAfterARestart(long epoch)
+    {
+        Settle("a", "b");
+        for (int restart = 0; restart < 3; restart++)
+        {
+            _inForce["a"] = (_inForce["a"].Share, Math.Max(epoch, _inForce["a"].Epoch));
+            _limits = NewControlPlane();
+            Settle("a", "b");
+            Round(("a", 0), ("b", 20));
+            Round(("a", 0), ("b", 20));
+            Assert.Equal("a1 b19", Round(("a", 0), ("b", 20)));
+            Round(("a", 20), ("b", 0));
+            Round(("a", 20), ("b", 0));
+            Round(("a", 20), ("b", 0));
+            Assert.Equal("a19 b1", Round(("a", 20), ("b", 0)));
+        }
     }
 
     [Fact]
@@ -229,6 +255,35 @@ public sealed class SharedLimitsTests
 
         Assert.Empty(Report("a", 9));
         Assert.Equal(SharedLimits.Most, _limits.Page().Count);
+        Assert.Contains($"that of {Name.Cluster} stays at one in each sidecar", Assert.Single(_limits.Refusals.Of(Rule)).Message, StringComparison.Ordinal);
+        _time.Advance(TimeSpan.FromSeconds(3));
+        _limits.Advance(_time.GetTimestamp());
+        Assert.Empty(_limits.Refusals.Of(Rule));
+    }
+
+    [Fact]
+    public void Keys_TakeNoLimitsPlace_AndHaveAnEndTogether()
+    {
+        int told = 0;
+        _limits.Refusals.Changed += () => told++;
+        for (int limit = 0; limit < SharedLimits.MostKeysOfAll / SharedLimits.MostKeys; limit++)
+        {
+            Say($"c-{limit}", [.. Enumerable.Range(0, SharedLimits.MostKeys).Select(n => Of($"many|{limit}|", $"k{n}"))]);
+        }
+
+        Assert.Equal(SharedLimits.MostKeysOfAll, _limits.Page().Count);
+        Assert.Empty(_limits.Refusals.Of(Rule));
+        Assert.NotEmpty(Report("a", 9));
+        Say("b", Of("one|more|", "k"), Of("one|more|", "l"));
+        Assert.Equal(1 + SharedLimits.MostKeysOfAll, _limits.Page().Count);
+        Assert.Contains("more keys", Assert.Single(_limits.Refusals.Of(Rule)).Message, StringComparison.Ordinal);
+        Assert.Equal(1, told);
+
+        _limits.Forget(Caller("c-3"), _time.GetTimestamp());
+        Say("b", Of("one|more|", "k"), Of("one|more|", "l"));
+        Assert.Equal(1 + SharedLimits.MostKeysOfAll - SharedLimits.MostKeys + 2, _limits.Page().Count);
+
+        static LimitReport Of(string cluster, string key) => new() { Rule = Name.Rule, Cluster = cluster, Limit = Name.Limit, Key = key };
     }
 
     [Fact]

@@ -42,6 +42,22 @@ public sealed class SharedTrialTests
     }
 
     [Fact]
+    public void Prober_ComesBackAfterALease_WhatItUsedCountsOnce()
+    {
+        CircuitBench bench = CircuitBench.With(1).HalfOpen();
+        bench.Try("a", 2);
+        bench.Silence("a");
+        bench.Try("a", 0);
+        bench.Try("a", 0);
+
+        Assert.Equal((CircuitState.HalfOpen, 2), (bench.Circuit.State, bench.Circuit.Calls.Calls));
+        Assert.Equal(4, bench.Order("a")!.Trials); // all in all, as it counts them
+        Assert.Null(bench.Try("a", 1));
+        Assert.Equal(new CallCounts(4, 0, 0), bench.Try("a", 1)!.Calls);
+        Assert.Equal(CircuitState.Closed, bench.Circuit.State);
+    }
+
+    [Fact]
     public void Trials_BeyondWhatWasGranted_SayNothing()
     {
         CircuitBench bench = CircuitBench.With(4).HalfOpen();

@@ -201,6 +201,19 @@ public sealed class ControlPlaneServerTests
     }
 
     [Fact]
+    public async Task Report_OfMoreKeysThanThereIsRoomFor_IsHeard()
+    {
+        await using ServerBench bench = await ServerBench.StartAsync();
+        string id = await bench.RegisterAsync(PushBench.Instance("a"));
+        IEnumerable<string> keys = Enumerable.Range(0, 520).Select(static n => $$"""{"rule":"RateLimit/default/users","cluster":"c","limit":"tokens","key":"{{n:x32}}"}""");
+        using StringContent report = new($$"""{"limits":[{{string.Join(',', keys)}}]}""", Encoding.UTF8, "application/json");
+
+        using HttpResponseMessage answer = await bench.Client.PostAsync($"/mesh/v1/sidecars/{id}/report", report);
+
+        Assert.True(answer.IsSuccessStatusCode, await answer.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
     public async Task RejectedFile_IsOnTheMetricsAndTheFirstPage()
     {
         await using ServerBench bench = await ServerBench.StartAsync();

@@ -154,6 +154,21 @@ public sealed class RateLimiterKeyShareTests
     }
 
     [Fact]
+    public void Report_HasRoomForFew_TheOthersGiveTheirShareBack()
+    {
+        Passes("ann", 0, 9);
+        Passes("bob", 0, 15);
+        string ann = Report(Second).Single(static r => r.Wanted == 8).Key;
+        Follow(ann, 15, 3);
+
+        ImmutableArray<LimitReport>.Builder reports = ImmutableArray.CreateBuilder<LimitReport>();
+        _limiter.Report("c", Second, reports, mostKeys: 1);
+
+        Assert.Equal([20, 14], reports.Select(static r => r.Wanted)); // bob wants more
+        Assert.Equal(1, Passes("ann", 10 * Second, 9));
+    }
+
+    [Fact]
     public void KeyThatMakesRoom_TakesItsShareWithIt()
     {
         _limiter.Update(TwentyASecond with { MaxKeys = 2 });

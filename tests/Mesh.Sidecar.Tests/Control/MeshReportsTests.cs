@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using System.Text.Json;
 using Mesh.Proxy.Config;
@@ -43,12 +44,37 @@ public sealed class MeshReportsTests
     }
 
     [Fact]
+    public void Fit_MoreKeysThanAReportHasRoomFor_AllWholeLimitsAreInIt_AndTheKeysDivideTheRest()
+    {
+        LimitReport[] all = [.. Enumerable.Range(0, 8).SelectMany(static n => Enumerable.Range(0, 65).Select(k => Of($"outbound|80||p{n}.test", k == 0 ? "" : $"{k}", 100 * k)))];
+
+        (ImmutableArray<LimitReport> reports, int mostKeys) = MeshReports.Fit(all);
+
+        Assert.Equal((MeshReports.Most, 8), (reports.Length, reports.Count(static l => l.Key.Length == 0)));
+        Assert.All(reports.Skip(8), static l => Assert.InRange(l.Wanted, 1600, 6400)); // those that want most
+        Assert.Equal((MeshReports.Most - 8) / 8, mostKeys);
+    }
+
+    [Theory]
+    [InlineData(0, MeshReports.Most)]
+    [InlineData(1, MeshReports.Most - 1)]
+    [InlineData(600, 0)]
+    public void Fit_NoKeys_LeavesThemWhatIsLeft(int whole, int mostKeys)
+    {
+        (ImmutableArray<LimitReport> reports, int most) = MeshReports.Fit([.. Enumerable.Range(0, whole).Select(static n => Of($"{n}", "", 1))]);
+
+        Assert.Equal((Math.Min(whole, MeshReports.Most), mostKeys), (reports.Length, most));
+    }
+
+    [Fact]
     public void Report_OfAnOlderSidecar_SaysNothingOfLoadAndRefusals()
     {
         SidecarReport report = JsonSerializer.Deserialize("""{"circuits":[{"rule":"r","cluster":"c"}]}""", WireJson.Default.SidecarReport)!;
 
         Assert.Equal((null, 0, 0), (report.ActiveRequests, report.Circuits[0].Refused, report.Circuits[0].TrialsUnderWay));
     }
+
+    private static LimitReport Of(string cluster, string key, int wanted) => new() { Rule = "RateLimit/default/users", Cluster = cluster, Limit = "tokens", Key = key, Wanted = wanted };
 
     private static async Task<SidecarReport> ReportAsync(ProxyStats stats, bool isMesh)
     {
