@@ -29,6 +29,6 @@ internal sealed partial class Http1Exchange
     }
 
     private bool HasTransaction(ReadOnlySpan<byte> name) =>
-        (_request.Headers.Find(name) is >= 0 and int at && _request.Headers.Kind(at) != KnownHeader.NamedByConnection) 
+        (_request.Headers.Find(name) is >= 0 and int at && _request.Headers.Kind(at) != KnownHeader.NamedByConnection)
         || (_requestEdits is { } edits && (edits.Drops(name) || edits.Adds(name)));
 }
