@@ -20,7 +20,7 @@ public sealed record ConcurrencyPolicy
 
     internal static ObjectSchema<ConcurrencyPolicy> Schema { get; } = new ObjectSchema<ConcurrencyPolicy>()
         .Whole("maxConcurrentCalls", static (o, v) => o with { MaxConcurrentCalls = v },
-            "Most calls under way at one time, from before they have a connection until their answers have ended; retries keep their place. On TCP ports, and for whatever else passes as bytes, a connection counts as a call from its beginning to its end. Default 25.", min: 1, max: ConcurrencyConfig.MostCalls)
+            "Most calls under way at one time, from before they have a connection until their answers have ended; retries keep their place. On TCP ports a connection counts as a call from its beginning to its end; what passes as bytes on a port of HTTP takes no place. Default 25.", min: 1, max: ConcurrencyConfig.MostCalls)
         .Duration("maxWaitDuration", static (o, v) => o with { MaxWaitDuration = v },
             "Longest wait of a call or connection for a place, first come, first served; it counts towards the route's timeout. Default 0s: refused at once. At most 5m.", allowZero: true)
         .Whole("maxQueue", static (o, v) => o with { MaxQueue = v },

@@ -9,6 +9,9 @@ public sealed record ConcurrencyConfig
     /// <summary>Longest line.</summary>
     public const int LongestLine = 100_000;
 
+    /// <summary>Field that bounds the wait, as refusals name it.</summary>
+    public const string MaxWaitField = "concurrency.maxWaitDuration";
+
     /// <summary>It counts, and limits nothing.</summary>
     public bool IsShadow { get; init; }
 
@@ -26,6 +29,9 @@ public sealed record ConcurrencyConfig
 
     /// <summary>Rule and path, <c>default/products#spec</c>.</summary>
     public string Source { get; init; } = "";
+
+    /// <summary>Field that the limit in force comes from, as refusals name it.</summary>
+    public string LimitField => Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive";
 }
 
 /// <summary>A limit that follows measured latency, with every default filled in.</summary>

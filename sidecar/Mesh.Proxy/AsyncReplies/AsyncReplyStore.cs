@@ -9,7 +9,8 @@ namespace Mesh.Proxy.AsyncReplies;
 
 /// <summary>
 /// The calls whose callers come back for the answer (adr/0051), in the memory of this process and nowhere else. Bounded in number and bytes for each rule, and in bytes for all:
-/// a call under way counts with the longest answer it may bring, so that what is kept never outgrows what was promised. Thread-safe; one short lock.
+/// a call under way counts with the longest answer it may bring, and a request's body until its call is over, so that what is kept never outgrows what was promised. Thread-safe;
+/// one short lock.
 /// </summary>
 internal sealed class AsyncReplyStore
 {
@@ -19,7 +20,7 @@ internal sealed class AsyncReplyStore
     /// <summary>The same, in bytes.</summary>
     public static ReadOnlySpan<byte> PathPrefix => "/.mesh/async/"u8;
 
-    /// <summary>Bytes of all kept calls.</summary>
+    /// <summary>Most bytes of all kept calls and the bodies of requests.</summary>
     public const long MaxBytes = 64L << 20;
 
     private const int IdBytes = 16;
@@ -28,7 +29,9 @@ internal sealed class AsyncReplyStore
     private readonly TickEntry _expiry;
     private readonly Lock _gate = new();
     private readonly Dictionary<string, KeptCall> _calls = new(StringComparer.Ordinal);
+    private readonly PriorityQueue<KeptCall, long> _ends = new(); // those that are over, by the time at which they go
     private volatile bool _isInUse;
+    private int _rules;
     private long _bytes;
 
     /// <param name="time">Clock.</param>
@@ -39,7 +42,7 @@ internal sealed class AsyncReplyStore
         _expiry = new TickEntry(Expire);
     }
 
-    /// <summary>Whether any rule has ever asked for it: until then no request is looked at.</summary>
+    /// <summary>Whether a rule in force asks for it, or something is kept: else no request is looked at.</summary>
     public bool IsInUse => _isInUse;
 
     /// <summary>Counters of the connections in memory: the clients' own are counted where they came in.</summary>
@@ -69,8 +72,36 @@ internal sealed class AsyncReplyStore
         }
     }
 
-    /// <summary>A rule asks for it.</summary>
-    public void Use() => _isInUse = true;
+    /// <summary>Rules have come in force that ask for it, or gone.</summary>
+    /// <param name="change">How many; negative when they have gone.</param>
+    public void Use(int change)
+    {
+        lock (_gate)
+        {
+            _rules += change;
+            LookLocked();
+        }
+    }
+
+    /// <summary>Makes room for the body of a request; false when there is none. <see cref="Release"/> gives it back.</summary>
+    public bool TryReserve(long bytes)
+    {
+        lock (_gate)
+        {
+            bool hasRoom = _bytes + bytes <= MaxBytes;
+            _bytes += hasRoom ? bytes : 0;
+            return hasRoom;
+        }
+    }
+
+    /// <summary>The body of a request is gone.</summary>
+    public void Release(long bytes)
+    {
+        lock (_gate)
+        {
+            _bytes -= bytes;
+        }
+    }
 
     /// <summary>Makes room for a call under way; null when there is none.</summary>
     public KeptCall? TryKeep(AsyncReplyStats stats, AsyncReplyConfig config, ReadOnlySpan<byte> authority)
@@ -80,14 +111,15 @@ internal sealed class AsyncReplyStore
         KeptCall call = new(id, Encoding.ASCII.GetString(authority).ToLowerInvariant(), stats, config);
         lock (_gate)
         {
-            if (stats.Kept.Value >= config.MaxKept || _bytes + config.MaxBytes > MaxBytes)
+            if (stats.Kept.Value >= config.MaxKept || _bytes + call.Bytes > MaxBytes)
             {
                 return null;
             }
 
             _calls.Add(id, call);
-            _bytes += config.MaxBytes;
+            _bytes += call.Bytes;
             stats.Kept.Add(1);
+            LookLocked();
         }
 
         return call;
@@ -120,10 +152,11 @@ internal sealed class AsyncReplyStore
         long expiresAt = _time.GetTimestamp() + (long)(call.Config.KeepFor.TotalSeconds * _time.TimestampFrequency);
         lock (_gate)
         {
-            long bytes = Math.Min(call.Bytes, answer.Lines.Length + answer.Body.Length);
+            long bytes = answer.Lines.Length + answer.Body.Length;
             _bytes += bytes - call.Bytes;
             call.Bytes = bytes;
             call.ExpiresAt = expiresAt;
+            _ends.Enqueue(call, expiresAt);
         }
 
         _ticker.ScheduleNoLaterThan(_expiry, expiresAt);
@@ -136,18 +169,21 @@ internal sealed class AsyncReplyStore
         long next = long.MaxValue;
         lock (_gate)
         {
-            foreach (KeptCall call in _calls.Values.ToArray())
+            while (_ends.TryPeek(out KeptCall? call, out long endsAt))
             {
-                if (now < call.ExpiresAt)
+                if (now < endsAt)
                 {
-                    next = Math.Min(next, call.ExpiresAt);
-                    continue;
+                    next = endsAt;
+                    break;
                 }
 
+                _ends.Dequeue();
                 _calls.Remove(call.Id);
                 _bytes -= call.Bytes;
                 call.Stats.Kept.Add(-1);
             }
+
+            LookLocked();
         }
 
         if (next < long.MaxValue)
@@ -155,4 +191,6 @@ internal sealed class AsyncReplyStore
             _ticker.ScheduleNoLaterThan(_expiry, next);
         }
     }
+
+    private void LookLocked() => _isInUse = _rules > 0 || _calls.Count > 0;
 }

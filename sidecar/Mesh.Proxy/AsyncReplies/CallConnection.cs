@@ -20,14 +20,19 @@ internal sealed class CallConnection : ConnectionContext, IDuplexPipe, ILoopFeat
     private readonly CancellationTokenSource _closed = new();
 
     private readonly PipeScheduler _loop;
+    private readonly AsyncReplyStore _store;
     private volatile bool _isAborted;
+    private long _reserved;
 
     /// <param name="client">The connection that the request came on.</param>
     /// <param name="loop">Its loop; null on a transport without.</param>
-    public CallConnection(ConnectionContext client, PipeScheduler? loop)
+    /// <param name="store">Where there is room for the request's body.</param>
+    /// <param name="reserved">The room, in bytes; given back when the connection is disposed.</param>
+    public CallConnection(ConnectionContext client, PipeScheduler? loop, AsyncReplyStore store, long reserved)
     {
+        (_store, _reserved) = (store, reserved);
         _loop = loop ?? PipeScheduler.Inline;
-        _request = new Pipe(Options(0)); // all of it is written before anybody reads
+        _request = new Pipe(Options(0)); // all of it is written before anybody reads, into room that is reserved
         _answer = new Pipe(Options(WindowBytes));
         LocalEndPoint = client.LocalEndPoint;
         RemoteEndPoint = client.RemoteEndPoint;
@@ -83,6 +88,7 @@ internal sealed class CallConnection : ConnectionContext, IDuplexPipe, ILoopFeat
     /// <inheritdoc/>
     public override async ValueTask DisposeAsync()
     {
+        _store.Release(Interlocked.Exchange(ref _reserved, 0));
         await _request.Reader.CompleteAsync();
         await _answer.Writer.CompleteAsync(_isAborted ? new ConnectionAbortedException() : null); // else half of an answer would pass for the whole
         await base.DisposeAsync();

@@ -13,6 +13,7 @@ namespace Mesh.Proxy.AsyncReplies;
 /// <param name="config">What is kept for how long.</param>
 internal sealed class KeptCall(string id, string authority, AsyncReplyStats stats, AsyncReplyConfig config)
 {
+    private const int WordsBytes = 1024;
     private readonly Lock _gate = new();
     private readonly List<Pause> _watchers = [];
     private volatile StandIn? _answer;
@@ -38,8 +39,8 @@ internal sealed class KeptCall(string id, string authority, AsyncReplyStats stat
     /// <summary>The answer; null while the call is under way.</summary>
     public StandIn? Answer => _answer;
 
-    /// <summary>Bytes that it counts for. Guarded by the store.</summary>
-    public long Bytes { get; set; } = config.MaxBytes;
+    /// <summary>Bytes that it counts for: the longest answer, or the words that take the place of a longer one. Guarded by the store.</summary>
+    public long Bytes { get; set; } = Math.Max(config.MaxBytes, WordsBytes);
 
     /// <summary>Timestamp at which the answer goes. Guarded by the store.</summary>
     public long ExpiresAt { get; set; } = long.MaxValue;

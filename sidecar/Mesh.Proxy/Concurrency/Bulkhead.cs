@@ -96,7 +96,7 @@ internal sealed class Bulkhead
 
                 if (place is null || config.IsShadow) // who may have asked just before the rule became one in shadow mode does not wait
                 {
-                    return new BulkheadVerdict(BulkheadAnswer.Refused, config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive", _limit, (uint)count);
+                    return new BulkheadVerdict(BulkheadAnswer.Refused, config.LimitField, _limit, (uint)count);
                 }
 
                 if (count >> WaitingBits >= config.MaxQueue)

@@ -170,11 +170,18 @@ internal static class ProxyErrors
     /// <summary>One who came back gets the answer.</summary>
     public static ProxyError AsyncReplyFetched(int status) => new(status, ResponseFlag.None, "", "async_reply", default);
 
-    /// <summary>What is kept in the place of an answer that could not be; <paramref name="tooLongFor"/> says which bound it broke, null that it broke off.</summary>
-    public static StandIn AsyncReplyLost(AsyncReplyConfig? tooLongFor) => new(
-        tooLongFor is null ? 503 : 502, [.. "content-type: text/plain\r\nx-mesh-outcome: unknown\r\n"u8],
-        Encoding.ASCII.GetBytes(tooLongFor is null ? "the call was cut off before its answer was whole"
-            : string.Create(CultureInfo.InvariantCulture, $"the answer was longer than asyncReply.maxBytes of {tooLongFor.Source}, {tooLongFor.MaxBytes} bytes, and was not kept")));
+    /// <summary>What is kept in the place of an answer that broke off.</summary>
+    public static StandIn AsyncReplyLost() => AsyncReplyWithout(503, "the call was cut off before its answer was whole");
+
+    /// <summary>What is kept in the place of an answer that was not whole in time.</summary>
+    public static StandIn AsyncReplyLate(AsyncReplyConfig config) => AsyncReplyWithout(
+        504, string.Create(CultureInfo.InvariantCulture, $"the call was cut off: its answer was not whole within asyncReply.keepFor of {config.Source}, {config.KeepFor.TotalSeconds}s"));
+
+    /// <summary>What is kept in the place of an answer that is too long.</summary>
+    public static StandIn AsyncReplyTooLong(AsyncReplyConfig config) => AsyncReplyWithout(
+        502, string.Create(CultureInfo.InvariantCulture, $"the answer, fields and body, was longer than asyncReply.maxBytes of {config.Source}, {config.MaxBytes} bytes, and was not kept"));
+
+    private static StandIn AsyncReplyWithout(int status, string why) => new(status, [.. "content-type: text/plain\r\nx-mesh-outcome: unknown\r\n"u8], Encoding.ASCII.GetBytes(why));
 
     /// <summary>A rule asks for this failure.</summary>
     public static ProxyError FaultAbort(int status, string? source) => new(

@@ -20,6 +20,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
     private long _startedAt;
     private bool _hasNewRequestId;
     private RequestHead? _head; // once it is parsed
+    private byte[]? _shownPath; // in the place of the request's own
     private string? _fallback; // the kind of answer that stood in for a refusal
 
     /// <summary>Bytes of the request head.</summary>
@@ -27,6 +28,9 @@ internal sealed class ExchangeRecord(ProxyContext context)
 
     /// <summary>Bytes of the response head.</summary>
     public long WireBytesSent { get => _record.WireBytesSent; set => _record.WireBytesSent = value; }
+
+    /// <summary>Bytes that were sent of a body of our own.</summary>
+    public long BytesSent { set => _record.BytesSent = value; }
 
     /// <summary>Request out to answer in; null when no upstream answered.</summary>
     public TimeSpan? UpstreamServiceTime { get => _record.UpstreamServiceTime; set => _record.UpstreamServiceTime = value; }
@@ -53,6 +57,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
         Route = null;
         _fallback = null;
         _head = null;
+        _shownPath = null;
         _stats = client.Side.Stats;
         _hasNewRequestId = false;
         _startedAt = client.ArrivedAt;
@@ -78,6 +83,13 @@ internal sealed class ExchangeRecord(ProxyContext context)
         _record.UserAgent = Text(head.Headers, KnownHeader.UserAgent);
         _record.ForwardedFor = Text(head.Headers, KnownHeader.ForwardedFor);
         _record.RequestId = Text(head.Headers, KnownHeader.RequestId);
+    }
+
+    /// <summary>Shows <paramref name="path"/>, which must not change, wherever the path is told: who knows the request's own could do what is not everybody's.</summary>
+    public void ShowPath(byte[] path)
+    {
+        _shownPath = path;
+        _record.Path = context.Sink.WantsText ? Encoding.ASCII.GetString(path) : null;
     }
 
     /// <summary>x-request-id of the request: the caller's, or ours.</summary>
@@ -167,7 +179,7 @@ internal sealed class ExchangeRecord(ProxyContext context)
             RequestId = RequestId,
             Method = _head is null ? default : _head.Method,
             Authority = _head is null ? default : _head.Authority,
-            Path = _head is null ? default : _head.Path,
+            Path = _shownPath ?? (_head is null ? default : _head.Path),
             IsInbound = _record.IsInbound,
             Cluster = cluster?.Name,
             Endpoint = _record.UpstreamHost,

@@ -15,7 +15,9 @@ namespace Mesh.Proxy.Http1;
 internal sealed partial class Http1Exchange
 {
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
-    private CallConnection? _aside; // serves the request, as long as its end is ours
+    private static readonly byte[] ShownPath = [.. AsyncReplyStore.PathPrefix, .. "..."u8];
+    private const int SliceBytes = 64 * 1024; // of a kept answer, from flush to flush
+    private volatile CallConnection? _aside; // serves the request, as long as its end is ours
     private bool _isServedAside; // and the other exchange tells of it
     private Pause? _watch; // for an answer that is kept
 
@@ -32,12 +34,18 @@ internal sealed partial class Http1Exchange
         {
             KeptCall? call = context.AsyncReplies.Find(_request.Path[AsyncReplyStore.PathPrefix.Length..], _request.Authority);
             bool isOurs = call is not null || ClusterOfRoute()?.Config.AsyncReply is not null; // else the path is the host's own
-            answered = isOurs ? GiveKeptAsync(call) : default;
+            if (isOurs)
+            {
+                _record.ShowPath(ShownPath); // the id is the right to read the answer
+                answered = GiveKeptAsync(call);
+            }
+
             return isOurs;
         }
 
         AsyncPreference wish = AsyncPreference.Of(_request.Headers);
-        if (!wish.IsAsync || ClusterOfRoute() is not { Config.AsyncReply: { } config } cluster || !MayBeLate(config))
+        if (!wish.IsAsync || ClusterOfRoute() is not { Config.AsyncReply: { } config } cluster || !MayBeLate(config)
+            || !context.AsyncReplies.TryReserve(RequestBytes))
         {
             return false;
         }
@@ -49,14 +57,16 @@ internal sealed partial class Http1Exchange
     // Only for a rule of the host's; the other exchange chooses again, for itself.
     private Cluster? ClusterOfRoute() => Router.Choose(context, Side, _request, out _) is { Cluster: { } name } ? context.Clusters.Find(name) : null;
 
-    // All of the request must be here before its caller may be sent away. A preference is no order: who sends more is served as ever.
-    private bool MayBeLate(AsyncReplyConfig config) => _request.MinorVersion == 1 && !HasExpect(_request.Headers)
-        && (_request.Framing.Kind == BodyKind.None || (_request.Framing.Kind == BodyKind.Length && _request.Framing.Length <= config.MaxBytes));
+    private long RequestBytes => _request.Framing.Kind == BodyKind.Length ? _request.Framing.Length : 0;
+
+    // All of the request must be here before its caller may be sent away. A preference is no order: who sends more is served as ever, and so is HEAD, whose caller comes back with GET.
+    private bool MayBeLate(AsyncReplyConfig config) => _request.MinorVersion == 1 && !_request.IsHead && !HasExpect(_request.Headers)
+        && (_request.Framing.Kind == BodyKind.None || (_request.Framing.Kind == BodyKind.Length && RequestBytes <= config.MaxBytes));
 
     private async ValueTask<bool> ServeAsideAsync(Cluster cluster, AsyncReplyConfig config, TimeSpan after)
     {
-        CallConnection call = new(Down, _client.Loop);
-        _request.CopyTo(call.Request, _record.RequestId);
+        CallConnection call = new(Down, _client.Loop, context.AsyncReplies, RequestBytes);
+        _request.CopyTo(call.Request, _record.RequestId, closes: _client.IsLast);
         _client.Deadline.Set(context.Limits.StreamIdle, context.Now);
         CopyStatus sent = await _requestBody.CopyAsync(Down.Transport.Input, call.Request, _request.Framing, stripChunks: false);
         await call.Request.CompleteAsync();
@@ -110,11 +120,15 @@ internal sealed partial class Http1Exchange
                 if (TryKeep(cluster, config) is { } kept)
                 {
                     cluster.Services.Background.Start(
-                        "async reply", static k => AnswerKeeper.RunAsync(k.Kept, k.Call, k.IsHead, k.Context), (Kept: kept, Call: call, _request.IsHead, Context: context));
+                        "async reply", static k => AnswerKeeper.RunAsync(k.Kept, k.Call, k.Context), (Kept: kept, Call: call, Context: context));
                     return await SayAsync(ProxyErrors.AsyncReplyPending(kept, isFirst: true), goesOn: true);
                 }
 
-                cluster.Stats.AsyncReply!.Full.Add();
+                if (!_clientIsGone)
+                {
+                    cluster.Stats.AsyncReply!.Full.Add();
+                }
+
                 continue;
             }
 
@@ -152,7 +166,7 @@ internal sealed partial class Http1Exchange
         return null;
     }
 
-    // The head has been written for this very client, so it goes on as it is, and so does the body.
+    // The head has been written for this very client, so it goes on as it is, and so does the body. What it says of the connection holds.
     private async ValueTask<bool> PassAsideAsync(CallConnection call)
     {
         _isAnswering = true;
@@ -161,7 +175,7 @@ internal sealed partial class Http1Exchange
             Down.Abort();
         }
 
-        bool isValid = MessageFraming.DecideResponse(_response.Headers, _response.MinorVersion, _response.Status, _request.IsHead, out _answerFraming) == HeadError.None;
+        bool isValid = MessageFraming.DecideResponse(_response.Headers, _response.MinorVersion, _response.Status, isHead: false, out _answerFraming) == HeadError.None;
         bool isWhole = isValid && await _responseBody.CopyAsync(call.Answer, Down.Transport.Output, _answerFraming, stripChunks: false) == CopyStatus.Done;
         if (!isWhole)
         {
@@ -170,16 +184,16 @@ internal sealed partial class Http1Exchange
         }
 
         await call.Answer.CompleteAsync();
-        return isWhole && _answerFraming.Kind != BodyKind.UntilClose && _response.KeepsAlive && !_client.IsLast;
+        return isWhole && _answerFraming.Kind != BodyKind.UntilClose && _response.KeepsAlive;
     }
 
-    // Whoever served it was cut off, or its caller has gone: then there is nobody to tell, and the other exchange has recorded it.
+    // Whoever served it was cut off by a drain's end, or its caller has gone: then there is nobody to tell, and the other exchange has recorded it.
     private async ValueTask<bool> LoseAsideAsync(CallConnection call)
     {
         call.Abort();
         await call.Answer.CompleteAsync();
         IgnoreClientEnd();
-        if (_clientIsGone)
+        if (_clientIsGone || context.CutOff.IsCancellationRequested)
         {
             return false;
         }
@@ -214,10 +228,19 @@ internal sealed partial class Http1Exchange
     private async ValueTask<bool> GiveAsync(KeptCall call, StandIn answer)
     {
         bool closes = !_request.KeepsAlive || _request.MinorVersion == 0 || _client.IsLast || _request.Framing.Kind != BodyKind.None;
-        int body = KeptReply.Write(Down.Transport.Output, answer, _request.IsHead, closes);
-        _record.Refused(ProxyErrors.AsyncReplyFetched(answer.Status), body);
+        ReadOnlyMemory<byte> body = KeptReply.WriteHead(Down.Transport.Output, answer, _request.IsHead, closes);
+        _record.Refused(ProxyErrors.AsyncReplyFetched(answer.Status), 0);
         call.Stats.Fetched.Add();
-        return await FlushAnswerAsync() && !closes;
+        bool goesOn = true;
+        for (int sent = 0; goesOn && sent < body.Length;)
+        {
+            ReadOnlyMemory<byte> slice = body.Slice(sent, Math.Min(SliceBytes, body.Length - sent));
+            Down.Transport.Output.Write(slice.Span);
+            _record.BytesSent = sent += slice.Length;
+            goesOn = await FlushAnswerAsync(); // who takes its time gets no more until it has taken this
+        }
+
+        return goesOn && (!body.IsEmpty || await FlushAnswerAsync()) && !closes;
     }
 
     /// <summary>A stream of one event, when the answer is there; it ends with the connection, and with a drain.</summary>

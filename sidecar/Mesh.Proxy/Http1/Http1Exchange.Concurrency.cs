@@ -4,6 +4,7 @@ using Mesh.Proxy.Concurrency;
 using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Http1;
 
@@ -86,11 +87,11 @@ internal sealed partial class Http1Exchange
         if (bulkhead.EndWait(place))
         {
             _bulkhead = bulkhead;
-            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, bulkhead.Config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive", bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
+            Decided(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, bulkhead.Config.LimitField, bulkhead.Limit) { Verdict = DecisionVerdict.Waited });
             return true;
         }
 
-        _crowd = new BulkheadVerdict(BulkheadAnswer.Refused, "concurrency.maxWaitDuration", (long)longest.TotalMilliseconds, (long)waited.TotalMilliseconds);
+        _crowd = new BulkheadVerdict(BulkheadAnswer.Refused, ConcurrencyConfig.MaxWaitField, (long)longest.TotalMilliseconds, (long)waited.TotalMilliseconds);
         if (!IsOver)
         {
             _cluster!.Stats.Concurrency!.Rejected.Add();
@@ -104,7 +105,7 @@ internal sealed partial class Http1Exchange
         _again = Again.No;
         TellBreaker(BreakerOutcome.Ignored, TimeSpan.Zero);
         return IsOver ? FailWithoutConnectionAsync(default)
-            : RefuseAsync(ProxyErrors.ConcurrencyOverflow(_crowd, _cluster!.Bulkhead?.Config.Source, context.Drains(Side) && _crowd.Field == "concurrency.maxWaitDuration"), goesOn: true);
+            : RefuseAsync(ProxyErrors.ConcurrencyOverflow(_crowd, _cluster!.Bulkhead?.Config.Source, context.Drains(Side) && _crowd.Field == ConcurrencyConfig.MaxWaitField), goesOn: true);
     }
 
     private void LeavePlace()

@@ -62,7 +62,7 @@ internal sealed partial class Http1Exchange
         }
 
         head.Release();
-        if (_retry is null)
+        if (_retry is null or { Config.IsOff: true }) // shadow retries look, and send nothing again
         {
             _keepsBody = false;
             _requestBody.Keep(null);

@@ -8,7 +8,7 @@ internal sealed partial class Http1Exchange
     private byte[] _transaction = [];
     private int _transactionLength; // of the line in it; 0 as long as there is none
 
-    /// <summary>The header field with the id, for the head of an attempt or of a copy; empty when the request has one, or its route takes the field out.</summary>
+    /// <summary>The header field with the id, for the head of an attempt or of a copy; empty when the request has one, or its route sets, adds or removes the field.</summary>
     private ReadOnlySpan<byte> TransactionLine()
     {
         if (_transactionLength == 0 && _cluster!.TransactionIds is { } ids && !HasTransaction(ids.Header))
@@ -29,5 +29,6 @@ internal sealed partial class Http1Exchange
     }
 
     private bool HasTransaction(ReadOnlySpan<byte> name) =>
-        (_request.Headers.Find(name) is >= 0 and int at && _request.Headers.Kind(at) != KnownHeader.NamedByConnection) || _requestEdits?.Drops(name) == true;
+        (_request.Headers.Find(name) is >= 0 and int at && _request.Headers.Kind(at) != KnownHeader.NamedByConnection)
+        || (_requestEdits is { } edits && (edits.Drops(name) || edits.Adds(name)));
 }

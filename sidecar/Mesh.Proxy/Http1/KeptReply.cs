@@ -18,8 +18,8 @@ internal static class KeptReply
     /// <summary>A line of a stream of events that says nothing: the client is found out when it has gone.</summary>
     public static ReadOnlySpan<byte> Heartbeat => ":\n\n"u8;
 
-    /// <summary>Writes a kept answer; returns the bytes of its body.</summary>
-    public static int Write(IBufferWriter<byte> output, StandIn answer, bool isHead, bool closes)
+    /// <summary>Writes the head of a kept answer; gives the body that follows it.</summary>
+    public static ReadOnlyMemory<byte> WriteHead(IBufferWriter<byte> output, StandIn answer, bool isHead, bool closes)
     {
         HeadBuffer buffer = new(output.GetSpan(AddedBytes + answer.Lines.Length));
         buffer.Add("HTTP/1.1 "u8);
@@ -39,11 +39,10 @@ internal static class KeptReply
         output.Advance(buffer.Length);
         if (isHead || answer.Status is 204 or 304)
         {
-            return 0;
+            return default;
         }
 
-        output.Write(answer.Body);
-        return answer.Body.Length;
+        return answer.Body;
     }
 
     /// <summary>Text of the event.</summary>

@@ -91,7 +91,8 @@ internal sealed class RequestHead(Http1Limits limits)
     /// <summary>Writes the head once more, as the client sent it but for its path, which is normalized, and for an id.</summary>
     /// <param name="output">Where to.</param>
     /// <param name="newRequestId">Value of x-request-id if the client sent none.</param>
-    public void CopyTo(IBufferWriter<byte> output, ReadOnlySpan<byte> newRequestId)
+    /// <param name="closes">Its connection is to end with the answer.</param>
+    public void CopyTo(IBufferWriter<byte> output, ReadOnlySpan<byte> newRequestId, bool closes)
     {
         output.Write(Method);
         output.Write(_hostAt >= 0 ? " "u8 : " http://"u8);
@@ -106,7 +107,7 @@ internal sealed class RequestHead(Http1Limits limits)
             output.Write("\r\n"u8);
         }
 
-        output.Write("\r\n"u8);
+        output.Write(closes ? "connection: close\r\n\r\n"u8 : "\r\n"u8);
     }
 
     private HeadError ParseLine(Span<byte> line)

@@ -69,6 +69,23 @@ internal sealed class HeaderEdits
         return false;
     }
 
+    /// <summary>Whether a line of this name, in any case, is added.</summary>
+    public bool Adds(ReadOnlySpan<byte> name)
+    {
+        ReadOnlySpan<byte> lines = _lines;
+        while (!lines.IsEmpty)
+        {
+            if (Ascii.EqualsIgnoreCase(name, lines[..lines.IndexOf((byte)':')]))
+            {
+                return true;
+            }
+
+            lines = lines[(lines.IndexOf((byte)'\n') + 1)..];
+        }
+
+        return false;
+    }
+
     private static bool IsFree(string name) =>
         name.Length > 0 && !Protected.Contains(name) && name.All(static c => char.IsAsciiLetterOrDigit(c) || "!#$%&'*+-.^_`|~".Contains(c));
 }

@@ -12,4 +12,7 @@ internal sealed record RequestEdits(HeaderEdits? Headers, byte[]? Authority, byt
     /// <summary>Whether fields of this name, in any case, are left out.</summary>
     public bool Drops(ReadOnlySpan<byte> name) =>
         Headers?.Drops(name) == true || (Target is not null && System.Text.Ascii.EqualsIgnoreCase(name, "x-envoy-original-path"u8));
+
+    /// <summary>Whether a field of this name, in any case, is added.</summary>
+    public bool Adds(ReadOnlySpan<byte> name) => Headers?.Adds(name) == true;
 }

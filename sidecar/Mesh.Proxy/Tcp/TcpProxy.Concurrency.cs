@@ -4,11 +4,12 @@ using Mesh.Proxy.Http;
 using Mesh.Proxy.Infrastructure;
 using Mesh.Proxy.Telemetry;
 using Mesh.Proxy.Upstream;
+using Mesh.Rules.Snapshots;
 
 namespace Mesh.Proxy.Tcp;
 
 // The bulkhead's part in a connection of bytes (adr/0049): one place, from before it asks for an upstream until both sides have ended. A cluster without one passes by with a
-// check for null.
+// check for null, and so does a port of HTTP: its places are for calls, and one who keeps a connection open all day makes none.
 internal sealed partial class TcpProxy
 {
     private Bulkhead? _bulkhead; // while this connection holds a place of it
@@ -20,7 +21,7 @@ internal sealed partial class TcpProxy
     /// <summary>Takes a place, or waits for one if the rule lets it. False when there is none, and the record says why.</summary>
     private ValueTask<bool> EntersAsync(Cluster cluster)
     {
-        if (cluster.Bulkhead is not { } bulkhead)
+        if (cluster.Bulkhead is not { } bulkhead || cluster.Config.Protocol != ClusterProtocol.Tcp)
         {
             return new(true);
         }
@@ -80,21 +81,22 @@ internal sealed partial class TcpProxy
             waited = context.Since(since);
         }
 
-        if (bulkhead.EndWait(place))
+        bool hasPlace = bulkhead.EndWait(place);
+        _bulkhead = hasPlace ? bulkhead : null;
+        if (hasPlace && !HasLeft())
         {
-            _bulkhead = bulkhead;
-            string field = bulkhead.Config.Adaptive is null ? "concurrency.maxConcurrentCalls" : "concurrency.adaptive";
-            Remark(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, field, bulkhead.Limit) { Verdict = DecisionVerdict.Waited }, cluster);
+            Remark(new DecisionRecord(DecisionReason.ConcurrencyOverflow, bulkhead.Config.Source, bulkhead.Config.LimitField, bulkhead.Limit) { Verdict = DecisionVerdict.Waited }, cluster);
             return true;
         }
 
-        if (HasLeft())
+        LeavePlace(); // of one who left as its turn came
+        if (hasPlace || HasLeft())
         {
             (_record.Flag, _record.Details) = (ResponseFlag.DC, "downstream_remote_disconnect");
             return false;
         }
 
-        BulkheadVerdict verdict = new(BulkheadAnswer.Refused, "concurrency.maxWaitDuration", (long)longest.TotalMilliseconds, (long)waited.TotalMilliseconds);
+        BulkheadVerdict verdict = new(BulkheadAnswer.Refused, ConcurrencyConfig.MaxWaitField, (long)longest.TotalMilliseconds, (long)waited.TotalMilliseconds);
         return RefuseForPlace(cluster, ProxyErrors.ConcurrencyOverflow(verdict, bulkhead.Config.Source, context.Drains(side)));
     }
 

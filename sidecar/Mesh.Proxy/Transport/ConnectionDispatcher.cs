@@ -83,7 +83,7 @@ internal sealed partial class ConnectionDispatcher
         try
         {
             Http1ServerConnection http = new(connection, side, _context, Exchanges);
-            _registry.TryAdd(connection, http.Stop, most: 0);
+            _registry.AddOwn(connection, http.Stop);
             await http.ProcessAsync();
         }
         catch (Exception bug)

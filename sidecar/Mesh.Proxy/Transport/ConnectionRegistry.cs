@@ -6,7 +6,8 @@ namespace Mesh.Proxy.Transport;
 internal sealed class ConnectionRegistry
 {
     private readonly Lock _gate = new();
-    private readonly Dictionary<ConnectionContext, (Action Stop, bool IsInbound)> _live = [];
+    private readonly Dictionary<ConnectionContext, (Action Stop, bool IsInbound, bool IsOwn)> _live = [];
+    private int _own; // of those, connections that the proxy made itself: they take no client's room
     private TaskCompletionSource? _empty;
 
     /// <summary>Connections now.</summary>
@@ -26,13 +27,23 @@ internal sealed class ConnectionRegistry
     {
         lock (_gate)
         {
-            if (most > 0 && _live.Count >= most)
+            if (most > 0 && _live.Count - _own >= most)
             {
                 return false;
             }
 
-            _live.Add(connection, (stop, isInbound));
+            _live.Add(connection, (stop, isInbound, false));
             return true;
+        }
+    }
+
+    /// <summary>Registers a connection that the proxy made itself: a drain ends it as any other, no limit of clients counts it.</summary>
+    public void AddOwn(ConnectionContext connection, Action stop)
+    {
+        lock (_gate)
+        {
+            _live.Add(connection, (stop, false, true));
+            _own++;
         }
     }
 
@@ -50,7 +61,13 @@ internal sealed class ConnectionRegistry
     {
         lock (_gate)
         {
-            if (_live.Remove(connection) && _live.Count == 0)
+            if (!_live.Remove(connection, out (Action Stop, bool IsInbound, bool IsOwn) gone))
+            {
+                return;
+            }
+
+            _own -= gone.IsOwn ? 1 : 0;
+            if (_live.Count == 0)
             {
                 _empty?.TrySetResult();
                 _empty = null;
@@ -70,7 +87,7 @@ internal sealed class ConnectionRegistry
     /// <summary>Asks all to end, or those that came to the application.</summary>
     public void StopAll(bool isInboundOnly = false)
     {
-        foreach ((Action stop, bool isInbound) in Snapshot().Select(static live => live.Value))
+        foreach ((Action stop, bool isInbound, _) in Snapshot().Select(static live => live.Value))
         {
             if (isInbound || !isInboundOnly)
             {
@@ -88,7 +105,7 @@ internal sealed class ConnectionRegistry
         }
     }
 
-    private KeyValuePair<ConnectionContext, (Action Stop, bool IsInbound)>[] Snapshot()
+    private KeyValuePair<ConnectionContext, (Action Stop, bool IsInbound, bool IsOwn)>[] Snapshot()
     {
         lock (_gate)
         {

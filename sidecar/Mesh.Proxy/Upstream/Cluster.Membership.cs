@@ -37,6 +37,7 @@ public sealed partial class Cluster
         Deferred deferred = default;
         ClusterConfig previous;
         TlsFiles? files = FilesOf(next);
+        UpdateAsyncReply(_config.AsyncReply, next.AsyncReply);
         lock (_gate)
         {
             previous = _config;
@@ -85,7 +86,6 @@ public sealed partial class Cluster
         UpdateConcurrency(next.Concurrency);
         UpdateFallback(next.Fallback);
         UpdateTransactionIds(next.TransactionId);
-        UpdateAsyncReply(next.AsyncReply);
         UpdateShadow(next.Shadow);
         WarnIfNobodyCanBeEjected();
 
@@ -155,6 +155,11 @@ public sealed partial class Cluster
     /// <summary>The cluster is no longer in force: its endpoints drain, its sweeps end.</summary>
     internal void Retire()
     {
+        if (!_isRetired)
+        {
+            UpdateAsyncReply(_config.AsyncReply, null);
+        }
+
         _isRetired = true;
         Declare([]);
     }

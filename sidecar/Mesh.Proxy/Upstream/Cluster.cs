@@ -46,7 +46,7 @@ public sealed partial class Cluster
         UpdateConcurrency(config.Concurrency);
         UpdateFallback(config.Fallback);
         UpdateTransactionIds(config.TransactionId);
-        UpdateAsyncReply(config.AsyncReply);
+        UpdateAsyncReply(null, config.AsyncReply);
         UpdateShadow(config.Shadow);
     }
 

@@ -79,6 +79,22 @@ public sealed class MirrorTests
     }
 
     [Theory]
+    [InlineData(false)]
+    [InlineData(true)] // switched off, and one in shadow mode would be looked at
+    public async Task Body_IsKeptForTheCopyAlone_WithoutRetries(bool isOff)
+    {
+        await using Pipeline pipeline = new(routes: [isOff ? Mirrored with { Retry = new RetryConfig { Attempts = 0, IsOff = true } } : Mirrored]);
+        await pipeline.SendAsync("POST / HTTP/1.1\r\nHost: a.test\r\nContent-Length: 3\r\n\r\nabc");
+        MemoryConnection upstream = await pipeline.Upstreams.AcceptAsync();
+        await upstream.ReadUntilAsync("abc");
+        MemoryConnection mirror = await pipeline.Upstreams.AcceptAsync();
+        await mirror.ReadUntilAsync("abc");
+
+        Assert.Equal(0, pipeline.Context.RetryMemory.Used); // before the answer
+        mirror.Reset();
+    }
+
+    [Theory]
     [InlineData("Content-Length: 6\r\n\r\n", "abc", "def", "abcdef")]
     [InlineData("Transfer-Encoding: chunked\r\n\r\n", "3\r\nabc\r\n", "3\r\ndef\r\n0\r\n\r\n", "3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n")]
     public async Task Body_IsCopied_OnceItHasLeft(string framing, string first, string second, string expected)

@@ -67,6 +67,16 @@ public sealed class RuleEffectsTransactionTests
         Assert.Single(answered.Attempts.Select(static a => Assert.Single(a[Field])).Distinct());
     }
 
+    [Theory]
+    [InlineData("add")]
+    [InlineData("set")]
+    public async Task IdThatTheRouteGives_IsTheOnlyOne(string change)
+    {
+        await using RuleScene scene = await StartAsync("{header: X-Api-Tran-Id}", RuleTexts.Route($"headers: {{request: {{{change}: {{x-api-tran-id: mine, x-other: y}}}}}}"));
+
+        Assert.Equal(["mine"], (await scene.CallAsync()).Sent[Field]);
+    }
+
     [Fact]
     public async Task CallThatAFallbackLeadsElsewhere_CarriesTheOtherHostsId()
     {

@@ -28,6 +28,7 @@ internal sealed class RuleScene : IAsyncDisposable
     private readonly List<MemoryConnection> _clients = [];
     private readonly ProxyIdentity _self;
     private readonly ProxyContext _context;
+    private readonly CancellationTokenSource _cutOff = new();
 
     private RuleScene(ProxyIdentity? self, Random? random)
     {
@@ -44,6 +45,7 @@ internal sealed class RuleScene : IAsyncDisposable
             Routes = () => _applier.State.Routes,
             OutboundPolicy = () => _applier.State.Snapshot.OutboundPolicy,
             OwnAddresses = static () => [],
+            CutOff = _cutOff.Token,
         };
         _dispatcher = new ConnectionDispatcher(_context, _registry);
     }
@@ -90,7 +92,7 @@ internal sealed class RuleScene : IAsyncDisposable
     public Cluster Cluster(string host = "a.test", int port = 80, string subset = "") => Clusters.Find($"outbound|{port}|{subset}|{host}")!;
 
     /// <summary>A client connects to the outbound port.</summary>
-    public MemoryConnection Connect(IPEndPoint? from = null) => Connect(new ListenerSide(IsInbound: false, null, Stats.Outbound), from);
+    public MemoryConnection Connect(IPEndPoint? from = null, long window = 0) => Connect(new ListenerSide(IsInbound: false, null, Stats.Outbound), from, window);
 
     /// <summary>A caller of the own application connects.</summary>
     public MemoryConnection ConnectInbound(IPEndPoint? from = null) => Connect(new ListenerSide(IsInbound: true, $"inbound|{_self.ServicePort}||", Stats.Inbound), from);
@@ -100,6 +102,14 @@ internal sealed class RuleScene : IAsyncDisposable
     {
         _context.IsDraining = true;
         _registry.StopAll();
+    }
+
+    /// <summary>A drain has had its time.</summary>
+    public void CutOff()
+    {
+        Drain();
+        _cutOff.Cancel();
+        _registry.AbortAll();
     }
 
     /// <summary>A client connects to the TCP listener of a service entry.</summary>
@@ -156,13 +166,14 @@ internal sealed class RuleScene : IAsyncDisposable
         await Task.WhenAll(_served).WaitAsync(TimeSpan.FromSeconds(10));
         _applier.Dispose();
         Clusters.Dispose();
+        _cutOff.Dispose();
         Assert.Equal(0, Stats.UnexpectedExceptions.Value);
         Assert.Equal((0, 0, 0), (_registry.Count, Stats.Outbound.CxActive.Value, Stats.Outbound.RqActive.Value));
     }
 
-    private MemoryConnection Connect(ListenerSide side, IPEndPoint? from = null)
+    private MemoryConnection Connect(ListenerSide side, IPEndPoint? from = null, long window = 0)
     {
-        MemoryConnection client = new();
+        MemoryConnection client = new(window);
         client.RemoteEndPoint = from ?? client.RemoteEndPoint;
         _clients.Add(client);
         _served.Add(_dispatcher.RunAsync(client, side));

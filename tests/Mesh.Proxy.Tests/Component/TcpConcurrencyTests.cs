@@ -174,13 +174,15 @@ public sealed class TcpConcurrencyTests
         Assert.Equal((false, DecisionReason.ConcurrencyOverflow), (record.Decision.IsSet, record.Shadow.Reason));
     }
 
-    /// <summary>In front of the application: TLS and HTTP/2 pass as bytes on a port of HTTP too.</summary>
-    [Fact]
+    /// <summary>In front of the application TLS and HTTP/2 pass as bytes on a port of HTTP too: they hold no places of its calls.</summary>
+    [Theory]
     [EffectOf("ResiliencePolicy", "side")]
-    public async Task CalleeSide_CountsConnectionsOfBytes_BesideCalls()
+    [InlineData(8080, false)]
+    [InlineData(3306, true)] // of a protocol whose servers speak first
+    public async Task CalleeSide_CountsConnectionsOfBytes_WhereThePortIsOfTcp(int port, bool isCounted)
     {
         await using RuleScene scene = await RuleScene.StartWithAsync(
-            RuleTexts.Caller with { AppAddress = "127.0.0.1:8080" }, null, RuleTexts.Resilience("host: caller\nside: callee\nconcurrency: {maxConcurrentCalls: 1}"));
+            RuleTexts.Caller with { ServicePort = port, AppAddress = $"127.0.0.1:{port}" }, null, RuleTexts.Resilience("host: caller\nside: callee\nconcurrency: {maxConcurrentCalls: 1}"));
         scene.Upstreams.IsManual = true;
         MemoryConnection first = scene.ConnectInbound();
         await first.SendAsync("\u0016\u0003\u0001");
@@ -188,10 +190,18 @@ public sealed class TcpConcurrencyTests
 
         MemoryConnection second = scene.ConnectInbound();
         await second.SendAsync("\u0016\u0003\u0001");
-        Assert.Equal("", await second.ReadToEndAsync());
+        if (isCounted)
+        {
+            Assert.Equal("", await second.ReadToEndAsync());
+            return;
+        }
+
+        await (await scene.Upstreams.AcceptAsync()).Connection.ReadAsync(3);
         MemoryConnection third = scene.ConnectInbound();
         await third.SendAsync("GET / HTTP/1.1\r\nHost: caller\r\n\r\n");
-        Assert.Equal(["true"], (await scene.ReadAsync(third))["x-envoy-overloaded"]);
+        (_, MemoryConnection upstream) = await scene.Upstreams.AcceptAsync();
+        await upstream.SendAsync(AnsweringUpstreams.Text(200, "x"));
+        Assert.Equal(200, (await scene.ReadAsync(third)).Status);
     }
 
     [Fact]
