@@ -5,8 +5,9 @@ namespace Mesh.ControlPlane.Coordination;
 /// <summary>A sidecar that has a share of one limit: what it was told, and what it may still use of what it was told before. Not thread-safe.</summary>
 internal sealed class LimitHolder
 {
-    private readonly List<(long Epoch, int Share)> _told = []; // the one that it says is in force, and all that came after it
     private const long Unheard = 1_000_000; // orders that may be on their way to it from before we heard of it, and more
+
+    private readonly List<(long Epoch, int Share)> _told = []; // the one that it says is in force, and all that came after it
     private bool _isOurs; // the last one of them
     private int _wantedBefore;
 

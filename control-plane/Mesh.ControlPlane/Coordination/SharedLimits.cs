@@ -152,7 +152,6 @@ internal sealed class SharedLimits(Func<LimitName, int?> totalOf, TimeProvider t
             }
 
             CountKey(name, 1);
-
             _limits.Add(name, limit = new SharedLimit { Total = total });
         }
 

@@ -14,9 +14,9 @@ namespace Mesh.Proxy.Http1;
 // for its answer as long as the rule says, and passes it on or says where it will be. Who does not ask never comes past GoesAside.
 internal sealed partial class Http1Exchange
 {
+    private const int SliceBytes = 64 * 1024; // of a kept answer, from flush to flush
     private static readonly TimeSpan HeartbeatInterval = TimeSpan.FromSeconds(15);
     private static readonly byte[] ShownPath = [.. AsyncReplyStore.PathPrefix, .. "..."u8];
-    private const int SliceBytes = 64 * 1024; // of a kept answer, from flush to flush
     private volatile CallConnection? _aside; // serves the request, as long as its end is ours
     private bool _isServedAside; // and the other exchange tells of it
     private Pause? _watch; // for an answer that is kept
@@ -140,6 +140,7 @@ internal sealed partial class Http1Exchange
             Down.Transport.Output.Write(_answer.Bytes.AsSpan(0, _answer.Length));
             if (!_response.IsInterim)
             {
+                timer.Dispose(); // it has nothing to say to the body
                 cluster.Stats.AsyncReply!.InTime.Add();
                 return await PassAsideAsync(call);
             }
